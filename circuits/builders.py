@@ -1,0 +1,396 @@
+"""Forward circuits by name: `mlp`, `conv2`, `alexnet`, `alexnet_bn`, `resnet18/34/50`.
+
+Builders make forward circuits only; a rule adds the feedback path. A builder string such as
+``resnet18:3x32x32-10,width=16,shortcut=no`` names one on the command line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .circuit import Circuit
+from .connectors import (
+    AllToAllConnector,
+    AveragePoolConnector,
+    Connector,
+    Conv2dConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
+    Shape,
+)
+from .elements import BatchNorm, Population
+from .errors import WiringError
+from .wiring import Wiring
+
+NORMS = ("before", "after", "none")
+
+
+@dataclass
+class _Layers:
+    """Adds layers that share φ and the place of normalisation."""
+
+    wiring: Wiring
+    activation: str = "relu"
+    norm: str = "before"
+    images: tuple[int, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise WiringError(f"norm={self.norm!r}, expected one of {', '.join(NORMS)}")
+
+    def cells(self, name: str, shape: Shape, normalised: bool = True) -> Population:
+        """Hidden cells; their bias is the shift of the norm where they have one."""
+        normalised = normalised and self.norm != "none"
+        return self.wiring.population(
+            name,
+            shape,
+            activation=self.activation,
+            bias=not normalised or self.norm == "after",
+            norm=BatchNorm() if normalised and self.norm == "after" else None,
+        )
+
+    def drive(self, pre: Population, post: Population, connector: Connector, normalised=True):
+        before = BatchNorm() if normalised and self.norm == "before" else None
+        self.wiring.connect(
+            pre, post, connector, norm=before, error_norm="full" if before else "none"
+        )
+
+    def conv(self, pre: Population, name: str, channels: int, kernel: int, stride: int = 1):
+        connector = Conv2dConnector(channels, kernel, stride=stride, padding=kernel // 2)
+        self._check(pre, name, connector)
+        post = self.cells(name, connector.output_shape(pre.shape))
+        self.drive(pre, post, connector)
+        return post
+
+    def pool(self, pre: Population, name: str, connector: MaxPoolConnector | AveragePoolConnector):
+        self._check(pre, name, connector)
+        post = self.wiring.population(name, connector.output_shape(pre.shape))
+        self.wiring.connect(pre, post, connector)
+        return post
+
+    def _check(self, pre: Population, name: str, connector) -> None:
+        if min(pre.shape[1:]) + 2 * connector.padding < connector.kernel:
+            raise WiringError(
+                f"{name!r}: the image has shrunk to {pre.shape} after {pre.name!r}, too small for "
+                f"a {connector.kernel}x{connector.kernel} window. Use a larger input"
+            )
+
+    def dense(self, pre: Population, name: str, n: int, normalised: bool = True) -> Population:
+        post = self.cells(name, (n,), normalised)
+        self.drive(pre, post, AllToAllConnector(), normalised)
+        return post
+
+    def output(self, pre: Population, n: int, normalised: bool = False) -> Circuit:
+        norm = BatchNorm() if normalised else None
+        post = self.wiring.population("output", (n,), bias=not normalised)
+        self.wiring.connect(
+            pre,
+            post,
+            AllToAllConnector(),
+            norm=norm,
+            error_norm="full" if norm else "none",
+        )
+        return self.wiring.build()
+
+
+def mlp(sizes: Sequence[int], activation: str = "relu", norm: str = "none") -> Circuit:
+    """Fully connected network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Input, hidden and output sizes: ``(64, 32, 32, 10)``.
+    activation : str
+        φ of the hidden cells.
+    norm : {"none", "before", "after"}
+        Batch normalisation of hidden cells, before or after φ.
+
+    Examples
+    --------
+    >>> from oneway.circuits import mlp
+    >>> list(mlp((64, 32, 32, 10)).populations)
+    ['x', 'h1', 'h2', 'output']
+    """
+    if len(sizes) < 2:
+        raise WiringError(f"mlp needs input and output sizes, got {tuple(sizes)}")
+    layers = _Layers(Wiring("mlp:" + "-".join(map(str, sizes))), activation, norm)
+    cells = layers.wiring.population("x", (sizes[0],))
+    for i, n in enumerate(sizes[1:-1], start=1):
+        cells = layers.dense(cells, f"h{i}", n)
+    return layers.output(cells, sizes[-1])
+
+
+def conv2(
+    shape: Shape = (3, 32, 32),
+    classes: int = 10,
+    width: int = 32,
+    hidden: int = 128,
+    activation: str = "relu",
+    norm: str = "before",
+) -> Circuit:
+    """Two 3×3 convolutions and two dense layers (direct Kolen-Pollack paper, Table 3).
+
+    That table's Linear(6272, 128) fits 28×28 images; other sizes give other input widths.
+    """
+    layers = _start("conv2", shape, classes, activation, norm)
+    cells = layers.wiring.population("x", shape)
+    cells = layers.conv(cells, "h1", width, 3)
+    cells = layers.conv(cells, "h2", width, 3)
+    cells = layers.pool(cells, "pool", MaxPoolConnector(2))
+    cells = layers.dense(cells, "h3", hidden)
+    return layers.output(cells, classes)
+
+
+def alexnet(
+    shape: Shape = (3, 32, 32),
+    classes: int = 10,
+    width: int = 64,
+    hidden: int = 1024,
+    activation: str = "relu",
+    norm: str = "before",
+    output_norm: bool = False,
+) -> Circuit:
+    """The small AlexNet of the ASAP experiments.
+
+    Three 5×5 convolutions of `width`, 2·`width` and 4·`width` channels, each with batch norm, ReLU
+    and 2×2 max-pool, then two dense layers of `hidden` cells. `output_norm` puts batch norm on the
+    logits, as the published code does.
+    """
+    layers = _start("alexnet", shape, classes, activation, norm)
+    cells = layers.wiring.population("x", shape)
+    for i, channels in enumerate((width, 2 * width, 4 * width), start=1):
+        cells = layers.conv(cells, f"h{i}", channels, 5)
+        cells = layers.pool(cells, f"pool{i}", MaxPoolConnector(2))
+    cells = layers.dense(cells, "h4", hidden, normalised=False)
+    cells = layers.dense(cells, "h5", hidden, normalised=False)
+    return layers.output(cells, classes, output_norm)
+
+
+def alexnet_bn(
+    shape: Shape = (3, 64, 64),
+    classes: int = 200,
+    hidden: int = 4096,
+    activation: str = "relu",
+    norm: str = "before",
+) -> Circuit:
+    """AlexNet with batch norm after every hidden layer (sign-symmetry and direct Kolen-Pollack).
+
+    Channels 64-192-384-256-256 as the single-GPU AlexNet has them. The papers do not say how
+    they fit it to small images; here the first convolution is 11×11 stride 4 from 128 pixels on,
+    5×5 stride 2 from 64 on and 3×3 stride 1 below.
+    """
+    layers = _start("alexnet_bn", shape, classes, activation, norm)
+    cells = layers.wiring.population("x", shape)
+    pixels = min(shape[1:])
+    kernel, stride = (11, 4) if pixels >= 128 else (5, 2) if pixels >= 64 else (3, 1)
+    cells = layers.conv(cells, "h1", 64, kernel, stride)
+    cells = layers.pool(cells, "pool1", MaxPoolConnector(3, 2))
+    cells = layers.conv(cells, "h2", 192, 5)
+    cells = layers.pool(cells, "pool2", MaxPoolConnector(3, 2))
+    for i, channels in enumerate((384, 256, 256), start=3):
+        cells = layers.conv(cells, f"h{i}", channels, 3)
+    cells = layers.pool(cells, "pool3", MaxPoolConnector(3, 2))
+    cells = layers.dense(cells, "h6", hidden)
+    cells = layers.dense(cells, "h7", hidden)
+    return layers.output(cells, classes)
+
+
+def resnet18(shape: Shape = (3, 32, 32), classes: int = 10, **options: Any) -> Circuit:
+    """ResNet-18; see `resnet`."""
+    return resnet("resnet18", (2, 2, 2, 2), False, shape, classes, **options)
+
+
+def resnet34(shape: Shape = (3, 32, 32), classes: int = 10, **options: Any) -> Circuit:
+    """ResNet-34; see `resnet`."""
+    return resnet("resnet34", (3, 4, 6, 3), False, shape, classes, **options)
+
+
+def resnet50(shape: Shape = (3, 32, 32), classes: int = 10, **options: Any) -> Circuit:
+    """ResNet-50; see `resnet`."""
+    return resnet("resnet50", (3, 4, 6, 3), True, shape, classes, **options)
+
+
+def resnet(
+    name: str,
+    blocks: Sequence[int],
+    bottleneck: bool,
+    shape: Shape,
+    classes: int,
+    width: int = 64,
+    shortcut: bool = True,
+    activation: str = "relu",
+    norm: str = "before",
+    output_norm: bool = False,
+) -> Circuit:
+    """Deep residual network (He et al. 2016).
+
+    Parameters
+    ----------
+    blocks : four ints
+        Residual blocks in each stage.
+    bottleneck : bool
+        1×1, 3×3, 1×1 blocks with four times as many output channels, instead of two 3×3.
+    shape, classes
+        Image (C, H, W) and number of classes. Images above 64 pixels get the 7×7 stride-2 stem and
+        max-pool, smaller ones a 3×3 stem.
+    width : int
+        Channels of the first stage.
+    shortcut : bool
+        False leaves out every shortcut.
+    norm : {"before", "after", "none"}
+        Batch norm between weights and φ, or after φ (weight-mirror paper), or nowhere.
+    output_norm : bool
+        Batch norm on the logits (published ASAP code).
+    """
+    layers = _start(name, shape, classes, activation, norm, shortcut=shortcut, width=width)
+    cells = layers.wiring.population("x", shape)
+    if min(shape[1:]) > 64:
+        cells = layers.conv(cells, "stem", width, 7, 2)
+        cells = layers.pool(cells, "stem_pool", MaxPoolConnector(3, 2, 1))
+    else:
+        cells = layers.conv(cells, "stem", width, 3)
+    number = 0
+    for stage, n_blocks in enumerate(blocks):
+        for i in range(n_blocks):
+            number += 1
+            cells = _residual_block(
+                layers,
+                cells,
+                f"block{number}",
+                channels=width * 2**stage,
+                stride=2 if stage > 0 and i == 0 else 1,
+                bottleneck=bottleneck,
+                shortcut=shortcut,
+            )
+    if cells.shape[1] != cells.shape[2]:
+        raise WiringError(f"{name}: needs a square image, got {shape}")
+    cells = layers.pool(cells, "pool", AveragePoolConnector(cells.shape[1]))
+    return layers.output(cells, classes, output_norm)
+
+
+def _residual_block(
+    layers: _Layers,
+    pre: Population,
+    name: str,
+    channels: int,
+    stride: int,
+    bottleneck: bool,
+    shortcut: bool,
+) -> Population:
+    if bottleneck:
+        inner = layers.conv(pre, f"{name}_a", channels, 1)
+        inner = layers.conv(inner, f"{name}_b", channels, 3, stride)
+        last, out_channels = Conv2dConnector(4 * channels, 1), 4 * channels
+    else:
+        inner = layers.conv(pre, f"{name}_a", channels, 3, stride)
+        last, out_channels = Conv2dConnector(channels, 3, padding=1), channels
+    post = layers.cells(name, (out_channels, *inner.shape[1:]))
+    layers.drive(inner, post, last)
+    if shortcut and pre.shape == post.shape:
+        layers.wiring.connect(pre, post, OneToOneConnector())
+    elif shortcut:
+        layers.drive(pre, post, Conv2dConnector(out_channels, 1, stride=stride))
+    return post
+
+
+def _start(name: str, shape: Shape, classes: int, activation: str, norm: str, **shown) -> _Layers:
+    """A wiring named like the builder string that makes it."""
+    if len(shape) != 3:
+        raise WiringError(f"{name} needs an image shape (C, H, W), got {shape}")
+    size = "x".join(map(str, shape))
+    defaults = {"shortcut": True, "width": 64, "norm": "before", "activation": "relu"}
+    extra = "".join(
+        f",{key}={'no' if value is False else value}"
+        for key, value in {**shown, "norm": norm, "activation": activation}.items()
+        if value != defaults[key]
+    )
+    return _Layers(Wiring(f"{name}:{size}-{classes}{extra}"), activation, norm)
+
+
+BUILDERS: dict[str, Callable[..., Circuit]] = {
+    builder.__name__: builder
+    for builder in (mlp, conv2, alexnet, alexnet_bn, resnet18, resnet34, resnet50)
+}
+_YES_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+def parse_circuit(text: str) -> Circuit:
+    """Build the forward circuit that a builder string names.
+
+    Parameters
+    ----------
+    text : str
+        ``mlp:64-32-32-10``, ``resnet18:3x32x32-10,width=16,shortcut=no``, ``resnet34``.
+
+    Raises
+    ------
+    WiringError
+        The builder, its size or an option is not understood.
+
+    Examples
+    --------
+    >>> from oneway.circuits import parse_circuit
+    >>> parse_circuit("conv2:1x28x28-10").output.shape
+    (10,)
+    """
+    head, *options = text.split(",")
+    name, _, size = head.partition(":")
+    builder = BUILDERS.get(name)
+    if builder is None:
+        raise WiringError(f"no builder {name!r}; there are {', '.join(BUILDERS)}")
+    arguments = {**_parse_size(name, size), **_parse_options(name, options)}
+    try:
+        return builder(**arguments)
+    except TypeError as error:
+        raise WiringError(f"circuit {text!r}: {error}") from error
+
+
+def _parse_size(name: str, size: str) -> dict[str, Any]:
+    try:
+        if name == "mlp":
+            return {"sizes": tuple(int(n) for n in size.split("-"))}
+        if not size:
+            return {}
+        shape, classes = size.split("-")
+        channels, rows, columns = (int(n) for n in shape.split("x"))
+        return {"shape": (channels, rows, columns), "classes": int(classes)}
+    except ValueError as error:
+        expected = "64-32-32-10" if name == "mlp" else "3x32x32-10 (image, then classes)"
+        raise WiringError(f"size {size!r} of {name}: expected the form {expected}") from error
+
+
+def _parse_options(name: str, options: Sequence[str]) -> dict[str, Any]:
+    known = _options(name)
+    parsed: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or key not in known:
+            raise WiringError(
+                f"{name}: option {option!r} is not understood; options are "
+                f"{', '.join(f'{k}=' for k in known)}"
+            )
+        parsed[key] = _convert(name, key, value, known[key])
+    return parsed
+
+
+def _options(name: str) -> dict[str, Any]:
+    source = resnet if name.startswith("resnet") else BUILDERS[name]
+    return {
+        key: parameter.default
+        for key, parameter in inspect.signature(source).parameters.items()
+        if parameter.default is not parameter.empty and key not in ("shape", "classes")
+    }
+
+
+def _convert(name: str, key: str, value: str, default: Any) -> Any:
+    """An option's value, of the type of its default."""
+    try:
+        if isinstance(default, bool):
+            return _YES_NO[value.lower()]
+        return type(default)(value)
+    except (KeyError, ValueError) as error:
+        wanted = "yes or no" if isinstance(default, bool) else type(default).__name__
+        raise WiringError(f"{name}: {key}={value!r}, expected {wanted}") from error

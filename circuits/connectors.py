@@ -1,0 +1,359 @@
+"""Connectors: which presynaptic cell reaches which postsynaptic cell, and through which weights.
+
+Named as PyNN names them where it does. A connector is a description: it knows the shapes that it
+fits, the shape of its weights, its transpose and the neuron pairs it joins. What it computes is
+translated once by each backend.
+
+Axis letters: `I` pre units, `J` post units, `C` channels, `H` rows, `W` columns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from .errors import WiringError
+from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation
+
+Shape = tuple[int, ...]
+
+
+def as_image(shape: Shape) -> tuple[int, int, int]:
+    """(C, H, W) of a population; a dense one is C cells in one place."""
+    return (shape[0], 1, 1) if len(shape) == 1 else (shape[0], shape[1], shape[2])
+
+
+class Connector(ABC):
+    """Joins a presynaptic to a postsynaptic population."""
+
+    @abstractmethod
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        """Why the connector does not fit the two shapes, and the fix; None if it fits."""
+
+    @abstractmethod
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        """The neuron pairs that are joined, as (pre index, post index)."""
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape | None:
+        """Shape in which the weights are stored; None if the connector has none."""
+        return None
+
+    def fan_in(self, pre: Shape, post: Shape) -> int:
+        """Synapses that one postsynaptic cell receives (its mean where they differ)."""
+        return max(1, round(self.relation(pre, post).count() / prod(post)))
+
+    @property
+    def transpose(self) -> Connector:
+        """The connector of a partner projection that runs the other way."""
+        return TransposeConnector(self)
+
+
+def _ones(pre: int, post: int) -> BoolMatrix:
+    return np.ones((pre, post), dtype=bool)
+
+
+def _eye(n: int) -> BoolMatrix:
+    return np.eye(n, dtype=bool)
+
+
+@dataclass(frozen=True)
+class AllToAllConnector(Connector):
+    """Every presynaptic cell reaches every postsynaptic cell. Weights (J, I)."""
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        return None
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (prod(post), prod(pre))
+
+    def fan_in(self, pre: Shape, post: Shape) -> int:
+        return prod(pre)
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        channel, row, column = (
+            _ones(i, j) for i, j in zip(as_image(pre), as_image(post), strict=True)
+        )
+        return ProductRelation((channel, row, column))
+
+
+@dataclass(frozen=True)
+class OneToOneConnector(Connector):
+    """Cell i reaches cell i, unweighted: shortcuts, teach, gate, norm and mimic projections."""
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        if pre == post:
+            return None
+        return (
+            f"OneToOneConnector needs equal shapes, got pre {pre} and post {post}. "
+            "Use AllToAllConnector, a Conv2dConnector, or MatchConnector to change the shape"
+        )
+
+    @property
+    def transpose(self) -> Connector:
+        return self
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        channel, row, column = (_eye(n) for n in as_image(pre))
+        return ProductRelation((channel, row, column))
+
+
+@dataclass(frozen=True)
+class FixedProbabilityConnector(Connector):
+    """Each pair is joined with probability `p_connect`, drawn once from `seed`.
+
+    Weights (K,), one for each joined pair, ordered by post and then pre index.
+    """
+
+    p_connect: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.p_connect <= 1:
+            raise WiringError(
+                f"FixedProbabilityConnector: p_connect = {self.p_connect}, expected a probability "
+                "in (0, 1]"
+            )
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        return None
+
+    def pairs(self, pre: Shape, post: Shape) -> Pairs:
+        """Joined (pre, post) index pairs, shape (K, 2); the same at every call."""
+        draw = np.random.default_rng([self.seed, prod(pre), prod(post)])
+        post_pre = np.argwhere(draw.random((prod(post), prod(pre))) < self.p_connect)
+        return post_pre[:, ::-1].astype(np.int64)
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (len(self.pairs(pre, post)),)
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
+
+
+@dataclass(frozen=True)
+class FromListConnector(Connector):
+    """The listed pairs are joined.
+
+    Parameters
+    ----------
+    conn_list : sequence of (pre index, post index) or (pre index, post index, weight)
+        With three entries the third is the weight that the synapse starts from.
+
+    Notes
+    -----
+    Weights (K,) in the order of the list.
+    """
+
+    conn_list: tuple[tuple[float, ...], ...] = field(repr=False)
+
+    def __init__(self, conn_list: Iterable[Sequence[float]]) -> None:
+        rows = tuple(tuple(row) for row in conn_list)
+        lengths = {len(row) for row in rows}
+        if not rows or lengths not in ({2}, {3}):
+            raise WiringError(
+                "FromListConnector: expected a non-empty list of (pre, post) or of "
+                f"(pre, post, weight), got rows of length {sorted(lengths)}"
+            )
+        object.__setattr__(self, "conn_list", rows)
+
+    @classmethod
+    def from_adjacency(cls, adjacency: np.ndarray) -> FromListConnector:
+        """From a matrix whose entry [i, j] is the weight from pre i to post j; zero is no synapse."""
+        pre, post = np.nonzero(adjacency)
+        return cls(
+            (int(i), int(j), float(adjacency[i, j])) for i, j in zip(pre, post, strict=True)
+        )
+
+    @property
+    def initial_weights(self) -> tuple[float, ...] | None:
+        return tuple(row[2] for row in self.conn_list) if len(self.conn_list[0]) == 3 else None
+
+    def pairs(self, pre: Shape, post: Shape) -> Pairs:
+        return np.array([row[:2] for row in self.conn_list], dtype=np.int64)
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        pairs = self.pairs(pre, post)
+        low, high = pairs.min(axis=0), pairs.max(axis=0)
+        if low.min() >= 0 and high[0] < prod(pre) and high[1] < prod(post):
+            return None
+        return (
+            f"FromListConnector lists pre indices {low[0]} to {high[0]} and post indices "
+            f"{low[1]} to {high[1]}, expected at most {prod(pre) - 1} and {prod(post) - 1}. "
+            "Are the columns (pre, post)?"
+        )
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (len(self.conn_list),)
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
+
+
+def _windows(n_pre: int, n_post: int, kernel: int, stride: int, padding: int) -> BoolMatrix:
+    """One axis of a sliding window: does pre position i lie in the window of post position j?"""
+    offset = np.arange(n_pre)[:, None] + padding - stride * np.arange(n_post)[None, :]
+    return (offset >= 0) & (offset < kernel)
+
+
+class _WindowConnector(Connector):
+    """Shared geometry of convolution and pooling."""
+
+    kernel: int
+    stride: int
+    padding: int
+
+    def output_shape(self, pre: Shape) -> Shape:
+        """Shape of the postsynaptic population that fits `pre`."""
+        rows, columns = (
+            (n + 2 * self.padding - self.kernel) // self.stride + 1 for n in pre[1:]
+        )
+        return (self._output_channels(pre), rows, columns)
+
+    def _output_channels(self, pre: Shape) -> int:
+        return pre[0]
+
+    def _channel_factor(self, pre: Shape, post: Shape) -> BoolMatrix:
+        return _eye(pre[0])
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        name = type(self).__name__
+        if len(pre) != 3:
+            return f"{name} needs an image population (C, H, W) before it, got pre {pre}"
+        if min(pre[1:]) + 2 * self.padding < self.kernel:
+            return f"{name}: kernel {self.kernel} is larger than the padded input {pre[1:]}"
+        if self.output_shape(pre) != post:
+            return f"{name} turns pre {pre} into {self.output_shape(pre)}, but post has {post}"
+        return None
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        row, column = (
+            _windows(i, j, self.kernel, self.stride, self.padding)
+            for i, j in zip(pre[1:], post[1:], strict=True)
+        )
+        return ProductRelation((self._channel_factor(pre, post), row, column))
+
+
+@dataclass(frozen=True)
+class Conv2dConnector(_WindowConnector):
+    """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k)."""
+
+    channels: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+    def _output_channels(self, pre: Shape) -> int:
+        return self.channels
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        if pre[0] % self.groups or self.channels % self.groups:
+            return (
+                f"Conv2dConnector: groups = {self.groups} must divide the {pre[0]} pre and the "
+                f"{self.channels} post channels"
+            )
+        return super().misfit(pre, post)
+
+    def _channel_factor(self, pre: Shape, post: Shape) -> BoolMatrix:
+        block = _ones(pre[0] // self.groups, self.channels // self.groups)
+        return np.kron(_eye(self.groups), block)
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (self.channels, pre[0] // self.groups, self.kernel, self.kernel)
+
+    def fan_in(self, pre: Shape, post: Shape) -> int:
+        return pre[0] // self.groups * self.kernel**2
+
+
+@dataclass(frozen=True)
+class MaxPoolConnector(_WindowConnector):
+    """The strongest presynaptic cell of each window drives the postsynaptic cell."""
+
+    kernel: int
+    stride: int = 0
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stride", self.stride or self.kernel)
+
+
+@dataclass(frozen=True)
+class AveragePoolConnector(_WindowConnector):
+    """The mean of each window drives the postsynaptic cell."""
+
+    kernel: int
+    stride: int = 0
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stride", self.stride or self.kernel)
+
+
+@dataclass(frozen=True)
+class MatchConnector(Connector):
+    """ASAP's change of shape: repeat along channels, then max-pool in space, until shapes agree.
+
+    A dense population is matched along its one axis, by repetition or by max-pooling.
+    Source: Woo et al. 2021, section 5 (concatenation along channels, max-pooling in space).
+    """
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        if len(pre) != len(post):
+            return f"MatchConnector cannot match a dense with an image population: {pre}, {post}"
+        if len(pre) == 1:
+            fits = pre[0] % post[0] == 0 or post[0] % pre[0] == 0
+        else:
+            fits = post[0] % pre[0] == 0 and all(
+                i % j == 0 for i, j in zip(pre[1:], post[1:], strict=True)
+            )
+        if fits:
+            return None
+        return (
+            f"MatchConnector needs integer ratios (channels repeated, space max-pooled), "
+            f"got pre {pre} and post {post}"
+        )
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        factors = []
+        for i, j in zip(as_image(pre), as_image(post), strict=True):
+            repeats = j >= i
+            source = np.arange(j) % i if repeats else None
+            factors.append(
+                np.arange(i)[:, None] == source[None, :]
+                if source is not None
+                else _windows(i, j, kernel=i // j, stride=i // j, padding=0)
+            )
+        return ProductRelation((factors[0], factors[1], factors[2]))
+
+
+@dataclass(frozen=True)
+class TransposeConnector(Connector):
+    """The partner of `inner` that runs the other way, with the same stored weight shape.
+
+    Weights stand in the layout of `inner`, so that a tied projection can share them and a
+    Kolen-Pollack pair has equal, not transposed, weight changes.
+    """
+
+    inner: Connector
+
+    @property
+    def transpose(self) -> Connector:
+        return self.inner
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        reason = self.inner.misfit(post, pre)
+        return reason and f"transposed (pre and post change places): {reason}"
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape | None:
+        return self.inner.weight_shape(post, pre)
+
+    def fan_in(self, pre: Shape, post: Shape) -> int:
+        # The feedback weights of the papers are drawn like the forward weights they stand for.
+        return self.inner.fan_in(post, pre)
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return self.inner.relation(post, pre).transposed

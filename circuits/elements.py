@@ -1,0 +1,299 @@
+"""The parts of a circuit: populations, projections, signals, plasticity, phases.
+
+Everything here is an immutable statement of what is there and what knows what; nothing computes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from .connectors import Connector, Shape
+from .errors import WiringError
+
+Role = Literal["drive", "teach", "gate", "norm", "mimic", "compare"]
+Path = Literal["forward", "feedback", "auxiliary", "target"]
+
+ROLES: tuple[Role, ...] = ("drive", "teach", "gate", "norm", "mimic", "compare")
+PATHS: tuple[Path, ...] = ("forward", "feedback", "auxiliary", "target")
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid")
+ENGAGED = "engaged"
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation, per channel (image) or per cell (dense).
+
+    Parameters
+    ----------
+    eps : float
+        Added to the variance.
+    momentum : float
+        Weight of the newest batch in the running mean and variance.
+    affine : bool
+        Whether there is a learned gain and shift.
+    """
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal at hand in a cell, which a synapse on that cell may learn from.
+
+    Parameters
+    ----------
+    kind : {"activity", "taught"}
+        The cell's own activity in the phase of the plasticity (while it mimics, what it mimics),
+        or what arrives through a `teach` projection.
+    source : str, optional
+        Population at the other end of that `teach` projection.
+    gated : bool
+        Multiply by the cell's own φ′, which it knows.
+    centred : {"no", "batch", "baseline"}
+        Subtract the mean over the batch, or the fixed baseline β of the phase.
+    """
+
+    kind: Literal["activity", "taught"] = "activity"
+    source: str | None = None
+    gated: bool = False
+    centred: Literal["no", "batch", "baseline"] = "no"
+
+
+ACTIVITY = Signal()
+
+
+def taught_by(source: str | Population, gated: bool = False) -> Signal:
+    """What the cell receives through the `teach` projection from `source`."""
+    return Signal("taught", _name_of(source), gated)
+
+
+@dataclass(frozen=True)
+class Population:
+    """A group of cells with the same dynamics.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits and underscores.
+    shape : (N,) or (C, H, W)
+    path : {"forward", "feedback", "auxiliary", "target"}
+        `target` is the population that presents the desired output; `auxiliary` is any further
+        path, such as forward alignment's fixed copy.
+    activation : str
+        φ, one of `ACTIVATIONS`.
+    bias : bool
+        Whether the cells have a bias current.
+    norm : BatchNorm, optional
+        Normalisation after φ (weight-mirror paper, appendix D.3). Normalisation between weights
+        and φ belongs to the projection.
+    partner : str, optional
+        For an error population: the forward population it is paired with, cell by cell.
+    learns : Signal, optional
+        What bias, gain and shift of these cells learn from: their own, and those of the
+        normalisation of arriving drives. None: they stay as they are.
+    error_norm : {"none", "full", "scale", "own"}
+        For an error population whose partner has `norm`: how its input passes it.
+    """
+
+    name: str
+    shape: Shape
+    path: Path = "forward"
+    activation: str = "linear"
+    bias: bool = False
+    norm: BatchNorm | None = None
+    partner: str | None = None
+    learns: Signal | None = None
+    error_norm: ErrorNorm = "none"
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise WiringError(
+                f"population {self.name!r}: a name is letters, digits and underscores and does "
+                "not start with a digit"
+            )
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        if len(self.shape) not in (1, 3) or min(self.shape) < 1:
+            raise WiringError(
+                f"population {self.name!r}: shape {self.shape}, expected (N,) or (C, H, W) "
+                "with positive sizes"
+            )
+        _check_choice(f"population {self.name!r}", "path", self.path, PATHS)
+        _check_choice(f"population {self.name!r}", "activation", self.activation, ACTIVATIONS)
+        _check_choice(f"population {self.name!r}", "error_norm", self.error_norm, ERROR_NORMS)
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+
+ErrorNorm = Literal["none", "full", "scale", "own"]
+ERROR_NORMS: tuple[ErrorNorm, ...] = ("none", "full", "scale", "own")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights of a drive come from.
+
+    Parameters
+    ----------
+    kind : {"independent", "tied", "sign-tied"}
+        Own storage and own draw; the storage of `to` (weight transport); or the signs of `to`
+        times a constant (sign transport).
+    to : str, optional
+        The projection that tied weights belong to, or that `start="aligned"` copies from.
+    start : {"kaiming_uniform", "kaiming_normal", "aligned"}
+        First draw of independent weights: uniform in ±1/√fan_in (a = √5, what PyTorch layers do),
+        normal with variance 2/fan_in, or a copy of `to`.
+    scale : float, optional
+        Magnitude of sign-tied weights; by default the standard deviation of the first draw of `to`.
+    """
+
+    kind: Literal["independent", "tied", "sign-tied"] = "independent"
+    to: str | None = None
+    start: Literal["kaiming_uniform", "kaiming_normal", "aligned"] = "kaiming_uniform"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice("weights", "kind", self.kind, ("independent", "tied", "sign-tied"))
+        starts = ("kaiming_uniform", "kaiming_normal", "aligned")
+        _check_choice("weights", "start", self.start, starts)
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """Δw = −η · post ⊗ pre − λ w (or +η when `hebbian`).
+
+    ⊗ is the product summed over the batch and, for conv, over the positions that share a weight.
+    Where the drive is normalised, the synapse lies before the normalisation: the post signal of a
+    forward drive passes its derivative, and the pre signal of a feedback drive is what it sends.
+
+    Parameters
+    ----------
+    pre, post : Signal
+        At the presynaptic and at the postsynaptic cell.
+    phase : str
+        When the synapse learns.
+    hebbian : bool
+        Grow with the product instead of descending it.
+    reduction : {"sum", "mean"}
+        Sum over batch and positions (errors carry the loss's 1/batch), or their mean.
+    rate, decay : float, optional
+        η and λ of this synapse; None leaves them to the optimizer's settings for its path.
+    """
+
+    pre: Signal
+    post: Signal
+    phase: str = ENGAGED
+    hebbian: bool = False
+    reduction: Literal["sum", "mean"] = "sum"
+    rate: float | None = None
+    decay: float | None = None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Directed connection of two populations.
+
+    Parameters
+    ----------
+    name : str
+    pre, post : str
+        Population names.
+    connector : Connector
+    role : {"drive", "teach", "gate", "norm", "mimic", "compare"}
+        What the connection does to its target cell: see the table in the documentation.
+        `compare` brings output and target to the output's error cells.
+    phases : tuple of str
+        When it is active.
+    weights : Weights, optional
+        Of a drive whose connector has weights.
+    plasticity : Plasticity, optional
+        None: the weights are fixed.
+    norm : BatchNorm, optional
+        Between the weights and φ of a forward drive.
+    partner : str, optional
+        For a feedback drive: the forward projection that it runs against.
+    error_norm : {"none", "full", "scale", "own"}
+        How an error passes the derivative of the normalisation on its way to the synapse: of
+        `partner` for a feedback drive, its own for a forward drive. `full` is batch norm's exact
+        derivative, `scale` only γ/σ, `own` normalises the error by its own mean and variance.
+    derivative : str, optional
+        For a gate: the φ whose derivative the target multiplies by.
+    """
+
+    name: str
+    pre: str
+    post: str
+    connector: Connector
+    role: Role = "drive"
+    phases: tuple[str, ...] = (ENGAGED,)
+    weights: Weights | None = None
+    plasticity: Plasticity | None = None
+    norm: BatchNorm | None = None
+    partner: str | None = None
+    error_norm: ErrorNorm = "none"
+    derivative: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_choice(f"projection {self.name!r}", "role", self.role, ROLES)
+        _check_choice(f"projection {self.name!r}", "error_norm", self.error_norm, ERROR_NORMS)
+        if self.derivative is not None:
+            _check_choice(
+                f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS
+            )
+
+    @property
+    def label(self) -> str:
+        """How an error message names it: name and both populations."""
+        return f"projection {self.name!r} ({self.pre!r} -> {self.post!r}, {self.role})"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A period in which some projections are active.
+
+    Parameters
+    ----------
+    name : str
+    mode : str
+        Phases that take turns in one mode (weight mirror's layers, one after the other) share it.
+    noisy : tuple of str
+        Populations that fire noise instead of following their input. A phase without any is
+        driven by data.
+    noise_mean, noise_std : float
+        Baseline β and standard deviation σ of that noise. A drive from a noisy cell conveys its
+        deviation from β (Akrout et al. 2019, eq. 23).
+    bias_blocked : bool
+        Cells close off their bias currents, and drives their normalisation, so that only synapses
+        act (Akrout et al. 2019, section 4.3).
+    """
+
+    name: str = ENGAGED
+    mode: str = ENGAGED
+    noisy: tuple[str, ...] = ()
+    noise_mean: float = 0.0
+    noise_std: float = 1.0
+    bias_blocked: bool = False
+
+    def __post_init__(self) -> None:
+        if self.noise_std <= 0:
+            raise WiringError(f"phase {self.name!r}: noise_std {self.noise_std}, expected > 0")
+
+
+def _name_of(population: str | Population) -> str:
+    return population if isinstance(population, str) else population.name
+
+
+def _check_choice(owner: str, field: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise WiringError(f"{owner}: {field} {value!r}, expected one of {', '.join(choices)}")

@@ -1,0 +1,227 @@
+"""What makes a circuit well wired; checked when it is built, not in the third epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from .connectors import AllToAllConnector, Conv2dConnector, MaxPoolConnector, TransposeConnector
+from .elements import Population, Projection, Signal
+from .errors import WiringError
+
+if TYPE_CHECKING:
+    from .circuit import Circuit
+
+
+def validate(circuit: Circuit) -> None:
+    """Raise `WiringError` at the first thing that cannot work."""
+    if not circuit.populations:
+        raise WiringError(f"circuit {circuit.name!r} has no population")
+    for population in circuit.populations.values():
+        _check_population(circuit, population)
+    for projection in circuit.projections.values():
+        _check_ends(circuit, projection)
+        _check_phases(circuit, projection)
+        _check_weights(circuit, projection)
+        _check_norm(circuit, projection)
+        _check_feedback_of_pool(circuit, projection)
+    for projection in circuit.projections.values():
+        _check_plasticity(circuit, projection)
+    _check_mimicry(circuit)
+    _check_comparison(circuit)
+    _check_no_cycle(circuit)
+
+
+def _check_population(circuit: Circuit, population: Population) -> None:
+    if population.partner is not None:
+        partner = circuit.populations.get(population.partner)
+        if partner is None:
+            raise WiringError(
+                f"population {population.name!r}: its partner {population.partner!r} is not in "
+                f"the circuit. Populations: {', '.join(circuit.populations)}"
+            )
+        if partner.shape != population.shape:
+            raise WiringError(
+                f"population {population.name!r} has shape {population.shape}, but its partner "
+                f"{partner.name!r} has {partner.shape}: partners are paired cell by cell"
+            )
+    if population.learns is not None:
+        _check_signal(circuit, population.learns, population.name, None, f"{population.name!r}")
+    for phase in circuit.phases.values():
+        for name in phase.noisy:
+            if name not in circuit.populations:
+                raise WiringError(
+                    f"phase {phase.name!r}: noisy population {name!r} is not in the circuit"
+                )
+
+
+def _check_ends(circuit: Circuit, projection: Projection) -> None:
+    for end in (projection.pre, projection.post):
+        if end not in circuit.populations:
+            raise WiringError(
+                f"{projection.label}: there is no population {end!r}. "
+                f"Populations: {', '.join(circuit.populations)}"
+            )
+    pre, post = circuit.populations[projection.pre], circuit.populations[projection.post]
+    reason = projection.connector.misfit(pre.shape, post.shape)
+    if reason:
+        raise WiringError(
+            f"{projection.label}: shapes do not fit, pre {pre.name!r} {pre.shape} and post "
+            f"{post.name!r} {post.shape}. {reason}."
+        )
+    if projection.role == "gate" and projection.derivative is None:
+        raise WiringError(
+            f"{projection.label}: a gate needs derivative=, the φ whose derivative is taken"
+        )
+
+
+def _check_phases(circuit: Circuit, projection: Projection) -> None:
+    named = set(projection.phases)
+    if projection.plasticity is not None:
+        named.add(projection.plasticity.phase)
+    unknown = sorted(named - set(circuit.phases))
+    if unknown:
+        raise WiringError(
+            f"{projection.label}: phase {unknown[0]!r} is not one of the circuit's phases "
+            f"{', '.join(circuit.phases)}"
+        )
+
+
+def _check_weights(circuit: Circuit, projection: Projection) -> None:
+    pre, post = circuit.populations[projection.pre], circuit.populations[projection.post]
+    shape = projection.connector.weight_shape(pre.shape, post.shape)
+    if (shape is not None) != (projection.weights is not None):
+        has = "has weights" if shape is not None else "has no weights"
+        raise WiringError(
+            f"{projection.label}: its {type(projection.connector).__name__} {has}, but weights = "
+            f"{projection.weights}"
+        )
+    if projection.role != "drive" and shape is not None:
+        raise WiringError(
+            f"{projection.label}: only a drive has weights; use OneToOneConnector or "
+            "MatchConnector for other roles"
+        )
+    if projection.weights is None:
+        return
+    if projection.weights.to is None:
+        if projection.weights.kind == "independent" and projection.weights.start != "aligned":
+            return
+        raise WiringError(f"{projection.label}: {projection.weights} must name a projection in to=")
+    to = circuit.projections.get(projection.weights.to)
+    if to is None:
+        raise WiringError(
+            f"{projection.label}: weights refer to {projection.weights.to!r}, which is not a "
+            "projection of this circuit"
+        )
+    other = to.connector.weight_shape(
+        circuit.populations[to.pre].shape, circuit.populations[to.post].shape
+    )
+    if other != shape:
+        raise WiringError(
+            f"{projection.label}: weights of shape {shape} refer to {to.label} of shape {other}. "
+            "Use the transpose of that projection's connector"
+        )
+
+
+def _check_norm(circuit: Circuit, projection: Projection) -> None:
+    if projection.norm is not None and not (
+        projection.role == "drive"
+        and isinstance(projection.connector, AllToAllConnector | Conv2dConnector)
+    ):
+        raise WiringError(
+            f"{projection.label}: normalisation belongs to an all-to-all or conv drive"
+        )
+    if projection.error_norm == "none":
+        return
+    carrier = projection
+    if circuit.populations[projection.pre].path == "feedback":
+        carrier = circuit.projections.get(projection.partner or "", projection)
+    if carrier.norm is None:
+        raise WiringError(
+            f"{projection.label}: error_norm {projection.error_norm!r} needs a normalised forward "
+            f"drive, but {carrier.name!r} has no norm"
+        )
+
+
+def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:
+    """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
+    connector = projection.connector
+    if not (isinstance(connector, TransposeConnector) and isinstance(connector.inner, MaxPoolConnector)):
+        return
+    forward = circuit.projections.get(projection.partner or "")
+    gated = forward is not None and any(
+        circuit.select(role="gate", pre=forward.pre, post=projection.post)
+    )
+    if not gated:
+        raise WiringError(
+            f"{projection.label}: to route errors back through a max-pool the cells of "
+            f"{projection.post!r} need partner= (the forward pool) and a gate projection from its "
+            "source. Without a gate use the transpose of an AveragePoolConnector, which spreads "
+            "errors evenly"
+        )
+
+
+def _check_plasticity(circuit: Circuit, projection: Projection) -> None:
+    plasticity = projection.plasticity
+    if plasticity is None:
+        return
+    if projection.weights is None:
+        raise WiringError(f"{projection.label}: it has no weights that could learn")
+    if projection.weights.kind != "independent":
+        raise WiringError(
+            f"{projection.label}: its weights are {projection.weights.kind} to "
+            f"{projection.weights.to!r} and learn only there"
+        )
+    for end, signal in ((projection.pre, plasticity.pre), (projection.post, plasticity.post)):
+        _check_signal(circuit, signal, end, plasticity.phase, projection.label)
+
+
+def _check_signal(
+    circuit: Circuit, signal: Signal, cell: str, phase: str | None, owner: str
+) -> None:
+    if signal.kind == "activity":
+        return
+    if not any(circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)):
+        arriving = [p.pre for p in circuit.select(role="teach", post=cell)]
+        when = f" in phase {phase!r}" if phase else ""
+        raise WiringError(
+            f"{owner}: learns from what {signal.source!r} teaches {cell!r}, but no teach projection "
+            f"{signal.source!r} -> {cell!r} is active{when}. Taught by: "
+            f"{', '.join(arriving) or 'nobody'}. Wire it with teach({signal.source!r}, {cell!r})"
+        )
+
+
+def _check_mimicry(circuit: Circuit) -> None:
+    for name in circuit.populations:
+        for phase in circuit.phases:
+            sources = [p.pre for p in circuit.select(role="mimic", post=name, phase=phase)]
+            if len(sources) > 1:
+                raise WiringError(
+                    f"population {name!r} would mimic {' and '.join(sources)} at once in phase "
+                    f"{phase!r}: give each its own phase"
+                )
+
+
+def _check_comparison(circuit: Circuit) -> None:
+    compared = list(circuit.select(role="compare"))
+    if not compared:
+        return
+    posts = {p.post for p in compared}
+    pres = {circuit.populations[p.pre].path for p in compared}
+    if len(posts) != 1 or len(compared) != 2 or pres != {"forward", "target"}:
+        raise WiringError(
+            "the output error needs exactly two compare projections, from the output and from the "
+            f"target population, to one error population; found "
+            f"{', '.join(p.name for p in compared)}"
+        )
+
+
+def _check_no_cycle(circuit: Circuit) -> None:
+    try:
+        cycle = nx.find_cycle(circuit.graph(roles=("drive", "compare")))
+    except nx.NetworkXNoCycle:
+        return
+    raise WiringError(
+        "drives form a cycle: " + " -> ".join([edge[0] for edge in cycle] + [cycle[0][0]])
+    )
