@@ -41,7 +41,9 @@ from .elements import (
     taught_by,
 )
 from .errors import WiringError
+from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
 from .relation import ListedRelation, ProductRelation, Relation, count_common
+from .summary import summarise
 from .wiring import Wiring
 
 __all__ = [
@@ -79,10 +81,17 @@ __all__ = [
     "alexnet_bn",
     "conv2",
     "count_common",
+    "from_graphml",
+    "from_json",
+    "load_circuit",
     "mlp",
     "parse_circuit",
     "resnet18",
     "resnet34",
     "resnet50",
+    "save_circuit",
+    "summarise",
     "taught_by",
+    "to_graphml",
+    "to_json",
 ]

@@ -49,7 +49,7 @@ class _Layers:
             shape,
             activation=self.activation,
             bias=not normalised or self.norm == "after",
-            norm=BatchNorm() if normalised and self.norm == "after" else None,
+            norm=BatchNorm(affine=False) if normalised and self.norm == "after" else None,
         )
 
     def drive(self, pre: Population, post: Population, connector: Connector, normalised=True):
@@ -116,7 +116,9 @@ def mlp(sizes: Sequence[int], activation: str = "relu", norm: str = "none") -> C
     """
     if len(sizes) < 2:
         raise WiringError(f"mlp needs input and output sizes, got {tuple(sizes)}")
-    layers = _Layers(Wiring("mlp:" + "-".join(map(str, sizes))), activation, norm)
+    size = "-".join(map(str, sizes))
+    name = _builder_string("mlp", size, activation=activation, norm=norm)
+    layers = _Layers(Wiring(name), activation, norm)
     cells = layers.wiring.population("x", (sizes[0],))
     for i, n in enumerate(sizes[1:-1], start=1):
         cells = layers.dense(cells, f"h{i}", n)
@@ -135,7 +137,7 @@ def conv2(
 
     That table's Linear(6272, 128) fits 28×28 images; other sizes give other input widths.
     """
-    layers = _start("conv2", shape, classes, activation, norm)
+    layers = _start("conv2", shape, classes, activation, norm, width=width, hidden=hidden)
     cells = layers.wiring.population("x", shape)
     cells = layers.conv(cells, "h1", width, 3)
     cells = layers.conv(cells, "h2", width, 3)
@@ -159,7 +161,16 @@ def alexnet(
     and 2×2 max-pool, then two dense layers of `hidden` cells. `output_norm` puts batch norm on the
     logits, as the published code does.
     """
-    layers = _start("alexnet", shape, classes, activation, norm)
+    layers = _start(
+        "alexnet",
+        shape,
+        classes,
+        activation,
+        norm,
+        width=width,
+        hidden=hidden,
+        output_norm=output_norm,
+    )
     cells = layers.wiring.population("x", shape)
     for i, channels in enumerate((width, 2 * width, 4 * width), start=1):
         cells = layers.conv(cells, f"h{i}", channels, 5)
@@ -182,7 +193,7 @@ def alexnet_bn(
     they fit it to small images; here the first convolution is 11×11 stride 4 from 128 pixels on,
     5×5 stride 2 from 64 on and 3×3 stride 1 below.
     """
-    layers = _start("alexnet_bn", shape, classes, activation, norm)
+    layers = _start("alexnet_bn", shape, classes, activation, norm, hidden=hidden)
     cells = layers.wiring.population("x", shape)
     pixels = min(shape[1:])
     kernel, stride = (11, 4) if pixels >= 128 else (5, 2) if pixels >= 64 else (3, 1)
@@ -245,7 +256,16 @@ def resnet(
     output_norm : bool
         Batch norm on the logits (published ASAP code).
     """
-    layers = _start(name, shape, classes, activation, norm, shortcut=shortcut, width=width)
+    layers = _start(
+        name,
+        shape,
+        classes,
+        activation,
+        norm,
+        width=width,
+        shortcut=shortcut,
+        output_norm=output_norm,
+    )
     cells = layers.wiring.population("x", shape)
     if min(shape[1:]) > 64:
         cells = layers.conv(cells, "stem", width, 7, 2)
@@ -300,14 +320,21 @@ def _start(name: str, shape: Shape, classes: int, activation: str, norm: str, **
     """A wiring named like the builder string that makes it."""
     if len(shape) != 3:
         raise WiringError(f"{name} needs an image shape (C, H, W), got {shape}")
-    size = "x".join(map(str, shape))
-    defaults = {"shortcut": True, "width": 64, "norm": "before", "activation": "relu"}
-    extra = "".join(
-        f",{key}={'no' if value is False else value}"
-        for key, value in {**shown, "norm": norm, "activation": activation}.items()
+    size = "x".join(map(str, shape)) + f"-{classes}"
+    text = _builder_string(name, size, **shown, norm=norm, activation=activation)
+    return _Layers(Wiring(text), activation, norm)
+
+
+def _builder_string(name: str, size: str, **options: Any) -> str:
+    """The string that builds the circuit again: its size and what differs from the defaults."""
+    defaults = _options(name)
+    words = {True: "yes", False: "no"}
+    changed = [
+        f"{key}={words[value] if isinstance(value, bool) else value}"
+        for key, value in options.items()
         if value != defaults[key]
-    )
-    return _Layers(Wiring(f"{name}:{size}-{classes}{extra}"), activation, norm)
+    ]
+    return ",".join([f"{name}:{size}", *changed])
 
 
 BUILDERS: dict[str, Callable[..., Circuit]] = {

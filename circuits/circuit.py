@@ -33,6 +33,12 @@ class Circuit:
         arrive, or drives form a cycle. The message names what is concerned and the fix.
     """
 
+    name: str
+    populations: Mapping[str, Population]
+    projections: Mapping[str, Projection]
+    phases: Mapping[str, Phase]
+    notes: tuple[str, ...]
+
     def __init__(
         self,
         name: str,
@@ -41,12 +47,28 @@ class Circuit:
         phases: Iterable[Phase] = (Phase(),),
         notes: Iterable[str] = (),
     ) -> None:
-        self.name = name
-        self.populations: Mapping[str, Population] = _by_name("population", populations)
-        self.projections: Mapping[str, Projection] = _by_name("projection", projections)
-        self.phases: Mapping[str, Phase] = _by_name("phase", phases)
-        self.notes = tuple(notes)
+        # Straight into the instance: attributes cannot be set from outside.
+        self.__dict__.update(
+            name=name,
+            populations=_by_name("population", populations),
+            projections=_by_name("projection", projections),
+            phases=_by_name("phase", phases),
+            notes=tuple(notes),
+        )
         validate(self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"circuit {self.name!r} is immutable, cannot set {name!r}: "
+            "extend a copy with Wiring(circuit) and build that"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"circuit {self.name!r} is immutable, cannot delete {name!r}")
+
+    def __reduce__(self):
+        # Pickle and copy cannot look inside a read-only mapping: build it anew from its parts.
+        return (Circuit, self._key())
 
     # -- what is there ---------------------------------------------------------------------
 
@@ -119,7 +141,7 @@ class Circuit:
     def output_error(self) -> Population | None:
         """The error population that compares output and target; None in a forward circuit."""
         compare = next(self.select(role="compare"), None)
-        return compare and self.populations[compare.post]
+        return None if compare is None else self.populations[compare.post]
 
     def partner_of(self, forward: str) -> Population | None:
         """The error population paired with a forward population."""
@@ -199,7 +221,7 @@ class Circuit:
         )
 
     def summary(self) -> str:
-        """The circuit as a table for people: who drives whom, and what every synapse learns from."""
+        """Tables for people: who drives whom, and what every synapse learns from."""
         from .summary import summarise
 
         return summarise(self)

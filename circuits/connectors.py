@@ -158,15 +158,21 @@ class FromListConnector(Connector):
                 "FromListConnector: expected a non-empty list of (pre, post) or of "
                 f"(pre, post, weight), got rows of length {sorted(lengths)}"
             )
-        object.__setattr__(self, "conn_list", rows)
+        for row in rows:
+            if any(int(index) != index for index in row[:2]):
+                raise WiringError(
+                    f"FromListConnector: row {row} has an index that is no whole number. "
+                    "The columns are (pre, post) or (pre, post, weight)"
+                )
+        # Plain numbers, also from an array's rows: they can be saved, and repr is short.
+        plain = tuple((int(i), int(j), *map(float, weight)) for i, j, *weight in rows)
+        object.__setattr__(self, "conn_list", plain)
 
     @classmethod
     def from_adjacency(cls, adjacency: np.ndarray) -> FromListConnector:
-        """From a matrix whose entry [i, j] is the weight from pre i to post j; zero is no synapse."""
+        """From a matrix whose entry [i, j] is the weight from pre i to post j; zero: no synapse."""
         pre, post = np.nonzero(adjacency)
-        return cls(
-            (int(i), int(j), float(adjacency[i, j])) for i, j in zip(pre, post, strict=True)
-        )
+        return cls((int(i), int(j), float(adjacency[i, j])) for i, j in zip(pre, post, strict=True))
 
     @property
     def initial_weights(self) -> tuple[float, ...] | None:
@@ -208,10 +214,15 @@ class _WindowConnector(Connector):
 
     def output_shape(self, pre: Shape) -> Shape:
         """Shape of the postsynaptic population that fits `pre`."""
-        rows, columns = (
-            (n + 2 * self.padding - self.kernel) // self.stride + 1 for n in pre[1:]
-        )
+        rows, columns = ((n + 2 * self.padding - self.kernel) // self.stride + 1 for n in pre[1:])
         return (self._output_channels(pre), rows, columns)
+
+    def _check_window(self) -> None:
+        name = type(self).__name__
+        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            value = getattr(self, field_name)
+            if value < least:
+                raise WiringError(f"{name}: {field_name} = {value}, expected at least {least}")
 
     def _output_channels(self, pre: Shape) -> int:
         return pre[0]
@@ -247,11 +258,18 @@ class Conv2dConnector(_WindowConnector):
     padding: int = 0
     groups: int = 1
 
+    def __post_init__(self) -> None:
+        self._check_window()
+        for field_name in ("channels", "groups"):
+            value = getattr(self, field_name)
+            if value < 1:
+                raise WiringError(f"Conv2dConnector: {field_name} = {value}, expected at least 1")
+
     def _output_channels(self, pre: Shape) -> int:
         return self.channels
 
     def misfit(self, pre: Shape, post: Shape) -> str | None:
-        if pre[0] % self.groups or self.channels % self.groups:
+        if (len(pre) == 3 and pre[0] % self.groups) or self.channels % self.groups:
             return (
                 f"Conv2dConnector: groups = {self.groups} must divide the {pre[0]} pre and the "
                 f"{self.channels} post channels"
@@ -270,8 +288,8 @@ class Conv2dConnector(_WindowConnector):
 
 
 @dataclass(frozen=True)
-class MaxPoolConnector(_WindowConnector):
-    """The strongest presynaptic cell of each window drives the postsynaptic cell."""
+class _PoolConnector(_WindowConnector):
+    """Windows over each channel; by default they do not overlap."""
 
     kernel: int
     stride: int = 0
@@ -279,18 +297,22 @@ class MaxPoolConnector(_WindowConnector):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stride", self.stride or self.kernel)
+        self._check_window()
+        if 2 * self.padding > self.kernel:
+            raise WiringError(
+                f"{type(self).__name__}: padding {self.padding} is more than half of kernel "
+                f"{self.kernel}, so that some windows would see no cell"
+            )
 
 
 @dataclass(frozen=True)
-class AveragePoolConnector(_WindowConnector):
+class MaxPoolConnector(_PoolConnector):
+    """The strongest presynaptic cell of each window drives the postsynaptic cell."""
+
+
+@dataclass(frozen=True)
+class AveragePoolConnector(_PoolConnector):
     """The mean of each window drives the postsynaptic cell."""
-
-    kernel: int
-    stride: int = 0
-    padding: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "stride", self.stride or self.kernel)
 
 
 @dataclass(frozen=True)

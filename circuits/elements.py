@@ -6,6 +6,7 @@ Everything here is an immutable statement of what is there and what knows what; 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,20 @@ ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmo
 ENGAGED = "engaged"
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def _name_of(population: str | Population) -> str:
+    return population if isinstance(population, str) else population.name
+
+
+def _names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Names as a tuple, so that equal statements are equal and hashable."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _check_choice(owner: str, field: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise WiringError(f"{owner}: {field} {value!r}, expected one of {', '.join(choices)}")
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,15 @@ class Signal:
     gated: bool = False
     centred: Literal["no", "batch", "baseline"] = "no"
 
+    def __post_init__(self) -> None:
+        _check_choice("signal", "kind", self.kind, ("activity", "taught"))
+        _check_choice("signal", "centred", self.centred, ("no", "batch", "baseline"))
+        if (self.kind == "taught") != (self.source is not None):
+            raise WiringError(
+                f"signal of kind {self.kind!r} with source {self.source!r}: what is taught has a "
+                "source population, a cell's own activity has none. Use taught_by(...) or ACTIVITY"
+            )
+
 
 ACTIVITY = Signal()
 
@@ -90,8 +114,8 @@ class Population:
     bias : bool
         Whether the cells have a bias current.
     norm : BatchNorm, optional
-        Normalisation after φ (weight-mirror paper, appendix D.3). Normalisation between weights
-        and φ belongs to the projection.
+        Normalisation after φ (weight-mirror paper, appendix D.3), without gain and shift.
+        Normalisation between weights and φ belongs to the projection.
     partner : str, optional
         For an error population: the forward population it is paired with, cell by cell.
     learns : Signal, optional
@@ -199,6 +223,9 @@ class Plasticity:
     rate: float | None = None
     decay: float | None = None
 
+    def __post_init__(self) -> None:
+        _check_choice("plasticity", "reduction", self.reduction, ("sum", "mean"))
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -245,12 +272,11 @@ class Projection:
     derivative: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", _names(self.phases))
         _check_choice(f"projection {self.name!r}", "role", self.role, ROLES)
         _check_choice(f"projection {self.name!r}", "error_norm", self.error_norm, ERROR_NORMS)
         if self.derivative is not None:
-            _check_choice(
-                f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS
-            )
+            _check_choice(f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS)
 
     @property
     def label(self) -> str:
@@ -286,14 +312,6 @@ class Phase:
     bias_blocked: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "noisy", _names(self.noisy))
         if self.noise_std <= 0:
             raise WiringError(f"phase {self.name!r}: noise_std {self.noise_std}, expected > 0")
-
-
-def _name_of(population: str | Population) -> str:
-    return population if isinstance(population, str) else population.name
-
-
-def _check_choice(owner: str, field: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise WiringError(f"{owner}: {field} {value!r}, expected one of {', '.join(choices)}")

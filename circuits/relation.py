@@ -44,9 +44,7 @@ class ProductRelation:
         return int(np.prod([int(factor.sum()) for factor in self.factors], dtype=object))
 
     def __and__(self, other: ProductRelation) -> ProductRelation:
-        channel, row, column = (
-            a & b for a, b in zip(self.factors, other.factors, strict=True)
-        )
+        channel, row, column = (a & b for a, b in zip(self.factors, other.factors, strict=True))
         return ProductRelation((channel, row, column))
 
     def contains(self, pairs: Pairs) -> BoolMatrix:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from .connectors import AllToAllConnector, Conv2dConnector, MaxPoolConnector, TransposeConnector
-from .elements import Population, Projection, Signal
+from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ def validate(circuit: Circuit) -> None:
         raise WiringError(f"circuit {circuit.name!r} has no population")
     for population in circuit.populations.values():
         _check_population(circuit, population)
+    for phase in circuit.phases.values():
+        _check_phase(circuit, phase)
     for projection in circuit.projections.values():
         _check_ends(circuit, projection)
         _check_phases(circuit, projection)
@@ -46,14 +48,24 @@ def _check_population(circuit: Circuit, population: Population) -> None:
                 f"population {population.name!r} has shape {population.shape}, but its partner "
                 f"{partner.name!r} has {partner.shape}: partners are paired cell by cell"
             )
+    if population.norm is not None and population.norm.affine:
+        raise WiringError(
+            f"population {population.name!r}: normalisation after φ needs BatchNorm(affine=False). "
+            "Its gain and shift would learn from the error after the normalisation, which the "
+            "error cell does not hold; the weights that follow take their part"
+        )
     if population.learns is not None:
-        _check_signal(circuit, population.learns, population.name, None, f"{population.name!r}")
-    for phase in circuit.phases.values():
-        for name in phase.noisy:
-            if name not in circuit.populations:
-                raise WiringError(
-                    f"phase {phase.name!r}: noisy population {name!r} is not in the circuit"
-                )
+        owner = f"population {population.name!r}"
+        _check_signal(circuit, population.learns, population.name, None, owner)
+
+
+def _check_phase(circuit: Circuit, phase: Phase) -> None:
+    for name in phase.noisy:
+        if name not in circuit.populations:
+            raise WiringError(
+                f"phase {phase.name!r}: noisy population {name!r} is not in the circuit. "
+                f"Populations: {', '.join(circuit.populations)}"
+            )
 
 
 def _check_ends(circuit: Circuit, projection: Projection) -> None:
@@ -114,6 +126,11 @@ def _check_weights(circuit: Circuit, projection: Projection) -> None:
             f"{projection.label}: weights refer to {projection.weights.to!r}, which is not a "
             "projection of this circuit"
         )
+    if to.weights is not None and to.weights.kind != "independent":
+        raise WiringError(
+            f"{projection.label}: weights refer to {to.label}, whose own are {to.weights.kind} to "
+            f"{to.weights.to!r}. Refer to the projection that owns its weights"
+        )
     other = to.connector.weight_shape(
         circuit.populations[to.pre].shape, circuit.populations[to.post].shape
     )
@@ -147,7 +164,9 @@ def _check_norm(circuit: Circuit, projection: Projection) -> None:
 def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:
     """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
     connector = projection.connector
-    if not (isinstance(connector, TransposeConnector) and isinstance(connector.inner, MaxPoolConnector)):
+    if not (
+        isinstance(connector, TransposeConnector) and isinstance(connector.inner, MaxPoolConnector)
+    ):
         return
     forward = circuit.projections.get(projection.partner or "")
     gated = forward is not None and any(
@@ -186,8 +205,8 @@ def _check_signal(
         arriving = [p.pre for p in circuit.select(role="teach", post=cell)]
         when = f" in phase {phase!r}" if phase else ""
         raise WiringError(
-            f"{owner}: learns from what {signal.source!r} teaches {cell!r}, but no teach projection "
-            f"{signal.source!r} -> {cell!r} is active{when}. Taught by: "
+            f"{owner}: learns from what {signal.source!r} teaches {cell!r}, but no teach "
+            f"projection {signal.source!r} -> {cell!r} is active{when}. Taught by: "
             f"{', '.join(arriving) or 'nobody'}. Wire it with teach({signal.source!r}, {cell!r})"
         )
 

@@ -12,6 +12,7 @@ from .elements import (
     Plasticity,
     Population,
     Projection,
+    Role,
     Signal,
     Weights,
     _name_of,
@@ -66,7 +67,7 @@ class Wiring:
     def update(self, item: Population | Projection, **changes):
         """Replace properties of a population or projection."""
         changed = replace(item, **changes)
-        home = self._populations if isinstance(item, Population) else self._projections
+        home: dict = self._populations if isinstance(item, Population) else self._projections
         home[item.name] = changed
         return changed
 
@@ -87,7 +88,7 @@ class Wiring:
         post: str | Population,
         connector: Connector | None = None,
         *,
-        role: str = "drive",
+        role: Role = "drive",
         name: str | None = None,
         **properties,
     ) -> Projection:
@@ -95,8 +96,10 @@ class Wiring:
         pre_name, post_name = _name_of(pre), _name_of(post)
         connector = connector or OneToOneConnector()
         if name is None:
-            name = f"{pre_name} -> {post_name}" if role == "drive" else (
-                f"{role}: {pre_name} -> {post_name}"
+            name = (
+                f"{pre_name} -> {post_name}"
+                if role == "drive"
+                else (f"{role}: {pre_name} -> {post_name}")
             )
         if name in self._projections:
             raise WiringError(
@@ -131,9 +134,7 @@ class Wiring:
         name = f"{role}: {_name_of(pre)} -> {_name_of(post)}"
         there = self._projections.get(name)
         if there is None:
-            self.connect(
-                pre, post, connector, role=role, name=name, phases=phases, **properties
-            )
+            self.connect(pre, post, connector, role=role, name=name, phases=phases, **properties)
         elif there.connector != connector:
             raise WiringError(
                 f"{there.label} is wired with {there.connector} already, cannot add {connector}"

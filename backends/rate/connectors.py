@@ -1,0 +1,232 @@
+"""The torch half of each connector: what reaches the postsynaptic cells, and the Hebbian product.
+
+Every connector offers `apply` (pre to post), `adjoint` (post to pre, through the same weights) and
+`correlate` (the weight-shaped sum of post ⊗ pre). A transposed connector swaps the first two, so
+nothing is written twice. Axis letters: `B` batch, `I` pre units, `J` post units.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from oneway.circuits import (
+    AllToAllConnector,
+    AveragePoolConnector,
+    Connector,
+    Conv2dConnector,
+    FixedProbabilityConnector,
+    FromListConnector,
+    MatchConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
+    Shape,
+    TransposeConnector,
+    WiringError,
+)
+
+
+class RateConnector:
+    """Synapses between populations of shape `pre` and `post`.
+
+    `apply` and `adjoint` take weights first where the connector has some. A connector whose way
+    back depends on what came forward (max-pool) says so with `routed`: its `apply` then returns
+    (activity, route), and its `adjoint` takes the route in place of weights.
+    """
+
+    routed = False
+    identity = False
+
+    def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
+        self.connector, self.pre, self.post = connector, pre, post
+
+    @property
+    def key(self) -> tuple:
+        """Two connectors with one key compute the same."""
+        return (self.connector, self.pre, self.post)
+
+
+def _like(shape: Shape, tensor: Tensor) -> Tensor:
+    """A tensor that takes no memory, where a kernel asks for one only to read its shape."""
+    return tensor.new_empty(1).expand(tensor.shape[0], *shape)
+
+
+class AllToAll(RateConnector):
+    def apply(self, w_JI: Tensor, pre: Tensor) -> Tensor:
+        return F.linear(pre.flatten(1), w_JI).unflatten(1, self.post)
+
+    def adjoint(self, w_JI: Tensor, post: Tensor) -> Tensor:
+        return (post.flatten(1) @ w_JI).unflatten(1, self.pre)
+
+    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+        return post.flatten(1).T @ pre.flatten(1)
+
+
+class Conv2d(RateConnector):
+    connector: Conv2dConnector
+
+    def apply(self, w: Tensor, pre: Tensor) -> Tensor:
+        c = self.connector
+        return F.conv2d(pre, w, None, c.stride, c.padding, 1, c.groups)
+
+    def adjoint(self, w: Tensor, post: Tensor) -> Tensor:
+        return self._backward(post, _like(self.pre, post), w, 0)
+
+    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+        shape = self.connector.weight_shape(self.pre, self.post)
+        return self._backward(post, pre, post.new_empty(1).expand(shape), 1)
+
+    def _backward(self, post: Tensor, pre: Tensor, w: Tensor, wanted: int) -> Tensor:
+        """One output of torch's convolution backward: 0 for the pre side, 1 for the weights."""
+        c = self.connector
+        mask = [wanted == 0, wanted == 1, False]
+        return torch.ops.aten.convolution_backward(
+            post, pre, w, None, [c.stride] * 2, [c.padding] * 2, [1, 1], False, [0, 0], c.groups, mask
+        )[wanted]
+
+
+class MaxPool(RateConnector):
+    connector: MaxPoolConnector
+    routed = True
+
+    def apply(self, pre: Tensor) -> tuple[Tensor, Tensor]:
+        c = self.connector
+        return torch.ops.aten.max_pool2d_with_indices(
+            pre, [c.kernel] * 2, [c.stride] * 2, [c.padding] * 2
+        )
+
+    def adjoint(self, route: Tensor, post: Tensor) -> Tensor:
+        c = self.connector
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            post.contiguous(),
+            post.new_empty(post.shape[0], *self.pre),
+            [c.kernel] * 2,
+            [c.stride] * 2,
+            [c.padding] * 2,
+            [1, 1],
+            False,
+            route,
+        )
+
+
+class AveragePool(RateConnector):
+    connector: AveragePoolConnector
+
+    def apply(self, pre: Tensor) -> Tensor:
+        c = self.connector
+        return F.avg_pool2d(pre, c.kernel, c.stride, c.padding)
+
+    def adjoint(self, post: Tensor) -> Tensor:
+        c = self.connector
+        return torch.ops.aten.avg_pool2d_backward(
+            post.contiguous(),
+            post.new_empty(post.shape[0], *self.pre),
+            [c.kernel] * 2,
+            [c.stride] * 2,
+            [c.padding] * 2,
+            False,
+            True,
+            None,
+        )
+
+
+class OneToOne(RateConnector):
+    identity = True
+
+    def apply(self, pre: Tensor) -> Tensor:
+        return pre
+
+    def adjoint(self, post: Tensor) -> Tensor:
+        return post
+
+
+class Match(RateConnector):
+    """Repeats along channels, then max-pools in space."""
+
+    def apply(self, pre: Tensor) -> Tensor:
+        if len(self.pre) == 1:
+            return self._apply_dense(pre)
+        matched = pre.repeat(1, self.post[0] // self.pre[0], 1, 1)
+        window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
+        return matched if window == (1, 1) else F.max_pool2d(matched, window)
+
+    def _apply_dense(self, pre: Tensor) -> Tensor:
+        n, m = self.pre[0], self.post[0]
+        if m >= n:
+            return pre.repeat(1, m // n)
+        return pre.unflatten(1, (m, n // m)).amax(dim=2)
+
+    def adjoint(self, post: Tensor) -> Tensor:
+        raise WiringError("MatchConnector carries signals one way only; it has no transpose")
+
+
+class Listed(RateConnector):
+    """Explicit pairs; weights (K,) in the order of the connector's pairs."""
+
+    def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
+        super().__init__(connector, pre, post)
+        pairs = torch.from_numpy(connector.pairs(pre, post).copy())  # type: ignore[attr-defined]
+        self.i, self.j = pairs[:, 0], pairs[:, 1]
+
+    def _matrix(self, w_K: Tensor) -> Tensor:
+        # Multapses add up, so the matrix is accumulated rather than assigned.
+        matrix = w_K.new_zeros(prod(self.post), prod(self.pre))
+        return matrix.index_put((self._on(w_K, "j"), self._on(w_K, "i")), w_K, accumulate=True)
+
+    def _on(self, like: Tensor, name: str) -> Tensor:
+        index = getattr(self, name)
+        if index.device != like.device:
+            index = index.to(like.device)
+            setattr(self, name, index)
+        return index
+
+    def apply(self, w_K: Tensor, pre: Tensor) -> Tensor:
+        return F.linear(pre.flatten(1), self._matrix(w_K)).unflatten(1, self.post)
+
+    def adjoint(self, w_K: Tensor, post: Tensor) -> Tensor:
+        return (post.flatten(1) @ self._matrix(w_K)).unflatten(1, self.pre)
+
+    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+        product = post.flatten(1).T @ pre.flatten(1)
+        return product[self._on(post, "j"), self._on(post, "i")]
+
+
+class Transposed(RateConnector):
+    """The inner connector run the other way."""
+
+    def __init__(self, connector: TransposeConnector, pre: Shape, post: Shape) -> None:
+        super().__init__(connector, pre, post)
+        self.inner = rate_connector(connector.inner, post, pre)
+
+    def apply(self, *weights_and_pre: Tensor) -> Tensor:
+        return self.inner.adjoint(*weights_and_pre)
+
+    def adjoint(self, *weights_and_post: Tensor) -> Tensor:
+        return self.inner.apply(*weights_and_post)
+
+
+TRANSLATIONS: dict[type[Connector], type[RateConnector]] = {
+    AllToAllConnector: AllToAll,
+    Conv2dConnector: Conv2d,
+    MaxPoolConnector: MaxPool,
+    AveragePoolConnector: AveragePool,
+    OneToOneConnector: OneToOne,
+    MatchConnector: Match,
+    FixedProbabilityConnector: Listed,
+    FromListConnector: Listed,
+    TransposeConnector: Transposed,
+}
+
+
+def rate_connector(connector: Connector, pre: Shape, post: Shape) -> RateConnector:
+    """The torch half of a connector between populations of the given shapes."""
+    translation = TRANSLATIONS.get(type(connector))
+    if translation is None:
+        raise WiringError(
+            f"the rate backend has no translation of {type(connector).__name__}; there are "
+            f"{', '.join(known.__name__ for known in TRANSLATIONS)}"
+        )
+    return translation(connector, pre, post)

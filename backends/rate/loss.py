@@ -1,0 +1,42 @@
+"""The output error: the gradient of any torch loss at the output population, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class OutputError:
+    """Compares output and target.
+
+    Autograd differentiates the loss with respect to the output, a (B, classes) tensor; no
+    derivative of anything before the output is ever taken.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(output, y)`` gives a scalar, as torch's losses do.
+    """
+
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.loss = loss
+
+    def __call__(self, output: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss and δ_L, its gradient at the output."""
+        with torch.enable_grad():
+            leaf = output.detach().requires_grad_()
+            loss = self.loss(leaf, y)
+            (error,) = torch.autograd.grad(loss, leaf)
+        return loss.detach(), error
+
+    def target(self, output: Tensor, y: Tensor) -> Tensor:
+        """What the target population fires: y, one-hot for class numbers, scaled like the error.
+
+        Errors carry the 1/batch of a mean loss, so that plasticity can sum over the batch.
+        """
+        code = y if y.is_floating_point() else F.one_hot(y, output.shape[1])
+        mean = getattr(self.loss, "reduction", "mean") == "mean"
+        return code.to(output.dtype) / (len(output) if mean else 1)

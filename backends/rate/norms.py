@@ -1,0 +1,72 @@
+"""Batch normalisation forward, and the ways an error can pass it on its way back.
+
+Everywhere `z` is the input of the normalisation, (B, C, ...) with statistics per channel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from oneway.circuits import BatchNorm
+
+
+def normalise(
+    norm: BatchNorm,
+    z: Tensor,
+    gain: Tensor | None,
+    shift: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    training: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalised `z`, and the mean and inverse deviation used; updates running statistics."""
+    y, saved_mean, saved_scale = torch.native_batch_norm(
+        z, gain, shift, mean, var, training, norm.momentum, norm.eps
+    )
+    if not training:
+        saved_mean, saved_scale = mean, torch.rsqrt(var + norm.eps)
+    return y, saved_mean, saved_scale
+
+
+def full_derivative(
+    norm: BatchNorm,
+    error: Tensor,
+    z: Tensor,
+    gain: Tensor | None,
+    mean: Tensor,
+    scale: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    training: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm's exact derivative: the error at `z`, and the changes of gain and shift."""
+    return torch.ops.aten.native_batch_norm_backward(
+        error, z, gain, running_mean, running_var, mean, scale, training, norm.eps,
+        [True, gain is not None, gain is not None],
+    )
+
+
+def scale_only(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
+    """γ/σ per channel: one slow scalar that a channel's error cells need (Akrout et al., D.3)."""
+    factor = scale if gain is None else gain * scale
+    return error * _per_channel(factor, error)
+
+
+def own(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
+    """Error cells normalise their own activity: homeostasis, no connection needed.
+
+    Every channel's error gets zero mean and the variance that channels have on average; its size
+    is scaled by one gain for the whole layer, the mean of γ/σ.
+    """
+    axes = [0, *range(2, error.dim())]
+    var, mean = torch.var_mean(error, dim=axes, correction=0, keepdim=True)
+    typical = var.mean()
+    # Relative to the layer's typical variance, since errors shrink as learning goes on.
+    balanced = (error - mean) * torch.sqrt(typical / (var + 1e-5 * typical + 1e-30))
+    layer_gain = (scale if gain is None else gain * scale).mean()
+    return layer_gain * balanced
+
+
+def _per_channel(factor: Tensor, like: Tensor) -> Tensor:
+    return factor.reshape(1, -1, *[1] * (like.dim() - 2))

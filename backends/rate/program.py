@@ -1,0 +1,137 @@
+"""A schedule of tensor operations that is known before it runs.
+
+The compiler writes operations on numbered values. Because a value is looked up before it is
+written, what two synapses both need is computed once; because every use is known, a tensor is
+freed after its last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Value = int
+Kernel = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One kernel call.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes the input tensors, returns one tensor or a tuple of them.
+    inputs, outputs : tuples of Value
+    label : str
+        For people: which population or projection this is for.
+    """
+
+    kernel: Kernel
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    label: str
+
+
+@dataclass
+class Program:
+    """Operations in the order in which they were first needed.
+
+    A program's `sources` are values given from outside (data, parameters, noise); its `results`
+    are values that somebody asked to keep.
+    """
+
+    operations: list[Operation] = field(default_factory=list)
+    sources: dict[Hashable, Value] = field(default_factory=dict)
+    results: dict[Hashable, Value] = field(default_factory=dict)
+    _known: dict[Hashable, tuple[Value, ...]] = field(default_factory=dict)
+    _count: int = 0
+
+    def source(self, key: Hashable) -> Value:
+        """A value given at run time under `key`."""
+        if key not in self.sources:
+            self.sources[key] = self._new(1)[0]
+        return self.sources[key]
+
+    def add(
+        self,
+        identity: Hashable,
+        kernel: Kernel,
+        *inputs: Value,
+        outputs: int = 1,
+        label: str = "",
+    ) -> tuple[Value, ...]:
+        """Values of `kernel` applied to `inputs`; the same as before if it was asked before.
+
+        Parameters
+        ----------
+        identity : hashable
+            Two kernels with one identity compute the same.
+        """
+        key = (identity, inputs)
+        if key not in self._known:
+            self._known[key] = self._new(outputs)
+            self.operations.append(Operation(kernel, inputs, self._known[key], label))
+        return self._known[key]
+
+    def result(self, key: Hashable, value: Value) -> None:
+        """Keep `value` and return it under `key`."""
+        self.results[key] = value
+
+    def _new(self, n: int) -> tuple[Value, ...]:
+        first = self._count
+        self._count += n
+        return tuple(range(first, first + n))
+
+    def finish(self) -> Schedule:
+        """Drop what no result needs and note each value's last use."""
+        needed = set(self.results.values())
+        kept: list[Operation] = []
+        for operation in reversed(self.operations):
+            if needed.intersection(operation.outputs):
+                kept.append(operation)
+                needed.update(operation.inputs)
+        kept.reverse()
+        return Schedule(kept, _last_uses(kept, self.results.values()), dict(self.sources),
+                        dict(self.results))
+
+
+def _last_uses(
+    operations: Sequence[Operation], results: Any
+) -> list[tuple[Value, ...]]:
+    """For each operation the values that nobody needs after it."""
+    alive = set(results)
+    frees: list[tuple[Value, ...]] = []
+    for operation in reversed(operations):
+        dead = tuple(dict.fromkeys(
+            v for v in (*operation.inputs, *operation.outputs) if v not in alive
+        ))
+        frees.append(dead)
+        alive.update(operation.inputs)
+    frees.reverse()
+    return frees
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A finished program."""
+
+    operations: list[Operation]
+    frees: list[tuple[Value, ...]]
+    sources: dict[Hashable, Value]
+    results: dict[Hashable, Value]
+
+    def run(self, given: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Run with the given sources and return the results."""
+        values = {value: given[key] for key, value in self.sources.items() if key in given}
+        for operation, dead in zip(self.operations, self.frees, strict=True):
+            out = operation.kernel(*[values[v] for v in operation.inputs])
+            if len(operation.outputs) == 1:
+                values[operation.outputs[0]] = out
+            else:
+                values.update(zip(operation.outputs, out, strict=True))
+            del out
+            for value in dead:
+                values.pop(value, None)
+        return {key: values[value] for key, value in self.results.items()}

@@ -1,0 +1,55 @@
+"""Activation sharing with asymmetric paths (ASAP): no pair of cells is joined both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from oneway.circuits import ACTIVITY, Circuit, taught_by
+
+from .base import Rule
+from .feedback import INDEPENDENT, with_feedback_path
+from .sharing import learn_from_shared, matching, note_exceptions, share_activations
+
+
+@dataclass(frozen=True)
+class ASAP(Rule, name="asap"):
+    """Activation sharing with asymmetric paths (Woo et al. 2021, sections 3.3 and 4).
+
+    δ_l = φ′(h_l) ⊙ B_{l+1} δ_{l+1}
+    ΔW_{l+2} = ΔB_{l+2}ᵀ = −η δ_{l+2} h_lᵀ  (eq. 23; block size k = 2)
+    ΔW_{l+3} = ΔB_{l+3}ᵀ = −η δ_{l+3} h_lᵀ  (eq. 24)
+
+    W and Bᵀ get the same change, as in Kolen-Pollack learning, but from the shared h_l: forward
+    cells mimic it, and feedback cells are taught it by a skip projection from h_l, which is not
+    the partner that they teach. With weight decay W and Bᵀ converge.
+
+    Parameters
+    ----------
+    k : int
+        Block size; with k = 1 nothing is shared, which is Kolen-Pollack learning.
+    fully_connected : {"auto", "share", "fa"}
+        Whether dense layers share too. By default only in circuits without convolutions; in image
+        nets they learn by feedback alignment, as in the paper.
+    """
+
+    k: int = 2
+    fully_connected: Literal["auto", "share", "fa"] = "auto"
+
+    def wire(self, forward: Circuit) -> Circuit:
+        sharing = share_activations(forward, self)
+        wiring = with_feedback_path(forward, self, weights=INDEPENDENT, stand_ins=sharing.stand_in)
+        learn_from_shared(wiring, sharing)  # W: h_l -> h_{l+1}, while h_l mimics h_s
+        for pair in wiring.pairs():
+            w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l
+            shared = sharing.source.get(w.name)
+            if shared is None:
+                continue
+            if shared == w.pre and self.k > 1:
+                # To teach delta_l its own partner's h_l would join the pair both ways.
+                wiring.note(f"{w.name} learns by feedback alignment: only h_l itself could be shared")
+                continue
+            wiring.teach(shared, b.post, matching(shared, w.pre))  # h_s -> delta_l, a skip
+            wiring.learn(b, pre=ACTIVITY, post=taught_by(shared))
+        note_exceptions(wiring, sharing, "learns by feedback alignment")
+        return wiring.build()

@@ -1,0 +1,34 @@
+"""Direct feedback alignment (DFA): the output error reaches every layer at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from oneway.circuits import Circuit
+
+from .base import Rule
+from .feedback import with_direct_feedback
+
+
+@dataclass(frozen=True)
+class DirectFeedbackAlignment(Rule, name="dfa"):
+    """Direct feedback alignment (Nøkland 2016).
+
+    δ_l = φ′(h_l) ⊙ B_l δ_L                 (Woo et al. 2021, eq. 5)
+    ΔW_{l+1} = −η δ_{l+1} h_lᵀ              (eq. 2)
+
+    Parameters
+    ----------
+    attach : {"all", "blocks"}
+        Direct feedback to every hidden population that learns, or to ends of residual blocks only,
+        with random feedback inside a block.
+    """
+
+    attach: Literal["all", "blocks"] = "all"
+
+    def wire(self, forward: Circuit) -> Circuit:
+        wiring = with_direct_feedback(forward, self, source="error", attach=self.attach)
+        for w in wiring.learning_drives():  # W: h_l -> h_{l+1}
+            wiring.learn_from_error(w)
+        return wiring.build()

@@ -1,0 +1,370 @@
+"""The feedback path that rules start from: error cells, and the drives that bring errors to them.
+
+An error cell δ_l holds the error at the input of its partner h_l (before φ). Errors travel either
+along the chain, one feedback drive against each forward drive, or directly from the output error
+(or the target) to each hidden population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import networkx as nx
+
+from oneway.circuits import (
+    ACTIVITY,
+    ENGAGED,
+    AllToAllConnector,
+    AveragePoolConnector,
+    Circuit,
+    Connector,
+    Conv2dConnector,
+    MatchConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
+    Population,
+    Projection,
+    Signal,
+    Weights,
+    Wiring,
+    WiringError,
+    taught_by,
+)
+
+from .base import Rule
+
+INDEPENDENT = Weights("independent")
+TIED = Weights("tied")
+SIGN_TIED = Weights("sign-tied")
+
+
+def with_feedback_path(
+    forward: Circuit,
+    rule: Rule,
+    weights: Weights = INDEPENDENT,
+    stand_ins: Mapping[str, str] | None = None,
+) -> FeedbackWiring:
+    """Add error cells and a chain of feedback drives, one against each forward drive.
+
+    Parameters
+    ----------
+    forward : Circuit
+    rule : Rule
+        Its options decide on gates, norms, initial weights, frozen layers.
+    weights : Weights
+        Kind of the feedback weights.
+    stand_ins : mapping, optional
+        For rules that share activations: the population whose activity stands in for another's.
+    """
+    wiring = FeedbackWiring(forward, rule, stand_ins)
+    wiring.add_error_cells()
+    for projection in wiring.forward_drives():
+        wiring.add_chain_drive(projection, weights)
+    return wiring.finished()
+
+
+def with_direct_feedback(
+    forward: Circuit,
+    rule: Rule,
+    source: Literal["error", "target"],
+    attach: Literal["all", "blocks"],
+) -> FeedbackWiring:
+    """Add error cells and a drive from the output error, or from the target, to each of them.
+
+    Parameters
+    ----------
+    source : {"error", "target"}
+    attach : {"all", "blocks"}
+        Reach every hidden population that learns, or only those that every path to the output
+        passes; the interior of a residual block then gets its error from the block's output,
+        through independent weights.
+    """
+    direct = _direct_targets(forward, rule, attach)
+    wiring = FeedbackWiring(forward, rule, stand_ins=None, direct=direct)
+    wiring.add_error_cells()
+    start = "delta_" + forward.output.name if source == "error" else "target"
+    for name in reversed(forward.order()):
+        if name in direct and name in wiring.erring:
+            wiring.add_direct_drive(start, name)
+    for projection in wiring.forward_drives():
+        if projection.pre not in direct:
+            wiring.add_chain_drive(projection, INDEPENDENT)
+    return wiring.finished()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A forward drive and the feedback drive that runs against it (or from the output error)."""
+
+    forward: Projection
+    feedback: Projection
+
+
+class FeedbackWiring(Wiring):
+    """A wiring that knows which forward weights learn and which error cells that takes.
+
+    Parameters
+    ----------
+    forward : Circuit
+        Must have forward populations only.
+    rule : Rule
+    stand_ins : mapping or None
+        See `with_feedback_path`.
+    direct : frozenset of str
+        Populations whose error does not come along the chain.
+    """
+
+    def __init__(
+        self,
+        forward: Circuit,
+        rule: Rule,
+        stand_ins: Mapping[str, str] | None = None,
+        direct: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(forward)
+        self.forward, self.rule, self.stand_ins, self.direct = forward, rule, stand_ins, direct
+        _check_forward(forward, rule, stand_ins)
+        self.learning = learning_drives(forward, rule)
+        self.taught = _taught(forward, rule, self.learning)
+        self.erring = _erring(forward, self.taught, direct)
+
+    # -- the path --------------------------------------------------------------------------
+
+    def add_error_cells(self) -> None:
+        """δ_l for every population that an error must reach, and the comparison at the output."""
+        output = self.forward.output
+        self.population("target", output.shape, path="target")
+        for name in reversed(self.forward.order()):
+            if name in self.erring:
+                partner = self.forward.populations[name]
+                norm = self.rule.norm if partner.norm else "none"
+                self.population(
+                    self.error_of(name),
+                    partner.shape,
+                    path="feedback",
+                    partner=name,
+                    error_norm=norm,
+                )
+        self.connect(output, self.error_of(output.name), role="compare")
+        self.connect("target", self.error_of(output.name), role="compare")
+
+    def add_chain_drive(self, against: Projection, weights: Weights) -> None:
+        """A feedback drive δ_{l+1} → δ_l against the forward drive h_l → h_{l+1}."""
+        if against.pre not in self.erring:
+            return
+        last = against.post == self.forward.output.name
+        if last and self.rule.last_layer == "bp":
+            weights = TIED
+        self.connect(
+            self.error_of(against.post),
+            self.error_of(against.pre),
+            self._backwards(against),
+            weights=self._refer(weights, against.name) if against.weights else None,
+            partner=against.name,
+            error_norm=self.rule.norm if against.norm else "none",
+            name=self._feedback_name(against),
+        )
+
+    def add_direct_drive(self, source: str, name: str) -> None:
+        """A feedback drive from `source` straight to the error cells of `name`."""
+        self.connect(source, self.error_of(name), AllToAllConnector(), weights=INDEPENDENT)
+
+    def finished(self) -> FeedbackWiring:
+        """Wire gates and norms, and teach the cells whose own gains learn though weights do not."""
+        for name in sorted(self.erring):
+            self._wire_gate(self.forward.populations[name])
+            self._wire_norm(name)
+        for name in sorted(self.taught - {w.post for w in self.learning}):
+            self.teach(self.error_of(name), name)
+            self._learn_own(name)
+        return self
+
+    def _backwards(self, against: Projection) -> Connector:
+        connector = against.connector
+        if isinstance(connector, MatchConnector):
+            raise WiringError(
+                f"rule {self.rule.name}: errors cannot run back against {against.label}, a "
+                "MatchConnector drive; use a pool or a convolution there"
+            )
+        if isinstance(connector, MaxPoolConnector) and self.rule.gate != "exact":
+            # Without word from h_l nobody knows the winner: the error is spread evenly.
+            connector = AveragePoolConnector(
+                connector.kernel, connector.stride, connector.padding
+            )
+        return connector.transpose
+
+    def _refer(self, weights: Weights, to: str) -> Weights:
+        if weights.kind == "independent" and self.rule.init == "aligned":
+            return replace(weights, start="aligned", to=to)
+        return weights if weights.kind == "independent" else replace(weights, to=to)
+
+    def _feedback_name(self, against: Projection) -> str:
+        plain = f"{against.pre} -> {against.post}"
+        name = f"{self.error_of(against.post)} -> {self.error_of(against.pre)}"
+        return name if against.name == plain else f"{name} [{against.name}]"
+
+    def _wire_gate(self, cell: Population) -> None:
+        pooled = any(
+            isinstance(p.connector, MaxPoolConnector) for p in self.forward.select(pre=cell.name)
+        )
+        if cell.name == self.forward.output.name or (cell.activation == "linear" and not pooled):
+            return
+        if self.rule.gate == "exact":
+            self.gate(cell, self.error_of(cell.name), derivative=cell.activation)
+        elif self.stand_ins is not None and cell.activation != "linear":
+            self._gate_by_stand_in(cell)
+
+    def _gate_by_stand_in(self, cell: Population) -> None:
+        source = self.stand_ins.get(cell.name) if self.stand_ins else None
+        if source is None:
+            return
+        connector: Connector = OneToOneConnector() if source == cell.name else MatchConnector()
+        if connector.misfit(self.forward.populations[source].shape, cell.shape) is None:
+            self.gate(source, self.error_of(cell.name), cell.activation, connector)
+
+    def _wire_norm(self, name: str) -> None:
+        """Batch norm's exact derivative needs the normalised input of the partner."""
+        if self.rule.norm != "full":
+            return
+        error = self.error_of(name)
+        outgoing = [p for p in self.projections.values() if p.pre == error and p.role == "drive"]
+        if self.forward.populations[name].norm or any(p.error_norm == "full" for p in outgoing):
+            self.connect(name, error, role="norm")
+
+    # -- what rules say --------------------------------------------------------------------
+
+    @staticmethod
+    def error_of(name: str) -> str:
+        """The error population δ_l of a forward population."""
+        return f"delta_{name}"
+
+    def forward_drives(self) -> list[Projection]:
+        """Every drive of the forward circuit, weighted or not."""
+        return list(self.forward.select(role="drive"))
+
+    def learning_drives(self) -> Iterator[Projection]:
+        """Forward drives W: h_l → h_{l+1} whose weights learn."""
+        yield from self.learning
+
+    def pairs(self) -> Iterator[Pair]:
+        """Learning forward drives W: h_l → h_{l+1} with their own feedback drive B: δ_{l+1} → δ_l."""
+        partners = {p.partner: p for p in self.projections.values() if p.partner}
+        for w in self.learning:
+            b = partners.get(w.name)
+            if b is not None and b.weights is not None and b.weights.kind == "independent":
+                yield Pair(w, b)
+
+    def direct_drives(self) -> Iterator[tuple[Population, Projection]]:
+        """Each h_l that gets its error directly, with the drive B that brings it to δ_l."""
+        for p in list(self.projections.values()):
+            partner = self.populations[p.post].partner
+            if p.role == "drive" and partner in self.direct and p.partner is None:
+                yield self.populations[partner], p
+
+    def learn_from_error(self, w: Projection, pre: Signal = ACTIVITY, phase: str = ENGAGED) -> None:
+        """Teach h_{l+1} the error δ_{l+1} and let W: h_l → h_{l+1} learn from it.
+
+        Δw = −η · (taught δ_{l+1}) ⊗ pre; bias and normalisation of h_{l+1} learn from it too.
+        """
+        error = self.error_of(w.post)
+        self.teach(error, w.post)
+        self.learn(w, pre=pre, post=self._taught(w.post), phase=phase)
+        if w.norm is not None:
+            self.update(self.projections[w.name], error_norm=self.rule.forward_norm)
+        self._learn_own(w.post)
+
+    def _learn_own(self, name: str) -> None:
+        self.update(self.populations[name], learns=self._taught(name))
+
+    def _taught(self, name: str) -> Signal:
+        """The error as the forward cell uses it: multiplied by its own φ′ where nobody else did."""
+        linear = self.populations[name].activation == "linear"
+        return taught_by(
+            self.error_of(name), gated=self.rule.gate == "local" and not linear
+        )
+
+
+def _check_forward(
+    forward: Circuit, rule: Rule, stand_ins: Mapping[str, str] | None
+) -> None:
+    others = [p.name for p in forward.populations.values() if p.path != "forward"]
+    if others:
+        raise WiringError(
+            f"rule {rule.name}: circuit {forward.name!r} has populations of another path already "
+            f"({', '.join(others[:3])}...); wire a rule on a forward circuit"
+        )
+    if rule.gate == "shared" and stand_ins is None:
+        raise WiringError(
+            f"rule {rule.name}: gate='shared' needs a rule that shares activations (as, asap); "
+            "use gate='exact' or gate='local'"
+        )
+
+
+def learning_drives(forward: Circuit, rule: Rule) -> list[Projection]:
+    """Weighted forward drives that the rule's `frozen` leaves free to learn."""
+    weighted = [p for p in forward.select(role="drive") if p.weights is not None]
+    inputs, output = {p.name for p in forward.inputs}, forward.output.name
+    frozen = {
+        "none": set(),
+        "first": {p.name for p in weighted if p.pre in inputs},
+        "conv": {p.name for p in weighted if isinstance(p.connector, Conv2dConnector)},
+        "hidden": {p.name for p in weighted if p.post != output},
+    }.get(rule.frozen if isinstance(rule.frozen, str) else "", set(rule.frozen))
+    if not isinstance(rule.frozen, str):
+        unknown = sorted(frozen - {p.name for p in weighted})
+        if unknown:
+            raise WiringError(
+                f"rule {rule.name}: frozen projection {unknown[0]!r} is not a weighted drive of "
+                f"{forward.name!r}; there are {', '.join(p.name for p in weighted)}"
+            )
+    learning = [p for p in weighted if p.name not in frozen]
+    if not learning:
+        raise WiringError(f"rule {rule.name}: every weight of {forward.name!r} is frozen")
+    return learning
+
+
+def _taught(forward: Circuit, rule: Rule, learning: list[Projection]) -> frozenset[str]:
+    """Populations that must be told their error: weights, biases or gains there learn."""
+    taught = {p.post for p in learning}
+    if not rule.frozen_norm:
+        taught |= {
+            p.post
+            for p in forward.select(role="drive")
+            if p.norm or forward.populations[p.post].bias or forward.populations[p.post].norm
+        }
+    return frozenset(taught)
+
+
+def _erring(forward: Circuit, taught: frozenset[str], direct: frozenset[str]) -> frozenset[str]:
+    """Populations that need an error cell: those taught, and those that relay errors to them."""
+    erring, waiting = set(), [*taught, forward.output.name]
+    while waiting:
+        name = waiting.pop()
+        if name not in erring:
+            erring.add(name)
+            if name not in direct:
+                waiting += [p.post for p in forward.select(role="drive", pre=name)]
+    return frozenset(erring)
+
+
+def _direct_targets(forward: Circuit, rule: Rule, attach: str) -> frozenset[str]:
+    """Hidden populations whose error comes straight from the output or the target."""
+    learning = learning_drives(forward, rule)
+    hidden = _taught(forward, rule, learning) - {forward.output.name}
+    if rule.last_layer == "bp":
+        hidden -= {p.pre for p in forward.select(post=forward.output.name)}
+    if attach == "blocks":
+        hidden &= _on_every_path(forward)
+    return frozenset(hidden)
+
+
+def _on_every_path(forward: Circuit) -> frozenset[str]:
+    """Populations that every path from the input to the output passes: ends of blocks."""
+    dominators = nx.immediate_dominators(nx.DiGraph(forward.forward_graph()), forward.inputs[0].name)
+    passed, name = set(), forward.output.name
+    while name is not None and name not in passed:
+        passed.add(name)
+        name = dominators.get(name)
+    return frozenset(passed)

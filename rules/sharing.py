@@ -1,0 +1,175 @@
+"""Which activation a block of layers shares, for activation sharing and ASAP.
+
+In a block of k layers the activations that k consecutive weights read are replaced by the one at
+the block's entrance: W_{l+2} and W_{l+3} learn from h_l when k = 2 (Woo et al. 2021, eqs. 17-20).
+Counting weighted layers, the same holds in residual nets: the second convolution of a block and
+the first (and the shortcut) of the next one learn from the first one's input, as the published
+code has it. With k = 1 nothing is shared and every layer learns from its own input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import networkx as nx
+
+from oneway.circuits import (
+    Circuit,
+    Connector,
+    Conv2dConnector,
+    MatchConnector,
+    OneToOneConnector,
+    Projection,
+    Wiring,
+    WiringError,
+)
+
+from .feedback import FeedbackWiring, learning_drives
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Whose activity stands in for a layer's own.
+
+    Parameters
+    ----------
+    source : dict
+        Forward drive name → population it learns from. A drive that is missing learns from its
+        own input and its feedback weights stay as they are (feedback alignment).
+    stand_in : dict
+        Population name → population whose activity stands in for its own.
+    reasons : dict
+        Missing drive → why it has no shared activation.
+    """
+
+    source: dict[str, str]
+    stand_in: dict[str, str]
+    reasons: dict[str, str]
+
+
+class SharingRule(Protocol):
+    """What a rule that shares activations says about its blocks."""
+
+    name: ClassVar[str]
+    k: int
+    fully_connected: str
+
+
+def share_activations(forward: Circuit, rule: SharingRule) -> Sharing:
+    """Assign to each learning drive the population whose activity it learns from."""
+    k = rule.k
+    if k < 1:
+        raise WiringError(f"rule {rule.name}: block size k={k}, expected at least 1")
+    learning = learning_drives(forward, rule)
+    depth = _depths(forward)
+    readers = [p for p in forward.select(role="drive") if p.weights is not None]
+    first = _first_shareable(forward, learning, readers, depth)
+    offset = 1 if k > 1 else 0
+    source: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for w in learning:
+        a = depth[w.pre]
+        entrance = a if k == 1 else first + k * ((a - first - offset) // k)
+        if _shares_nothing(forward, w, rule.fully_connected):
+            reasons[w.name] = "fully connected layers share no activation in an image net"
+        elif k == 1 or a <= first:
+            source[w.name] = w.pre
+        else:
+            shared = _population_at(forward, rule, w, entrance, readers, depth)
+            misfit = matching(shared, w.pre).misfit(
+                forward.populations[shared].shape, forward.populations[w.pre].shape
+            )
+            if misfit is None:
+                source[w.name] = shared
+            else:
+                reasons[w.name] = misfit
+    return Sharing(source, _stand_ins(forward, source), reasons)
+
+
+def matching(source: str, target: str) -> Connector:
+    """How a shared activation gets the shape of the one it replaces."""
+    return OneToOneConnector() if source == target else MatchConnector()
+
+
+def _depths(forward: Circuit) -> dict[str, int]:
+    """Weighted drives on the longest way from the input to each population."""
+    depth: dict[str, int] = {}
+    for name in forward.order():
+        depth[name] = max(
+            (
+                depth[p.pre] + (p.weights is not None)
+                for p in forward.select(role="drive", post=name)
+            ),
+            default=0,
+        )
+    return depth
+
+
+def _first_shareable(forward, learning, readers, depth) -> int:
+    """0 if the input itself can be shared, 1 if blocks start after the first layer.
+
+    The input of an image net has too few channels; and a first layer that is random and fixed is
+    the entrance of the first block.
+    """
+    (x,) = forward.inputs
+    learns_first = any(w.pre == x.name for w in learning)
+    second = [p for p in readers if depth[p.pre] == 1]
+    fits = len(x.shape) == 1 and all(
+        MatchConnector().misfit(x.shape, forward.populations[p.pre].shape) is None for p in second
+    )
+    return 0 if learns_first and fits else 1
+
+
+def _shares_nothing(forward: Circuit, w: Projection, fully_connected: str) -> bool:
+    convolutional = any(isinstance(p.connector, Conv2dConnector) for p in forward.select())
+    leave = fully_connected == "fa" or (fully_connected == "auto" and convolutional)
+    return leave and not isinstance(w.connector, Conv2dConnector)
+
+
+def _population_at(forward, rule, w, entrance, readers, depth) -> str:
+    """The population at that depth which feeds weighted drives and lies on the way to `w`."""
+    before = nx.ancestors(forward.forward_graph(), w.pre)
+    found = {p.pre for p in readers if depth[p.pre] == entrance and p.pre in before}
+    if len(found) != 1:
+        raise WiringError(
+            f"rule {rule.name}: {w.label} should learn from the one population {entrance} weighted "
+            f"layers deep, but there are {sorted(found) or 'none'} on the way to it. "
+            "Sharing needs a chain of layers or of residual blocks"
+        )
+    return found.pop()
+
+
+def _stand_ins(forward: Circuit, source: dict[str, str]) -> dict[str, str]:
+    """Whose activity replaces that of each population, also where a pool lies before the weights."""
+    stand_in: dict[str, str] = {}
+    for name in reversed(forward.order()):
+        for p in forward.select(role="drive", pre=name):
+            if p.name in source:
+                stand_in[name] = source[p.name]
+            elif p.weights is None and p.post in stand_in and name not in stand_in:
+                stand_in[name] = stand_in[p.post]
+    return stand_in
+
+
+def learn_from_shared(wiring: FeedbackWiring, sharing: Sharing) -> None:
+    """Let every sharing forward drive learn while its presynaptic cells mimic the shared ones.
+
+    h_s → h_l mimic, in the phase `mimic`; Δw = −η · (taught δ_{l+1}) ⊗ (mimicked h_s).
+    """
+    mimicking = [w for w in wiring.learning_drives() if sharing.source.get(w.name, w.pre) != w.pre]
+    if mimicking:
+        wiring.phase("mimic", mode="mimic")
+    for w in wiring.learning_drives():
+        if w in mimicking:
+            shared = sharing.source[w.name]
+            wiring.mimic(shared, w.pre, "mimic", matching(shared, w.pre))
+            wiring.learn_from_error(w, phase="mimic")
+        else:
+            wiring.learn_from_error(w)
+
+
+def note_exceptions(wiring: Wiring, sharing: Sharing, instead: str) -> None:
+    """Say in the circuit's summary which layers learn without a shared activation, and why."""
+    for name, reason in sharing.reasons.items():
+        wiring.note(f"{name} {instead}: {reason}")
