@@ -1,0 +1,126 @@
+"""Census and reciprocity of any digraph, against networkx, and reading graphs from files."""
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneway.analysis import check_graph, dyad_census, path_lengths, read_graph, reciprocity
+from oneway.circuits import WiringError
+
+nodes = st.integers(0, 6)
+
+
+@st.composite
+def digraphs(draw):
+    """Multigraphs with self-loops, parallel edges and lone nodes."""
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from(range(draw(st.integers(0, 7))))
+    graph.add_edges_from(draw(st.lists(st.tuples(nodes, nodes), max_size=20)))
+    return graph
+
+
+def simple(graph):
+    plain = nx.DiGraph(graph)
+    plain.remove_edges_from(list(nx.selfloop_edges(plain)))
+    return plain
+
+
+@given(digraphs())
+def test_verdict_equals_networkx_on_the_simple_graph(graph):
+    plain, verdict = simple(graph), check_graph(graph)
+    mutual = sum(plain.has_edge(v, u) for u, v in plain.edges) // 2
+    assert (verdict.nodes, verdict.edges) == (len(plain), plain.number_of_edges())
+    assert verdict.reciprocal_pairs == mutual
+    assert verdict.ok == (mutual == 0)
+    expected = nx.overall_reciprocity(plain) if plain.edges else 0.0
+    assert verdict.reciprocity == pytest.approx(expected)
+    assert reciprocity(graph) == verdict.reciprocity
+    assert verdict.density == pytest.approx(nx.density(plain))
+    assert verdict.self_loops == nx.number_of_selfloops(nx.DiGraph(graph))
+    laid = verdict.edges + verdict.self_loops + verdict.parallel_edges
+    assert laid == graph.number_of_edges()
+
+
+@given(digraphs())
+def test_census_equals_the_triads_dyads(graph):
+    census, plain = dyad_census(graph), simple(graph)
+    joined = nx.Graph(plain).number_of_edges()
+    assert census.mutual + census.asymmetric == joined
+    assert 2 * census.mutual + census.asymmetric == plain.number_of_edges()
+    assert joined + census.null == len(plain) * (len(plain) - 1) // 2
+
+
+@given(digraphs(), st.integers(1, 9))
+def test_path_lengths_equal_networkx(graph, chunk):
+    found: dict[int, int] = {}
+    for source, lengths in nx.all_pairs_shortest_path_length(graph):
+        for target, length in lengths.items():
+            if target != source:
+                found[length] = found.get(length, 0) + 1
+    result = path_lengths(graph, chunk)
+    assert dict(result.counts) == found
+    assert result.unreachable == len(graph) * (len(graph) - 1) - sum(found.values())
+    assert result.longest == max(found, default=0)
+    if found:
+        mean = sum(k * n for k, n in found.items()) / sum(found.values())
+        assert result.mean == pytest.approx(mean)
+
+
+def test_undirected_graph_is_refused():
+    with pytest.raises(WiringError, match="undirected"):
+        check_graph(nx.path_graph(3))
+
+
+def test_empty_graph():
+    verdict = check_graph(nx.DiGraph())
+    assert (verdict.nodes, verdict.reciprocity, verdict.ok) == (0, 0.0, True)
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a b\nb a\n b c 0.5\n", "# from, to\na,b\nb, a\nb,c,0.5\n\n", "source,target\na,b\nb,a\nb,c"],
+)
+def test_edge_lists(tmp_path, text):
+    path = tmp_path / "graph.txt"
+    path.write_text(text)
+    graph = read_graph(path)
+    assert sorted(graph.edges()) == [("a", "b"), ("b", "a"), ("b", "c")]
+    verdict = check_graph(graph).as_dict()
+    assert list(verdict)[:5] == ["nodes", "edges", "reciprocal_pairs", "reciprocity", "ok"]
+    assert verdict["reciprocal_pairs"] == 1
+    assert verdict["reciprocity"] == pytest.approx(2 / 3)
+
+
+def test_graphml_round_trip(tmp_path):
+    graph = nx.gnp_random_graph(12, 0.3, seed=0, directed=True)
+    nx.write_graphml(graph, tmp_path / "graph.graphml")
+    assert check_graph(read_graph(tmp_path / "graph.graphml")) == check_graph(graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("bad.txt", b"a b\nlonely\n", r"bad\.txt, line 2: 'lonely' is no edge; expected two"),
+        ("bad.csv", b"a,b\n,b\n", r"bad\.csv, line 2"),
+        ("empty.txt", b"# nothing\n", "no edge in it"),
+        ("binary.txt", b"\xff\xfe\x00", "not a text file"),
+        ("bad.graphml", b"<graphml>\n<graph", r"bad\.graphml, line 2: not GraphML"),
+        ("other.graphml", b"<svg></svg>", r"other\.graphml: not GraphML"),
+    ],
+)
+def test_bad_files_name_file_and_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WiringError, match=message):
+        read_graph(tmp_path / name)
+
+
+def test_missing_and_undirected_files(tmp_path):
+    with pytest.raises(WiringError, match="No such file"):
+        read_graph(tmp_path / "none.txt")
+    nx.write_graphml(nx.path_graph(3), tmp_path / "flat.graphml")
+    with pytest.raises(WiringError, match="undirected"):
+        read_graph(tmp_path / "flat.graphml")

@@ -1,0 +1,125 @@
+"""The weight mirror: what its noise teaches the feedback weights (Akrout et al. 2019, section 4)."""
+
+import pytest
+import torch
+
+from oneway.analysis.alignment import angle_deg
+from oneway.backends.rate import RateNetwork
+from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, mlp
+from oneway.rules import WeightMirror
+
+W, B = "h1 -> h2", "delta_h2 -> delta_h1"
+
+
+def mirror(circuit, seed=2, **options):
+    net = RateNetwork(WeightMirror(**options).wire(circuit), seed=seed, dtype=torch.float64)
+    return net, torch.Generator().manual_seed(0)
+
+
+def mirrored_change(net, generator, batch=200_000):
+    """Average ΔB / η of one big batch of noise, in B's own orientation."""
+    net.spontaneous_step(batch, generator)
+    return -net.weights[B].grad.T
+
+
+def test_converges_to_the_transpose_under_white_noise():
+    net, generator = mirror(mlp((6, 12, 9, 4), activation="linear"))
+    optimizer = torch.optim.SGD(net.parameter_groups(), lr=0.1)
+    before = angle_deg(net.weight(W), net.weight(B).T)
+    for _ in range(60):
+        net.spontaneous_step(2048, generator)
+        optimizer.step()
+    after = angle_deg(net.weight(W), net.weight(B).T)
+    assert before > 60 and after < 8
+    # The fixed point of eq. 21 is (η_B / λ) σ² Wᵀ.
+    torch.testing.assert_close(net.weight(B), 0.2 * net.weight(W).T, rtol=0.3, atol=0.01)
+
+
+@pytest.mark.parametrize("std", [0.02, 0.05])
+def test_expected_change_follows_equation_12_with_bias_blocking(std):
+    """E[ΔB] = η_B σ² φ′(0) Wᵀ: biases have no say, and tanh′(0) = 1."""
+    net, generator = mirror(mlp((6, 8, 7, 4), activation="tanh"), noise_std=std)
+    net.biases["h2"].data.fill_(0.8)
+    expected = std**2 * net.weight(W).T
+    change = mirrored_change(net, generator)
+    torch.testing.assert_close(change, expected, rtol=0, atol=0.02 * std**2)
+    assert angle_deg(change, expected) < 2
+
+
+def test_without_bias_blocking_each_cell_has_its_own_slope():
+    """Equation 11: E[ΔB] = η_B σ² Wᵀ φ′(b), cell by cell."""
+    net, generator = mirror(
+        mlp((6, 8, 7, 4), activation="tanh"), noise_std=0.05, bias_blocking=False
+    )
+    bias = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)
+    net.biases["h2"].data.copy_(bias)
+    slope = 1 - torch.tanh(bias) ** 2
+    expected = 0.05**2 * net.weight(W).T * slope
+    torch.testing.assert_close(
+        mirrored_change(net, generator), expected, rtol=0, atol=0.02 * 0.05**2
+    )
+
+
+@pytest.mark.parametrize("centre", ["batch", "baseline"])
+def test_baseline_is_taken_off_before_the_product(centre):
+    """Equation 25: cells fire about β, the synapse sees deviations from it."""
+    net, generator = mirror(
+        mlp((6, 8, 7, 4), activation="linear"), noise_std=0.5, baseline=3.0, centre=centre
+    )
+    change = mirrored_change(net, generator)
+    torch.testing.assert_close(change, 0.25 * net.weight(W).T, rtol=0, atol=0.02)
+
+
+def test_convolution_is_averaged_over_positions():
+    """Appendix D.2: each shared weight gets the mean over the pairs of cells that it joins."""
+    net = Wiring("conv")
+    x, a, b = (net.population(n, (3, 9, 9), activation="linear") for n in ("x", "h1", "h2"))
+    net.connect(x, a, Conv2dConnector(3, 3, padding=1))
+    net.connect(a, b, Conv2dConnector(3, 3, padding=1))
+    net.connect(b, net.population("output", (4,)), AllToAllConnector())
+    net, generator = mirror(net.build(), noise_std=2.0)
+    net.spontaneous_step(4000, generator)
+    learned, w = -net.weights[B].grad, net.weight(W)
+    assert angle_deg(learned, w) < 5
+    # At the border the padding leaves out some pairs: 8 of 9 rows and columns for outer taps.
+    share = torch.tensor([8 / 9, 1, 8 / 9], dtype=torch.float64)
+    expected = 4.0 * w * share[:, None] * share[None, :]
+    torch.testing.assert_close(learned, expected, rtol=0, atol=0.05)
+
+
+def test_relu_mirrors_align_in_deep_nets_layer_by_layer_and_alternating():
+    for layers, turns in (("each", 3), ("alternate", 2)):
+        net, generator = mirror(mlp((8, 20, 18, 16, 5)), layers=layers)
+        noisy = [phase for phase in net.circuit.phases.values() if phase.noisy]
+        assert len(noisy) == turns
+        assert net.circuit.modes == ("engaged", "mirror")
+        optimizer = torch.optim.SGD(net.parameter_groups(), lr=0.1)
+        for _ in range(150):
+            net.spontaneous_step(128, generator)
+            optimizer.step()
+        for b in net.circuit.select(role="drive", path="feedback"):
+            assert angle_deg(net.weight(b.partner), net.weight(b.name).T) < 25, (layers, b.name)
+
+
+def test_mirroring_leaves_forward_weights_and_running_statistics_alone():
+    net, generator = mirror(mlp((6, 8, 7, 4), norm="before"), bias_blocking=False)
+    statistics = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    net.spontaneous_step(32, generator)
+    changed = {name for name, p in net.named_parameters() if p.grad is not None}
+    assert changed == {"weights.delta_h2 -> delta_h1", "weights.delta_output -> delta_h2"}
+    assert statistics and all(
+        torch.equal(statistics[name], buffer) for name, buffer in net.named_buffers()
+    )
+
+
+def test_own_rate_and_decay_reach_the_optimizer():
+    """B ← (1 − λ) B + η_B cov, whatever the settings of the paths."""
+    net, generator = mirror(mlp((6, 8, 7, 4)), rate=0.07, decay=0.3)
+    optimizer = torch.optim.SGD(
+        net.parameter_groups({"lr": 1.0}, {"lr": 9.0, "momentum": 0.9}), lr=1.0, momentum=0.5
+    )
+    before = net.weights[B].detach().clone()
+    net.spontaneous_step(16, generator)
+    covariance = -net.weights[B].grad.clone()
+    optimizer.step()
+    torch.testing.assert_close(net.weights[B].detach(), 0.7 * before + 0.07 * covariance)

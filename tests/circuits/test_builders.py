@@ -1,0 +1,206 @@
+"""Builders: shapes, sizes, parameter counts against torch, builder strings and their errors."""
+
+import pytest
+from strategies import ALL_TO_ALL
+from torch import nn
+
+from oneway.circuits import (
+    BUILDERS,
+    Conv2dConnector,
+    MaxPoolConnector,
+    Wiring,
+    WiringError,
+    alexnet,
+    alexnet_bn,
+    conv2,
+    mlp,
+    parse_circuit,
+    resnet18,
+    resnet34,
+    resnet50,
+)
+from oneway.circuits.summary import count_totals
+
+RESNETS = {
+    "resnet18": (resnet18, (2, 2, 2, 2), False),
+    "resnet34": (resnet34, (3, 4, 6, 3), False),
+    "resnet50": (resnet50, (3, 4, 6, 3), True),
+}
+
+
+def convolutions(circuit):
+    return [p for p in circuit.projections.values() if isinstance(p.connector, Conv2dConnector)]
+
+
+def shapes(circuit):
+    return {name: population.shape for name, population in circuit.populations.items()}
+
+
+def torch_resnet(blocks, bottleneck, classes):
+    """He et al. 2016, Table 1, with the 3x3 stem for small images: layers only, for counting."""
+    layers = nn.ModuleList()
+
+    def conv_bn(before, after, kernel):
+        layers.extend([nn.Conv2d(before, after, kernel, bias=False), nn.BatchNorm2d(after)])
+
+    conv_bn(3, 64, 3)
+    channels = 64
+    for stage, n_blocks in enumerate(blocks):
+        inner = 64 * 2**stage
+        outer = 4 * inner if bottleneck else inner
+        for _ in range(n_blocks):
+            kernels = [(inner, 1), (inner, 3), (outer, 1)] if bottleneck else [(inner, 3)] * 2
+            before = channels
+            for after, kernel in kernels:
+                conv_bn(before, after, kernel)
+                before = after
+            if channels != outer:
+                conv_bn(channels, outer, 1)
+            channels = outer
+    layers.append(nn.Linear(channels, classes))
+    return layers
+
+
+@pytest.mark.parametrize("name", RESNETS)
+@pytest.mark.parametrize("classes", [10, 200])
+def test_resnet_has_as_many_parameters_as_torchs_layers(name, classes):
+    builder, blocks, bottleneck = RESNETS[name]
+    reference = torch_resnet(blocks, bottleneck, classes)
+    expected = sum(p.numel() for p in reference.parameters())
+    assert count_totals(builder(classes=classes)).parameters == expected
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_resnet_layers_without_shortcuts(name):
+    """The number in the name counts weight layers, shortcuts apart."""
+    plain = RESNETS[name][0](shortcut=False)
+    assert len(convolutions(plain)) + 1 == int(name.removeprefix("resnet"))
+    assert all(len(list(plain.select(post=p))) <= 1 for p in plain.populations)
+    assert list(RESNETS[name][0]().populations) == list(plain.populations)
+
+
+def test_resnet_shapes():
+    small, large = resnet18((3, 32, 32)), resnet18((3, 224, 224), 1000)
+    assert shapes(small)["stem"] == (64, 32, 32)
+    assert shapes(small)["block8"] == (512, 4, 4)
+    assert shapes(small)["pool"] == (512, 1, 1)
+    assert shapes(large)["stem_pool"] == (64, 56, 56)
+    assert shapes(large)["block8"] == (512, 7, 7)
+    assert shapes(resnet50())["block16"] == (2048, 4, 4)
+
+
+def test_mlp():
+    circuit = mlp((64, 32, 16, 10), activation="tanh")
+    assert list(circuit.projections) == ["x -> h1", "h1 -> h2", "h2 -> output"]
+    assert [p.activation for p in circuit.populations.values()] == [
+        *("linear", "tanh", "tanh", "linear")
+    ]
+    assert count_totals(circuit).parameters == 64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
+
+
+def test_image_builders():
+    assert conv2((1, 28, 28)).projections["pool -> h3"].connector.weight_shape(
+        (32, 14, 14), (128,)
+    ) == (128, 6272)  # the table's Linear(6272, 128)
+    assert shapes(alexnet())["pool3"] == (256, 4, 4)
+    assert [c.connector.channels for c in convolutions(alexnet())] == [64, 128, 256]
+    assert [c.connector.channels for c in convolutions(alexnet_bn())] == [64, 192, 384, 256, 256]
+    assert alexnet_bn((3, 224, 224)).output.shape == (200,)
+
+
+def test_norm_lies_before_or_after_phi_or_nowhere():
+    before, after, none = (conv2(norm=norm) for norm in ("before", "after", "none"))
+    assert before.projections["x -> h1"].norm and not before.populations["h1"].norm
+    assert after.populations["h1"].norm and not after.projections["x -> h1"].norm
+    assert not none.projections["x -> h1"].norm and not none.populations["h1"].norm
+    # A bias before batch norm would be subtracted again.
+    biased = [circuit.populations["h1"].bias for circuit in (before, after, none)]
+    assert biased == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("mlp:64-32-32-10", "conv2:1x28x28-10", "alexnet:3x32x32-100", "alexnet_bn:3x64x64-200"),
+        *("resnet18:3x32x32-10,width=16,shortcut=no", "resnet34", "resnet50:1x40x40-7,norm=after"),
+    ],
+)
+def test_a_circuit_is_named_like_its_builder_string(text):
+    circuit = parse_circuit(text)
+    assert parse_circuit(circuit.name) == circuit
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mlp:4-3-2,activation=tanh",
+        "mlp:4-3-2,norm=after",
+        "conv2:1x8x8-3,width=4,hidden=5",
+        "alexnet:1x8x8-3,width=2,hidden=5,output_norm=yes",
+        "alexnet_bn:1x16x16-3,hidden=6",
+        "resnet18:1x8x8-3,width=2,output_norm=yes",
+    ],
+)
+def test_the_name_tells_every_option(text):
+    circuit = parse_circuit(text)
+    assert parse_circuit(circuit.name) == circuit
+
+
+def test_options_have_the_type_of_their_default():
+    circuit = parse_circuit("resnet18:1x8x8-3,width=4,shortcut=False,activation=tanh")
+    assert circuit == resnet18((1, 8, 8), 3, width=4, shortcut=False, activation="tanh")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lenet:3x32x32-10", "no builder 'lenet'; there are mlp, conv2"),
+        ("mlp", r"size '' of mlp: expected the form 64-32-32-10"),
+        ("mlp:64", r"mlp needs input and output sizes, got \(64,\)"),
+        ("mlp:64-0-10", r"population 'h1': shape \(0,\)"),
+        ("resnet18:32x32-10", r"size '32x32-10' of resnet18: expected the form 3x32x32-10"),
+        ("resnet18:3x32x32", "expected the form 3x32x32-10"),
+        ("resnet18:3x32x32-10,wide=3", "option 'wide=3' is not understood; options are width=,"),
+        ("resnet18:3x32x32-10,width", "option 'width' is not understood"),
+        ("resnet18:3x32x32-10,width=x", "width='x', expected int"),
+        ("resnet18:3x32x32-10,shortcut=maybe", "shortcut='maybe', expected yes or no"),
+        ("resnet18:3x32x32-10,norm=layer", "norm='layer', expected one of before, after, none"),
+        ("conv2:3x32x32-10,activation=gelu", "activation 'gelu', expected one of linear, relu"),
+        ("alexnet_bn:3x4x4-10", r"'pool2': the image has shrunk to \(192, 1, 1\) after 'h2'.*3x3"),
+        ("resnet18:3x32x48-10", r"resnet18: needs a square image, got \(3, 32, 48\)"),
+    ],
+)
+def test_bad_builder_strings(text, message):
+    with pytest.raises(WiringError, match=message):
+        parse_circuit(text)
+
+
+def test_dense_shape_for_an_image_builder():
+    with pytest.raises(WiringError, match=r"conv2 needs an image shape \(C, H, W\), got \(784,\)"):
+        conv2((784,))
+
+
+def test_every_builder_makes_forward_circuits_only():
+    for name, builder in BUILDERS.items():
+        circuit = builder((4, 3, 2)) if name == "mlp" else builder()
+        assert {p.path for p in circuit.populations.values()} == {"forward"}
+        assert {p.role for p in circuit.projections.values()} == {"drive"}
+        assert [p.name for p in circuit.inputs] == ["x"]
+
+
+def test_free_form_circuit_in_a_few_lines():
+    """Two branches of an image, merged: no builder knows it."""
+    net = Wiring("two branches")
+    x = net.population("x", (1, 8, 8))
+    fine = net.population("fine", (4, 8, 8), activation="relu", bias=True)
+    coarse = net.population("coarse", (4, 4, 4), activation="tanh")
+    pooled = net.population("pooled", (4, 4, 4))
+    y = net.population("y", (3,), bias=True)
+    net.connect(x, fine, Conv2dConnector(4, 3, padding=1))
+    net.connect(x, coarse, Conv2dConnector(4, 2, stride=2))
+    net.connect(fine, pooled, MaxPoolConnector(2))
+    net.connect(coarse, pooled)
+    net.connect(pooled, y, ALL_TO_ALL)
+    circuit = net.build()
+    assert circuit.output.name == "y"
+    assert [p.pre for p in circuit.select(post="pooled")] == ["fine", "coarse"]

@@ -1,0 +1,273 @@
+"""The command line: exit codes, JSON keys, one-line complaints, nothing else on standard output."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import networkx as nx
+import pytest
+
+from oneway.circuits import mlp, save_circuit
+from oneway.rules import parse_rule
+from oneway.training.cli import main
+
+CHECK_KEYS = "circuit rule gate norm reciprocal_pairs weight_transport phases neurons ok".split()
+GRAPH_KEYS = "nodes edges reciprocal_pairs reciprocity ok".split()
+RUN_KEYS = (
+    "rule circuit data epochs seed test_accuracy floor_accuracy published angles_deg seconds"
+).split()
+MLP = "mlp:64-32-32-10"
+QUICK = ["train", "--circuit", "mlp:64-16-10", "--limit", "300,100", "--epochs", "2"]
+
+
+@pytest.fixture
+def oneway(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty folder; gives exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ONEWAY_DATA_DIR", raising=False)
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # --help and --version
+            code = leaving.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+# -- check -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "papers", "all_roles", "transport", "code"),
+    [
+        (["--rule", "bp"], 0, 64, "full", 0),
+        (["--rule", "bp", "--constraint", "all"], 0, 64, "full", 1),
+        (["--rule", "ss"], 0, 64, "signs", 0),
+        (["--rule", "kp"], 64, 64, "none", 1),
+        (["--rule", "asap,k=2", "--gate", "local"], 0, 0, "none", 0),
+        (["--rule", "asap,gate=local", "--constraint", "all"], 0, 0, "none", 0),
+    ],
+)
+def test_check_json_and_exit_code(oneway, options, papers, all_roles, transport, code):
+    exit_code, out, err = oneway("check", MLP, *options, "--json")
+    content = json.loads(out)
+    assert set(CHECK_KEYS) <= set(content) and out.count("\n") == 1 and err == ""
+    assert content["reciprocal_pairs"] == {"papers": papers, "all": all_roles, "output": 10}
+    assert content["weight_transport"] == transport
+    assert (exit_code, content["ok"]) == (code, code == 0)
+
+
+def test_check_says_how_it_was_wired(oneway):
+    _, out, _ = oneway("check", MLP, "--rule", "asap", "--gate", "local", "--norm", "own", "--json")
+    content = json.loads(out)
+    assert (content["circuit"], content["rule"]) == (MLP, "asap")
+    assert (content["gate"], content["norm"], content["phases"]) == ("local", "own", 2)
+
+
+def test_check_for_people(oneway):
+    code, out, _ = oneway("check", MLP, "--rule", "kp", "--locality")
+    assert code == 1
+    assert "h1, delta_h1" in out and "gate 32, teach 32" in out
+    assert "2 connections, h1 -> delta_h1 and back" in out
+    assert "'delta_h2 -> delta_h1' learns in phase 'engaged'" in out
+
+
+@pytest.mark.parametrize("suffix", ["json", "graphml"])
+def test_check_reads_a_saved_circuit(oneway, tmp_path, suffix):
+    forward = save_circuit(mlp((4, 3, 2)), tmp_path / f"forward.{suffix}")
+    wired = save_circuit(parse_rule("kp").wire(mlp((4, 3, 2))), tmp_path / f"wired.{suffix}")
+    by_rule = json.loads(oneway("check", forward, "--rule", "kp", "--json")[1])
+    as_saved = json.loads(oneway("check", wired, "--json")[1])
+    assert by_rule["reciprocal_pairs"] == as_saved["reciprocal_pairs"]
+    assert as_saved["rule"] is None
+    code, _, err = oneway("check", wired, "--rule", "kp")
+    assert code == 2 and err.startswith("oneway: error: ")
+
+
+def test_check_reads_any_graph(oneway, tmp_path):
+    nx.write_graphml(nx.DiGraph([("a", "b"), ("b", "a"), ("b", "c")]), tmp_path / "g.graphml")
+    (tmp_path / "edges.txt").write_text("a b\nb c\n")
+    code, out, _ = oneway("check", "g.graphml", "--json")
+    content = json.loads(out)
+    assert code == 1 and set(GRAPH_KEYS) <= set(content)
+    assert (content["nodes"], content["edges"], content["reciprocal_pairs"]) == (3, 3, 1)
+    assert content["reciprocity"] == pytest.approx(2 / 3)
+    assert oneway("check", "edges.txt")[0] == 0
+    code, _, err = oneway("check", "edges.txt", "--rule", "kp")
+    assert code == 2 and "leave out --rule" in err
+
+
+RULE_FILE = """
+from dataclasses import dataclass
+from oneway.rules import Rule, with_feedback_path
+from oneway.rules.feedback import INDEPENDENT
+print("hello from the rule file")
+
+@dataclass(frozen=True)
+class Mine(Rule, name="mine"):
+    def wire(self, forward):
+        wiring = with_feedback_path(forward, self, weights=INDEPENDENT)
+        for w in wiring.learning_drives():
+            wiring.learn_from_error(w)
+        return wiring.build()
+"""
+
+
+@pytest.fixture
+def rule_file(tmp_path):
+    from oneway.rules import RULES
+
+    path = tmp_path / "my_rule.py"
+    path.write_text(RULE_FILE)
+    yield path
+    RULES.pop("mine", None)
+
+
+def test_a_rule_in_a_file_is_checked_and_trained(oneway, rule_file):
+    code, out, err = oneway("check", MLP, "--rule", rule_file, "--json")
+    assert code == 0 and json.loads(out)["rule"] == "mine" and "hello" in err
+    code, out, _ = oneway(*QUICK, "--rule", rule_file, "--json")
+    assert code == 0 and json.loads(out)["runs"][0]["rule"] == "mine"
+
+
+# -- train -------------------------------------------------------------------------------------
+
+
+def test_train_json_has_every_key_once_a_run(oneway, tmp_path):
+    arguments = (*QUICK, "--rule", "kp", "--seeds", 2, "--floor", "--out", "runs/a", "--json")
+    code, out, err = oneway(*arguments)
+    content = json.loads(out)
+    assert code == 0 and out.count("\n") == 1
+    assert [run["seed"] for run in content["runs"]] == [0, 1]
+    for run in content["runs"]:
+        assert set(RUN_KEYS) <= set(run)
+        assert 0 < run["floor_accuracy"] <= 1 and 0 < run["test_accuracy"] <= 1
+        assert list(run["angles_deg"]) == ["delta_output -> delta_h1"]
+        saved = json.loads((tmp_path / f"runs/a/seed{run['seed']}/result.json").read_text())
+        assert saved == run
+    assert err.count("converge with time constant") == 1
+
+
+def test_train_table_for_people(oneway):
+    code, out, _ = oneway(*QUICK, "--rule", "fa", "--seeds", 2)
+    assert code == 0
+    assert "fa on mlp:64-16-10, digits, 2 epochs" in out
+    assert " ± " in out and "delta_output -> delta_h1" in out
+    assert "metrics and results: runs/" in out
+
+
+def test_recipe_set_and_options_win_in_this_order(oneway, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'circuit = "mlp:64-8-10"\nrule = "fa"\nlimit = 200\nepochs = 9\nlr = 1\nseed = 4\n'
+    )
+    arguments = ("train", recipe, "--set", "epochs=8", "--set", "lr=0.5", "--epochs", 1, "--json")
+    (run,) = json.loads(oneway(*arguments)[1])["runs"]
+    assert (run["epochs"], run["config"]["lr"], run["seed"]) == (1, 0.5, 4)
+    assert type(run["config"]["lr"]) is float
+
+
+BAD = {
+    "unknown rule": ([*QUICK, "--rule", "kpp"], "no rule 'kpp'; there are bp, fa"),
+    "no rule": (QUICK, "it learns nothing without a rule"),
+    "rule option": ([*QUICK, "--rule", "asap,j=2"], "option 'j=2' is not understood"),
+    "gate": ([*QUICK, "--rule", "fa", "--gate", "open"], "gate='open', expected one of exact"),
+    "circuit": (["check", "mlq:64-10", "--rule", "fa"], "neither a file nor a builder string"),
+    "size": (["check", "mlp:64-x", "--rule", "fa"], "expected the form 64-32-32-10"),
+    "forward only": (["check", MLP], "name a rule with --rule"),
+    "constraint": (["check", MLP, "--rule", "fa", "--constraint", "x"], "expected one of papers"),
+    "no data dir": (
+        ["train", "--circuit", "mlp:784-10", "--rule", "fa", "--data", "mnist"],
+        "--data-dir",
+    ),
+    "data dir": (
+        [*QUICK, "--rule", "fa", "--data", "mnist", "--data-dir", "no"],
+        "'no' is not there",
+    ),
+    "shape": (
+        ["train", "--circuit", "mlp:65-10", "--rule", "fa"],
+        "but the circuit's input has (65,)",
+    ),
+    "classes": (
+        ["train", "--circuit", "mlp:64-9", "--rule", "fa"],
+        "has 10 classes, but the output",
+    ),
+    "out": (
+        [*QUICK, "--rule", "fa", "--out", "file/x"],
+        "output folder 'file/x' cannot be written",
+    ),
+    "epochs": ([*QUICK, "--rule", "fa", "--epochs", "-3"], "epochs = -3, expected at least 1"),
+    "number": ([*QUICK, "--rule", "fa", "--lr", "fast"], "lr = 'fast', expected a number"),
+    "limit": ([*QUICK, "--rule", "fa", "--limit", "1,2,3"], "limit = '1,2,3', expected a number"),
+    "seeds": ([*QUICK, "--rule", "fa", "--seeds", "0"], "seeds = 0, expected at least 1"),
+    "diverged": ([*QUICK, "--rule", "fa", "--lr", "1e30"], "the loss is not finite any more"),
+    "no recipe": (["train", "nothing.toml"], "recipe 'nothing.toml' cannot be read"),
+    "recipe": (["train", "file"], "recipe 'file' is not a TOML file"),
+    "key": (["train", "key.toml"], "no setting 'epoch'; did you mean 'epochs'?"),
+    "type": (["train", "type.toml"], "epochs = 'many', expected a whole number"),
+    "set": ([*QUICK, "--rule", "fa", "--set", "lr"], "expected key=value"),
+    "option": ([*QUICK, "--rule", "fa", "--epoch", "3"], "did you mean --epochs?"),
+    "command": (["trian"], "invalid choice: 'trian'"),
+    "nothing": ([], "required: COMMAND"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(oneway, tmp_path, case):
+    (tmp_path / "file").write_text("this is no recipe")
+    (tmp_path / "key.toml").write_text("epoch = 3")
+    (tmp_path / "type.toml").write_text('epochs = "many"')
+    arguments, complaint = BAD[case]
+    code, out, err = oneway(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("oneway: error: ") and err.count("\n") == 1
+    assert complaint in err
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["train"], ["demo"]])
+def test_help(oneway, command):
+    code, out, _ = oneway(*command, "--help")
+    assert code == 0 and out.startswith("usage: oneway")
+
+
+def test_run_as_a_module():
+    process = subprocess.run(
+        [sys.executable, "-m", "oneway.training", "--version"], capture_output=True, text=True
+    )
+    assert process.returncode == 0 and process.stdout.startswith("oneway ")
+
+
+def test_check_does_not_wait_for_torch():
+    code = (
+        "import sys; from oneway.training.cli import main; "
+        f"main(['check', '{MLP}', '--rule', 'asap', '--json']); sys.exit('torch' in sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
+def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
+    arguments = [*QUICK[:-1], "100000", "--rule", "fa", "--out", str(tmp_path), "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "oneway.training", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    metrics = tmp_path / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err == f"oneway: interrupted. Metrics so far are in {tmp_path}\n"
+    records = [json.loads(line) for line in metrics.read_text().splitlines()]
+    assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))

@@ -1,0 +1,228 @@
+"""The loop: seeds decide everything, both paths have their settings, nothing recorded is lost."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from oneway.circuits import mlp, parse_circuit
+from oneway.rules import parse_rule
+from oneway.training import (
+    ConfigError,
+    DataError,
+    TrainConfig,
+    TrainingError,
+    floor_accuracy,
+    load_data,
+    train,
+)
+from oneway.training.published import published_accuracy
+from oneway.training.records import RunFolder
+
+CIRCUIT = mlp((64, 20, 10))
+CONFIG = TrainConfig(epochs=2, lr=0.02)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits", limit=(400, 100))
+
+
+def curve(result):
+    return [(record["train_loss"], record["test_accuracy"]) for record in result.history]
+
+
+@pytest.mark.parametrize("rule", ["kp", "wm", "asap"])
+def test_a_seed_decides_everything(digits, rule):
+    rule = parse_rule(rule)
+    first, again = (train(CIRCUIT, rule, digits, CONFIG) for _ in range(2))
+    other = train(CIRCUIT, rule, digits, replace(CONFIG, seed=1))
+    assert curve(first) == curve(again) != curve(other)
+    assert first.angles_deg == again.angles_deg != other.angles_deg
+
+
+def test_runs_with_augmentation_and_validation_repeat_too(digits):
+    config = replace(CONFIG, augment="crop", validation=0.2)
+    circuit = parse_circuit("conv2:1x8x8-10,width=4,hidden=16")
+    first, again = (train(circuit, parse_rule("fa"), digits, config) for _ in range(2))
+    assert curve(first) == curve(again)
+    records = first.history
+    best = max(records, key=lambda record: record["validation_accuracy"])
+    assert first.selected == {
+        key: best[key] for key in ("epoch", "validation_accuracy", "test_accuracy")
+    }
+    assert first.test_accuracy == records[-1]["test_accuracy"]
+
+
+def test_it_learns_and_beats_the_floor(digits):
+    config = replace(CONFIG, epochs=15, lr=0.05)
+    circuit = mlp((64, 20, 20, 10))
+    accuracy = train(circuit, parse_rule("bp"), digits, config).test_accuracy
+    assert accuracy > 0.85
+    assert floor_accuracy(circuit, digits, config) < accuracy - 0.1
+
+
+def test_a_wired_circuit_needs_no_rule(digits):
+    rule = parse_rule("dkp")
+    by_rule = train(CIRCUIT, rule, digits, CONFIG)
+    by_hand = train(rule.wire(CIRCUIT), None, digits, CONFIG)
+    assert curve(by_rule) == curve(by_hand)
+    assert (by_rule.rule, by_hand.rule) == ("dkp", None)
+
+
+def test_feedback_settings_reach_the_feedback_path_only(digits):
+    still = replace(CONFIG, feedback_lr=0.0)
+    moved, kept = (train(CIRCUIT, parse_rule("kp"), digits, c) for c in (CONFIG, still))
+    fixed = train(CIRCUIT, parse_rule("fa"), digits, CONFIG)
+    assert curve(kept) == curve(fixed) != curve(moved)
+
+
+def test_adam_and_sgd_can_be_mixed(digits):
+    mixed = replace(CONFIG, feedback_optimizer="adam", feedback_lr=1e-3)
+    result = train(CIRCUIT, parse_rule("kp"), digits, mixed)
+    assert curve(result) != curve(train(CIRCUIT, parse_rule("kp"), digits, CONFIG))
+    assert result.history[0]["lr"] == {"forward": 0.02, "feedback": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ({"schedule": "constant"}, [1, 1, 1, 1]),
+        ({"schedule": "cosine"}, [1, 0.8535534, 0.5, 0.1464466]),
+        ({"schedule": "step", "step_epochs": 2, "step_factor": 0.5}, [1, 1, 0.5, 0.5]),
+    ],
+)
+def test_schedules(digits, schedule, factors):
+    config = replace(CONFIG, epochs=4, feedback_schedule="constant", **schedule)
+    records = train(CIRCUIT, parse_rule("kp"), digits, config).history
+    np.testing.assert_allclose([r["lr"]["forward"] for r in records], np.multiply(0.02, factors))
+    np.testing.assert_allclose([r["lr"]["feedback"] for r in records], 0.02)
+
+
+def test_a_synapse_keeps_the_rate_that_it_states(digits):
+    config = replace(CONFIG, schedule="step", step_epochs=1)
+    records = train(CIRCUIT, parse_rule("wm,rate=0.3"), digits, config).history
+    assert [r["lr"]["own rate"] for r in records] == [0.3, 0.3]
+
+
+def test_spontaneous_activity_aligns_before_the_first_epoch(digits):
+    aligned = [
+        train(
+            CIRCUIT,
+            parse_rule("wm"),
+            digits,
+            replace(
+                CONFIG, epochs=1, lr=0.0, spontaneous_warmup_epochs=warmup, spontaneous_every=10**6
+            ),
+        ).angles_deg
+        for warmup in (0, 3)
+    ]
+    for name in aligned[0]:
+        assert aligned[0][name] > 60 > 50 > aligned[1][name]
+
+
+def test_folder_holds_settings_metrics_and_result(digits, tmp_path):
+    result = train(CIRCUIT, parse_rule("asap,k=1"), digits, CONFIG, out=tmp_path / "a" / "b")
+    folder = tmp_path / "a" / "b"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "metrics.jsonl",
+        "result.json",
+    ]
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert records == [dict(record) for record in result.history]
+    assert [record["epoch"] for record in records] == [1, 2]
+    assert {"train_loss", "train_accuracy", "test_accuracy", "angles_deg", "seconds"} <= set(
+        records[0]
+    )
+    saved = json.loads((folder / "result.json").read_text())
+    assert saved == result.as_dict() and saved["rule"] == "asap,k=1"
+    assert json.loads((folder / "config.json").read_text())["config"]["lr"] == 0.02
+
+
+def test_a_folder_is_never_used_twice(digits, tmp_path):
+    train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(ConfigError, match=r"holds a run already \(config\.json, .* nothing was"):
+        train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+class _FailsAfter(torch.nn.Module):
+    """Cross entropy that turns infinite after some steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def forward(self, output, y):
+        self.left -= 1
+        return torch.nn.functional.cross_entropy(output, y) * (1 if self.left >= 0 else torch.inf)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_metrics(digits, tmp_path):
+    loss = _FailsAfter(steps=8)  # 7 steps an epoch
+    with pytest.raises(TrainingError, match=r"fa: the loss is not finite .* in epoch 2\. Lower lr"):
+        train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path, loss=loss)
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["epoch"] == 1
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_undefined_numbers_are_null_in_files(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.append_metrics({"epoch": 1, "angles_deg": {"b": float("nan")}, "loss": float("inf")})
+    (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"epoch": 1, "angles_deg": {"b": None}, "loss": None}
+
+
+@pytest.mark.parametrize(
+    ("circuit", "rule", "error", "complaint"),
+    [
+        (mlp((63, 10)), "bp", DataError, r"\(1, 8, 8\) or \(64,\), but .* has \(63,\)"),
+        (mlp((64, 9)), "bp", DataError, r"10 classes, but the output 'output' .* has 9 cells"),
+        (mlp((64, 10)), None, ConfigError, "is a forward circuit: it learns nothing"),
+        (parse_rule("fa").wire(CIRCUIT), "fa", ConfigError, r"is wired already: .* \(got 'fa'\)"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_training(digits, circuit, rule, error, complaint):
+    with pytest.raises(error, match=complaint):
+        train(circuit, rule and parse_rule(rule), digits, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"epochs": 0}, "epochs = 0, expected at least 1"),
+        ({"lr": -1.0}, r"lr = -1\.0, expected at least 0"),
+        ({"feedback_lr": float("nan")}, "feedback_lr = nan, expected at least 0"),
+        ({"momentum": 1.0}, r"momentum = 1\.0, expected at least 0 and below 1"),
+        ({"optimizer": "lbfgs"}, "optimizer = 'lbfgs', expected one of sgd, adam"),
+        ({"feedback_schedule": "up"}, "feedback_schedule = 'up', expected one of constant"),
+        ({"dtype": "int8"}, "dtype = 'int8', expected one of float32, float64"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum above 0"),
+        ({"device": "toaster"}, "device = 'toaster' cannot be used"),
+    ],
+)
+def test_settings_are_checked(settings, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        TrainConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "percent"),
+    [
+        ("bp", 92.18),
+        ("bp,frozen=conv", 91.33),
+        ("kp", 91.25),
+        ("dkp", 91.66),
+        ("ss", None),
+        ("kp,gate=local", None),
+    ],
+)
+def test_published_figure_stands_beside_the_same_rule_only(rule, percent):
+    found = published_accuracy("fashion-mnist", "conv2:1x28x28-10", parse_rule(rule))
+    assert found == (None if percent is None else pytest.approx(percent / 100))
+    assert published_accuracy("digits", "conv2:1x28x28-10", parse_rule(rule)) is None
