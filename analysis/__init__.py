@@ -1,0 +1,84 @@
+"""What can be said of a circuit: wiring verdicts, return paths, locality, alignment.
+
+Drawing lives in `analysis.plots`, which is imported on its own: it needs matplotlib, and a check of
+the wiring does not.
+"""
+
+from .alignment import (
+    Moments,
+    angle_deg,
+    direct_angle,
+    error_angles,
+    moments,
+    sign_agreement,
+    sign_agreements,
+    weight_angles,
+)
+from .graphs import (
+    DyadCensus,
+    GraphVerdict,
+    PathLengths,
+    check_graph,
+    dyad_census,
+    path_lengths,
+    read_graph,
+    reciprocity,
+)
+from .locality import (
+    DaleReport,
+    LocalityStatement,
+    SignalAtHand,
+    Transport,
+    dale,
+    locality,
+    transport,
+    weight_transport,
+)
+from .paths import ReturnPath, return_paths
+from .wiring import (
+    ALL,
+    CONSTRAINTS,
+    PAPERS,
+    Constraint,
+    PopulationPair,
+    Verdict,
+    check_wiring,
+    output_pair,
+)
+
+__all__ = [
+    "ALL",
+    "CONSTRAINTS",
+    "PAPERS",
+    "Constraint",
+    "DaleReport",
+    "DyadCensus",
+    "GraphVerdict",
+    "LocalityStatement",
+    "Moments",
+    "PathLengths",
+    "PopulationPair",
+    "ReturnPath",
+    "SignalAtHand",
+    "Transport",
+    "Verdict",
+    "angle_deg",
+    "check_graph",
+    "check_wiring",
+    "dale",
+    "direct_angle",
+    "dyad_census",
+    "error_angles",
+    "locality",
+    "moments",
+    "output_pair",
+    "path_lengths",
+    "read_graph",
+    "reciprocity",
+    "return_paths",
+    "sign_agreement",
+    "sign_agreements",
+    "transport",
+    "weight_angles",
+    "weight_transport",
+]

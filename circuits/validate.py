@@ -30,6 +30,7 @@ def validate(circuit: Circuit) -> None:
         _check_feedback_of_pool(circuit, projection)
     for projection in circuit.projections.values():
         _check_plasticity(circuit, projection)
+    _check_norm_arrives(circuit)
     _check_mimicry(circuit)
     _check_comparison(circuit)
     _check_no_cycle(circuit)
@@ -159,6 +160,27 @@ def _check_norm(circuit: Circuit, projection: Projection) -> None:
             f"{projection.label}: error_norm {projection.error_norm!r} needs a normalised forward "
             f"drive, but {carrier.name!r} has no norm"
         )
+
+
+def _check_norm_arrives(circuit: Circuit) -> None:
+    """Batch norm's exact derivative needs the partner's normalised input: somebody must send it."""
+    wanted = [
+        (p.label, circuit.projections[p.partner].post, p.pre)
+        for p in circuit.select(role="drive", path="feedback")
+        if p.error_norm == "full" and p.partner is not None
+    ]
+    wanted += [
+        (f"population {cell.name!r}", cell.partner, cell.name)
+        for cell in circuit.populations.values()
+        if cell.error_norm == "full" and cell.partner is not None
+    ]
+    for owner, source, target in wanted:
+        if not any(circuit.select(role="norm", pre=source, post=target)):
+            raise WiringError(
+                f"{owner}: error_norm 'full' needs the normalised input of {source!r} at "
+                f"{target!r}, but no norm projection {source!r} -> {target!r} brings it. Wire it "
+                "with connect(..., role='norm'), or use error_norm 'scale' or 'own'"
+            )
 
 
 def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:

@@ -33,7 +33,7 @@ class ActivationSharing(Rule, name="as"):
     fully_connected: Literal["auto", "share", "fa"] = "auto"
 
     def wire(self, forward: Circuit) -> Circuit:
-        sharing = share_activations(forward, self)
+        sharing = share_activations(forward, self, self.k, self.fully_connected)
         wiring = with_feedback_path(forward, self, weights=TIED, stand_ins=sharing.stand_in)
         learn_from_shared(wiring, sharing)
         note_exceptions(wiring, sharing, "learns from its own input")

@@ -37,7 +37,7 @@ class ASAP(Rule, name="asap"):
     fully_connected: Literal["auto", "share", "fa"] = "auto"
 
     def wire(self, forward: Circuit) -> Circuit:
-        sharing = share_activations(forward, self)
+        sharing = share_activations(forward, self, self.k, self.fully_connected)
         wiring = with_feedback_path(forward, self, weights=INDEPENDENT, stand_ins=sharing.stand_in)
         learn_from_shared(wiring, sharing)  # W: h_l -> h_{l+1}, while h_l mimics h_s
         for pair in wiring.pairs():
@@ -47,7 +47,9 @@ class ASAP(Rule, name="asap"):
                 continue
             if shared == w.pre and self.k > 1:
                 # To teach delta_l its own partner's h_l would join the pair both ways.
-                wiring.note(f"{w.name} learns by feedback alignment: only h_l itself could be shared")
+                wiring.note(
+                    f"{w.name} learns by feedback alignment: only h_l itself could be shared"
+                )
                 continue
             wiring.teach(shared, b.post, matching(shared, w.pre))  # h_s -> delta_l, a skip
             wiring.learn(b, pre=ACTIVITY, post=taught_by(shared))

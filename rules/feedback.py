@@ -190,9 +190,7 @@ class FeedbackWiring(Wiring):
             )
         if isinstance(connector, MaxPoolConnector) and self.rule.gate != "exact":
             # Without word from h_l nobody knows the winner: the error is spread evenly.
-            connector = AveragePoolConnector(
-                connector.kernel, connector.stride, connector.padding
-            )
+            connector = AveragePoolConnector(connector.kernel, connector.stride, connector.padding)
         return connector.transpose
 
     def _refer(self, weights: Weights, to: str) -> Weights:
@@ -218,7 +216,7 @@ class FeedbackWiring(Wiring):
 
     def _gate_by_stand_in(self, cell: Population) -> None:
         source = self.stand_ins.get(cell.name) if self.stand_ins else None
-        if source is None:
+        if source is None or (source == cell.name and self.rule.gate == "local"):
             return
         connector: Connector = OneToOneConnector() if source == cell.name else MatchConnector()
         if connector.misfit(self.forward.populations[source].shape, cell.shape) is None:
@@ -249,7 +247,7 @@ class FeedbackWiring(Wiring):
         yield from self.learning
 
     def pairs(self) -> Iterator[Pair]:
-        """Learning forward drives W: h_l → h_{l+1} with their own feedback drive B: δ_{l+1} → δ_l."""
+        """Learning drives W: h_l → h_{l+1}, each with its own B: δ_{l+1} → δ_l against it."""
         partners = {p.partner: p for p in self.projections.values() if p.partner}
         for w in self.learning:
             b = partners.get(w.name)
@@ -281,14 +279,10 @@ class FeedbackWiring(Wiring):
     def _taught(self, name: str) -> Signal:
         """The error as the forward cell uses it: multiplied by its own φ′ where nobody else did."""
         linear = self.populations[name].activation == "linear"
-        return taught_by(
-            self.error_of(name), gated=self.rule.gate == "local" and not linear
-        )
+        return taught_by(self.error_of(name), gated=self.rule.gate == "local" and not linear)
 
 
-def _check_forward(
-    forward: Circuit, rule: Rule, stand_ins: Mapping[str, str] | None
-) -> None:
+def _check_forward(forward: Circuit, rule: Rule, stand_ins: Mapping[str, str] | None) -> None:
     others = [p.name for p in forward.populations.values() if p.path != "forward"]
     if others:
         raise WiringError(
@@ -362,7 +356,9 @@ def _direct_targets(forward: Circuit, rule: Rule, attach: str) -> frozenset[str]
 
 def _on_every_path(forward: Circuit) -> frozenset[str]:
     """Populations that every path from the input to the output passes: ends of blocks."""
-    dominators = nx.immediate_dominators(nx.DiGraph(forward.forward_graph()), forward.inputs[0].name)
+    dominators = nx.immediate_dominators(
+        nx.DiGraph(forward.forward_graph()), forward.inputs[0].name
+    )
     passed, name = set(), forward.output.name
     while name is not None and name not in passed:
         passed.add(name)

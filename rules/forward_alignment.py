@@ -43,7 +43,7 @@ def _inputs(wiring: FeedbackWiring) -> set[str]:
 
 
 def _add_random_path(wiring: FeedbackWiring) -> None:
-    """h̃: the forward circuit once more with its own fixed weights C, up to the last hidden layer."""
+    """h̃: the forward circuit once more, up to the last hidden layer, with fixed weights C."""
     inputs, output = _inputs(wiring), wiring.forward.output.name
     for name in wiring.forward.order():
         if name not in inputs and name != output:

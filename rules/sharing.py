@@ -10,7 +10,6 @@ code has it. With k = 1 nothing is shared and every layer learns from its own in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
 
 import networkx as nx
 
@@ -25,6 +24,7 @@ from oneway.circuits import (
     WiringError,
 )
 
+from .base import Rule
 from .feedback import FeedbackWiring, learning_drives
 
 
@@ -48,17 +48,8 @@ class Sharing:
     reasons: dict[str, str]
 
 
-class SharingRule(Protocol):
-    """What a rule that shares activations says about its blocks."""
-
-    name: ClassVar[str]
-    k: int
-    fully_connected: str
-
-
-def share_activations(forward: Circuit, rule: SharingRule) -> Sharing:
+def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str) -> Sharing:
     """Assign to each learning drive the population whose activity it learns from."""
-    k = rule.k
     if k < 1:
         raise WiringError(f"rule {rule.name}: block size k={k}, expected at least 1")
     learning = learning_drives(forward, rule)
@@ -71,7 +62,7 @@ def share_activations(forward: Circuit, rule: SharingRule) -> Sharing:
     for w in learning:
         a = depth[w.pre]
         entrance = a if k == 1 else first + k * ((a - first - offset) // k)
-        if _shares_nothing(forward, w, rule.fully_connected):
+        if _shares_nothing(forward, w, fully_connected):
             reasons[w.name] = "fully connected layers share no activation in an image net"
         elif k == 1 or a <= first:
             source[w.name] = w.pre
@@ -84,7 +75,10 @@ def share_activations(forward: Circuit, rule: SharingRule) -> Sharing:
                 source[w.name] = shared
             else:
                 reasons[w.name] = misfit
-    return Sharing(source, _stand_ins(forward, source), reasons)
+    replaced = {
+        name: s for name, s in source.items() if k == 1 or s != forward.projections[name].pre
+    }
+    return Sharing(source, _stand_ins(forward, replaced), reasons)
 
 
 def matching(source: str, target: str) -> Connector:
@@ -141,7 +135,7 @@ def _population_at(forward, rule, w, entrance, readers, depth) -> str:
 
 
 def _stand_ins(forward: Circuit, source: dict[str, str]) -> dict[str, str]:
-    """Whose activity replaces that of each population, also where a pool lies before the weights."""
+    """Whose activity replaces each population's, also where a pool lies before the weights."""
     stand_in: dict[str, str] = {}
     for name in reversed(forward.order()):
         for p in forward.select(role="drive", pre=name):

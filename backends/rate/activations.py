@@ -1,4 +1,4 @@
-"""φ, and an error times φ′, computed from φ's value alone, as an error cell that hears h_l would."""
+"""φ, and an error times φ′ from φ's value alone, as an error cell that hears h_l computes it."""
 
 from __future__ import annotations
 

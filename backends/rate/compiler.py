@@ -151,7 +151,9 @@ class Compiler:
         if cell.path == "target":
             return self._op("target", self.loss.target, *self._comparison(), label=name)
         if any(self.circuit.select(role="compare", post=name)):
-            return self.program.add("loss", self.loss, *self._comparison(), outputs=2, label=name)[1]
+            return self.program.add("loss", self.loss, *self._comparison(), outputs=2, label=name)[
+                1
+            ]
         if cell.path == "feedback":
             return self._error_activity(cell, phase)
         if cell in self.circuit.inputs:
@@ -220,12 +222,12 @@ class Compiler:
         half = self._half(p)
         if half.identity:
             return pre
-        if isinstance(p.connector, TransposeConnector) and half.inner.routed:  # type: ignore[attr-defined]
+        if isinstance(p.connector, TransposeConnector) and half.inner.routed:
             return self._op(("apply", half.key), half.apply, self._route(p), pre, label=p.name)
         if half.routed:
-            return self.program.add(
-                ("apply", half.key), half.apply, pre, outputs=2, label=p.name
-            )[0]
+            return self.program.add(("apply", half.key), half.apply, pre, outputs=2, label=p.name)[
+                0
+            ]
         weights = () if p.weights is None else (self._weights(p),)
         return self._op(("apply", half.key), half.apply, *weights, pre, label=p.name)
 
@@ -234,9 +236,7 @@ class Compiler:
         pool = self.circuit.projections[p.partner or ""]
         half = self._half(pool)
         pre = self.activity(pool.pre, self.phases[0])
-        return self.program.add(
-            ("apply", half.key), half.apply, pre, outputs=2, label=pool.name
-        )[1]
+        return self.program.add(("apply", half.key), half.apply, pre, outputs=2, label=pool.name)[1]
 
     @_once
     def _half(self, p: Projection) -> RateConnector:
@@ -311,13 +311,19 @@ class Compiler:
         """(normalised, mean, inverse deviation)"""
         norm = owner.norm
         assert norm is not None
-        parts = [self.program.source(("norm", owner.name, part)) for part in
-                 ("gain", "shift", "mean", "var")]
+        parts = [
+            self.program.source(("norm", owner.name, part))
+            for part in ("gain", "shift", "mean", "var")
+        ]
         training = self.program.source(("training",))
         return self.program.add(
             ("normalise", norm),
             lambda *tensors: normalise(norm, *tensors),
-            z, *parts, training, outputs=3, label=owner.name,
+            z,
+            *parts,
+            training,
+            outputs=3,
+            label=owner.name,
         )
 
     def _norm_changes(self, owner: Projection | Population, error: Value) -> tuple[Value, ...]:
@@ -333,8 +339,16 @@ class Compiler:
         return self.program.add(
             ("full", norm),
             lambda *tensors: full_derivative(norm, *tensors),
-            error, z, gain, mean, scale, running_mean, running_var, training,
-            outputs=3, label=owner.name,
+            error,
+            z,
+            gain,
+            mean,
+            scale,
+            running_mean,
+            running_var,
+            training,
+            outputs=3,
+            label=owner.name,
         )
 
     # -- plasticity ------------------------------------------------------------------------
@@ -344,9 +358,7 @@ class Compiler:
         if signal.kind == "activity":
             value = self.activity(cell, phase)
         else:
-            (teach,) = self.circuit.select(
-                role="teach", pre=signal.source, post=cell, phase=phase
-            )
+            (teach,) = self.circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)
             value = self._convey(teach, self.own_activity(teach.pre, phase))
         if signal.gated:
             population = self.circuit.populations[cell]
@@ -383,7 +395,7 @@ class Compiler:
         half = self._half(p)
         if isinstance(p.connector, TransposeConnector):
             # The inner connector's own product: a Kolen-Pollack pair asks for the very same one.
-            half, post, pre = half.inner, pre, post  # type: ignore[attr-defined]
+            half, post, pre = half.inner, pre, post
         change = self._op(("correlate", half.key), half.correlate, post, pre, label=p.name)
         if how.reduction == "mean":
             change = self._op(("mean", len(half.post)), _mean_change, change, post, label=p.name)

@@ -7,7 +7,9 @@ nothing is written twice. Axis letters: `B` batch, `I` pre units, `J` post units
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +41,10 @@ class RateConnector:
 
     routed = False
     identity = False
+    # With the tensors that each needs: weights or route first, where there are any.
+    apply: Callable[..., Any]
+    adjoint: Callable[..., Any]
+    correlate: Callable[..., Tensor]
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         self.connector, self.pre, self.post = connector, pre, post
@@ -84,7 +90,17 @@ class Conv2d(RateConnector):
         c = self.connector
         mask = [wanted == 0, wanted == 1, False]
         return torch.ops.aten.convolution_backward(
-            post, pre, w, None, [c.stride] * 2, [c.padding] * 2, [1, 1], False, [0, 0], c.groups, mask
+            post,
+            pre,
+            w,
+            None,
+            [c.stride] * 2,
+            [c.padding] * 2,
+            [1, 1],
+            False,
+            [0, 0],
+            c.groups,
+            mask,
         )[wanted]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from oneway.circuits import Circuit, FromListConnector, Population, Projection, 
 from .compiler import Compiler
 from .initial import first_draw, initial_std
 from .loss import OutputError
-from .program import Schedule
+from .program import Key, Schedule
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RateNetwork(nn.Module):
         self._scales: dict[str, float] = {}
         self._add_parameters()
         self.to(device=device, dtype=dtype)
-        self._schedules: dict[Hashable, Schedule] = {}
+        self._schedules: dict[str, Schedule] = {}
 
     # -- running ---------------------------------------------------------------------------
 
@@ -111,9 +111,7 @@ class RateNetwork(nn.Module):
         return Step(results[("loss",)], results[("output",)])
 
     @torch.no_grad()
-    def spontaneous_step(
-        self, batch_size: int, generator: torch.Generator | None = None
-    ) -> None:
+    def spontaneous_step(self, batch_size: int, generator: torch.Generator | None = None) -> None:
         """Run every phase in which cells fire noise, and fill ``.grad`` of what learns there.
 
         Parameters
@@ -122,7 +120,7 @@ class RateNetwork(nn.Module):
             Independent noise patterns in each phase.
         generator : torch.Generator, optional
         """
-        changes: dict[Hashable, Any] = {}
+        changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
                 schedule = self._schedule(
@@ -154,13 +152,16 @@ class RateNetwork(nn.Module):
             self._schedules[kind] = write(compiler)
         return self._schedules[kind]
 
-    def _given(self, x: Tensor | None = None, y: Tensor | None = None) -> dict[Hashable, Any]:
-        given: dict[Hashable, Any] = {("training",): self.training}
-        given |= {("weights", name): w for name, w in self.weights.items()}
-        given |= {("bias", name): b for name, b in self.biases.items()}
-        given |= {("scale", name): scale for name, scale in self._scales.items()}
+    def _given(self, x: Tensor | None = None, y: Tensor | None = None) -> dict[Key, Any]:
+        given: dict[Key, Any] = {("training",): self.training}
+        for kind, tensors in (
+            ("weights", self.weights),
+            ("bias", self.biases),
+            ("scale", self._scales),
+        ):
+            given.update(((kind, name), tensor) for name, tensor in tensors.items())
         for name, norm in self.norms.items():
-            given |= {("norm", name, part): getattr(norm, part) for part in norm.parts}
+            given |= {("norm", name, part): getattr(norm, part) for part in _Norm.parts}
         if x is not None:
             (population,) = self.circuit.inputs
             given[("input", population.name)] = self._checked(x, population)
@@ -177,7 +178,7 @@ class RateNetwork(nn.Module):
             )
         return x
 
-    def _fill_gradients(self, changes: Mapping[Hashable, Any]) -> None:
+    def _fill_gradients(self, changes: Mapping[Key, Any]) -> None:
         """Changes become gradients; what did not learn in this step has none."""
         for parameter in self.parameters():
             parameter.grad = None
@@ -312,6 +313,7 @@ class _Norm(nn.Module):
             self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64))
             self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64))
         else:
-            self.gain = self.shift = None
+            self.register_parameter("gain", None)
+            self.register_parameter("shift", None)
         self.register_buffer("mean", torch.zeros(channels, dtype=torch.float64))
         self.register_buffer("var", torch.ones(channels, dtype=torch.float64))

@@ -42,7 +42,15 @@ def full_derivative(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm's exact derivative: the error at `z`, and the changes of gain and shift."""
     return torch.ops.aten.native_batch_norm_backward(
-        error, z, gain, running_mean, running_var, mean, scale, training, norm.eps,
+        error,
+        z,
+        gain,
+        running_mean,
+        running_var,
+        mean,
+        scale,
+        training,
+        norm.eps,
         [True, gain is not None, gain is not None],
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Value = int
+Key = tuple[str, ...]
 Kernel = Callable[..., Any]
 
 
@@ -43,12 +44,12 @@ class Program:
     """
 
     operations: list[Operation] = field(default_factory=list)
-    sources: dict[Hashable, Value] = field(default_factory=dict)
-    results: dict[Hashable, Value] = field(default_factory=dict)
+    sources: dict[Key, Value] = field(default_factory=dict)
+    results: dict[Key, Value] = field(default_factory=dict)
     _known: dict[Hashable, tuple[Value, ...]] = field(default_factory=dict)
     _count: int = 0
 
-    def source(self, key: Hashable) -> Value:
+    def source(self, key: Key) -> Value:
         """A value given at run time under `key`."""
         if key not in self.sources:
             self.sources[key] = self._new(1)[0]
@@ -75,7 +76,7 @@ class Program:
             self.operations.append(Operation(kernel, inputs, self._known[key], label))
         return self._known[key]
 
-    def result(self, key: Hashable, value: Value) -> None:
+    def result(self, key: Key, value: Value) -> None:
         """Keep `value` and return it under `key`."""
         self.results[key] = value
 
@@ -93,20 +94,19 @@ class Program:
                 kept.append(operation)
                 needed.update(operation.inputs)
         kept.reverse()
-        return Schedule(kept, _last_uses(kept, self.results.values()), dict(self.sources),
-                        dict(self.results))
+        return Schedule(
+            kept, _last_uses(kept, self.results.values()), dict(self.sources), dict(self.results)
+        )
 
 
-def _last_uses(
-    operations: Sequence[Operation], results: Any
-) -> list[tuple[Value, ...]]:
+def _last_uses(operations: Sequence[Operation], results: Any) -> list[tuple[Value, ...]]:
     """For each operation the values that nobody needs after it."""
     alive = set(results)
     frees: list[tuple[Value, ...]] = []
     for operation in reversed(operations):
-        dead = tuple(dict.fromkeys(
-            v for v in (*operation.inputs, *operation.outputs) if v not in alive
-        ))
+        dead = tuple(
+            dict.fromkeys(v for v in (*operation.inputs, *operation.outputs) if v not in alive)
+        )
         frees.append(dead)
         alive.update(operation.inputs)
     frees.reverse()
@@ -119,10 +119,10 @@ class Schedule:
 
     operations: list[Operation]
     frees: list[tuple[Value, ...]]
-    sources: dict[Hashable, Value]
-    results: dict[Hashable, Value]
+    sources: dict[Key, Value]
+    results: dict[Key, Value]
 
-    def run(self, given: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def run(self, given: Mapping[Key, Any]) -> dict[Key, Any]:
         """Run with the given sources and return the results."""
         values = {value: given[key] for key, value in self.sources.items() if key in given}
         for operation, dead in zip(self.operations, self.frees, strict=True):

@@ -1,0 +1,45 @@
+"""Wired circuits as spiking neurons in Brian2.
+
+Importing this package needs no Brian2; using what it offers does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .network import SpikingNetwork
+    from .parameters import SpikingParameters
+    from .record import PhaseInterval, Spikes, SpontaneousRecord
+
+_HOME = {
+    "SpikingNetwork": "network",
+    "SpikingParameters": "parameters",
+    "PhaseInterval": "record",
+    "Spikes": "record",
+    "SpontaneousRecord": "record",
+}
+
+__all__ = [
+    "PhaseInterval",
+    "Spikes",
+    "SpikingNetwork",
+    "SpikingParameters",
+    "SpontaneousRecord",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "brian2":
+            raise
+        raise ModuleNotFoundError(
+            f"{name} runs on Brian2, which is not installed: "
+            'pip install "oneway[spiking]". Everything else works without it',
+            name="brian2",
+        ) from error

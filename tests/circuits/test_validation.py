@@ -192,6 +192,10 @@ WRONG = {
         change("teach: h1 -> delta_h1", phases=("engaged",)),
         "no teach projection 'h1' -> 'delta_h1' is active in phase 'mirror'",
     ),
+    "normalised input does not arrive": (
+        change(BACK, error_norm="full"),
+        r"needs the normalised input of 'output' at 'delta_output', but no norm projection",
+    ),
     "mimics two at once": (
         mimic_two,
         "'delta_h1' would mimic h1 and other at once in phase 'mirror'",

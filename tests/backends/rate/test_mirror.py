@@ -1,4 +1,4 @@
-"""The weight mirror: what its noise teaches the feedback weights (Akrout et al. 2019, section 4)."""
+"""The weight mirror: what noise teaches the feedback weights (Akrout et al. 2019, section 4)."""
 
 import pytest
 import torch

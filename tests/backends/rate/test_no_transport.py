@@ -20,7 +20,7 @@ NO_TRANSPORT = [name for name in RULES if name not in TRANSPORT]
 
 
 def test_the_rules_that_transport_are_the_ones_that_say_so():
-    assert TRANSPORT == {"bp", "ss", "forward_alignment", "as"}
+    assert {"bp", "ss", "forward_alignment", "as"} == TRANSPORT
 
 
 def conv_circuit():

@@ -1,0 +1,331 @@
+"""Pictures of circuits and runs. Each function takes data and an optional `ax`, returns the `Axes`.
+
+Accuracies are fractions everywhere; axes show them in per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from .arrays import as_numpy
+from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION, draw_circuit
+
+__all__ = [
+    "compare_table",
+    "draw_circuit",
+    "plot_angles",
+    "plot_comparison",
+    "plot_curves",
+    "plot_raster",
+    "styles",
+]
+
+Record = Mapping[str, Any]
+
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, "#56B4E9", INK)
+_DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.2)))
+_LABELS = {
+    "loss": "loss (nats)",
+    "train_loss": "training loss (nats)",
+    "seconds": "time (s)",
+    "time_s": "time (s)",
+    "angle_deg": "angle (°)",
+    "published": "published (%)",
+    "step_time_ratio": "step time / backpropagation's",
+}
+
+
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """One line style for each name, by order: colour-blind-safe colours, dashed from the 8th on.
+
+    Give the same names in the same order to keep a rule's colour from plot to plot.
+    """
+    return {
+        name: {
+            "color": _COLOURS[i % len(_COLOURS)],
+            "linestyle": _DASHES[i // len(_COLOURS) % len(_DASHES)],
+        }
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def plot_curves(
+    records: Iterable[Record],
+    y: str = "test_accuracy",
+    x: str = "epoch",
+    by: str = "rule",
+    ax: Axes | None = None,
+    style: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Axes:
+    """A line for each value of `by`: mean over repeats (seeds), with a band from least to most.
+
+    Parameters
+    ----------
+    records : iterable of mappings
+        Each holds `x`, `y` and `by`; those without `y` are left out.
+    y, x, by : str
+        Keys. A `y` that ends in "accuracy" is a fraction and shown in per cent.
+    style : mapping, optional
+        From `styles`; by default the order of appearance decides.
+    """
+    ax = ax or _axes((5.4, 3.6))
+    curves = _collect(records, x, y, by)
+    style = style or styles(curves)
+    for name, points in curves.items():
+        xs = sorted(points)
+        values = [as_numpy(points[at]) for at in xs]
+        look = style.get(name, {})
+        (line,) = ax.plot(xs, [v.mean() for v in values], label=name, lw=1.8, **look)
+        if any(v.size > 1 for v in values):
+            low, high = [v.min() for v in values], [v.max() for v in values]
+            ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.14, lw=0)
+    _label(ax, x, y)
+    _finish(ax, legend=by.replace("_", " ") if curves else None)
+    return ax
+
+
+def _collect(
+    records: Iterable[Record], x: str, y: str, by: str
+) -> dict[str, dict[float, list[float]]]:
+    curves: dict[str, dict[float, list[float]]] = {}
+    for record in records:
+        if record.get(y) is not None:
+            points = curves.setdefault(str(record.get(by, "")), {})
+            points.setdefault(float(record[x]), []).append(float(record[y]))
+    return curves
+
+
+def plot_angles(
+    x: Sequence[float],
+    angles: Mapping[str, Sequence[float]],
+    ax: Axes | None = None,
+    xlabel: str = "epoch",
+    ylabel: str = "angle between W and Bᵀ (°)",
+) -> Axes:
+    """One line for each feedback drive, dark for the first named and light for the last.
+
+    Parameters
+    ----------
+    x : sequence of float, length T
+    angles : mapping of name to sequence of length T
+        In degrees; nan leaves a gap.
+    """
+    ax = ax or _axes((5.4, 3.6))
+    shades = mpl.colormaps["cividis"](np.linspace(0.05, 0.88, max(len(angles), 1)))
+    ax.axhline(90, color=GREY, lw=0.9, ls=(0, (4, 3)))
+    ax.annotate(
+        "no relation", (1, 90), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+        textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=GREY,
+    )  # fmt: skip
+    for colour, (name, values) in zip(shades, angles.items(), strict=False):
+        ax.plot(x, as_numpy(values), color=colour, lw=1.8, label=name)
+    top = max((float(np.nanmax(a)) for a in map(as_numpy, angles.values()) if _known(a)), default=0)
+    ax.set_ylim(0, max(97.0, top + 5))
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if all(float(at).is_integer() for at in x):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(steps=[1.5, 3, 10], nbins=7))
+    _finish(ax, legend="feedback weights" if angles else None)
+    return ax
+
+
+def plot_raster(
+    spike_times_s: Any,
+    spike_ids: Any,
+    groups: Mapping[str, tuple[int, int]] | None = None,
+    phases: Iterable[tuple[str, float, float]] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Spikes as ticks over time.
+
+    Parameters
+    ----------
+    spike_times_s, spike_ids : arrays, length K
+        Time in seconds and cell index of each spike.
+    groups : mapping of name to (first id, one past the last id), optional
+        Populations, each in its own colour and named at the axis.
+    phases : iterable of (name, start in s, end in s), optional
+        Shaded spans, one shade for each name.
+    """
+    ax = ax or _axes((7.0, 4.0))
+    times, ids = as_numpy(spike_times_s), as_numpy(spike_ids)
+    last = int(ids.max()) + 1 if ids.size else 1
+    groups = groups or {"cells": (0, last)}
+    _shade_phases(ax, phases)
+    for name, colour in zip(groups, _cycle(len(groups)), strict=True):
+        low, high = groups[name]
+        inside = (ids >= low) & (ids < high)
+        ax.plot(times[inside], ids[inside], "|", color=colour, ms=3.2, mew=0.8, label=name)
+        if low > 0:
+            ax.axhline(low - 0.5, color="#CCCCCC", lw=0.7)
+    bounds = list(groups.values())
+    ax.set_yticks([(low + high - 1) / 2 for low, high in bounds], list(groups))
+    ax.tick_params(axis="y", length=0)
+    for tick, colour in zip(ax.get_yticklabels(), _cycle(len(groups)), strict=True):
+        tick.set_color(colour)
+    ax.set_ylim(min(low for low, _ in bounds) - 1, max(high for _, high in bounds))
+    ax.margins(x=0.01)
+    ax.set_xlabel("time (s)")
+    ax.set_ylabel("cells")
+    _finish(ax, grid=False)
+    return ax
+
+
+def _shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:
+    spans = list(phases)
+    names = list(dict.fromkeys(name for name, _, _ in spans))
+    shades = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")
+    named: set[str] = set()
+    for name, start, end in spans:
+        ax.axvspan(start, end, color=shades[names.index(name) % len(shades)], lw=0, zorder=0)
+        if name not in named:
+            ax.annotate(
+                name, ((start + end) / 2, 1.0), xycoords=("data", "axes fraction"),
+                xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
+            )  # fmt: skip
+            named.add(name)
+
+
+def plot_comparison(
+    results: Mapping[str, Sequence[float]],
+    floor: float | None = None,
+    published: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+    xlabel: str = "test accuracy (%)",
+) -> Axes:
+    """Every run as a dot, its rule's mean as a bar tick; one row for each rule, first at the top.
+
+    Parameters
+    ----------
+    results : mapping of rule to accuracies, one for each seed
+        Fractions.
+    floor : float, optional
+        Accuracy where only the output layer learns: what a rule has to beat.
+    published : mapping of rule to accuracy, optional
+        Figures of the papers, drawn as hollow diamonds.
+    """
+    ax = ax or _axes((5.6, 0.34 * max(len(results), 3) + 1.1))
+    for row, (name, values) in enumerate(results.items()):
+        v = as_numpy(values)
+        ax.plot(v, np.full(v.size, row), "o", color=BLUE, ms=4.5, alpha=0.55, mew=0)
+        if v.size:
+            ax.plot(v.mean(), row, "|", color=INK, ms=13, mew=1.8)
+        if published and name in published:
+            ax.plot(published[name], row, "D", mfc="none", mec=VERMILION, ms=6)
+    if floor is not None:
+        ax.axvline(floor, color=GREY, lw=1, ls=(0, (4, 3)))
+    _key(ax, floor is not None, bool(published))
+    ax.set_yticks(range(len(results)), list(results))
+    ax.set_ylim(len(results) - 0.4, -0.6)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel("rule")
+    _finish(ax)
+    return ax
+
+
+def _key(ax: Axes, floor: bool, published: bool) -> None:
+    ax.plot([], [], "o", color=BLUE, ms=4.5, alpha=0.55, mew=0, label="one seed")
+    ax.plot([], [], "|", color=INK, ms=10, mew=1.8, label="mean")
+    if floor:
+        ax.plot([], [], color=GREY, lw=1, ls=(0, (4, 3)), label="only the output layer learns")
+    if published:
+        ax.plot([], [], "D", mfc="none", mec=VERMILION, ms=6, label="published")
+    ax.legend(
+        fontsize=7.5, frameon=False, ncol=4, loc="lower right", bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2, columnspacing=1.2, handletextpad=0.4,
+    )  # fmt: skip
+
+
+def compare_table(
+    rows: Sequence[Record], columns: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Rows as a table: accuracies in per cent, other numbers in four figures, gaps as a dash.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+    columns : sequence of str, optional
+        Keys to show; by default those of the first row.
+    """
+    if not rows:
+        raise ValueError("compare_table: got no rows, expected at least one")
+    columns = list(columns or rows[0])
+    ax = ax or _axes((1.25 * len(columns), 0.3 * len(rows) + 0.6))
+    ax.axis("off")
+    table = ax.table(
+        cellText=[[_cell(key, row.get(key)) for key in columns] for row in rows],
+        colLabels=[_LABELS.get(key, _axis_label(key)) for key in columns],
+        loc="center",
+        cellLoc="center",
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(8.5)
+    for (line, _), cell in table.get_celld().items():
+        cell.set_edgecolor("#CCCCCC")
+        cell.visible_edges = "B"
+        if line == 0:
+            cell.set_text_props(weight="bold")
+    return ax
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{100 * value:.1f}" if _is_fraction(key) else f"{value:.4g}"
+    return str(value)
+
+
+# -- shared looks --------------------------------------------------------------------------------
+
+
+def _axes(size: tuple[float, float]) -> Axes:
+    _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax
+
+
+def _cycle(n: int) -> list[str]:
+    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
+
+
+def _known(values: Any) -> bool:
+    return bool(np.isfinite(values).any())
+
+
+def _is_fraction(key: str) -> bool:
+    return key.endswith("accuracy") or key == "published"
+
+
+def _axis_label(key: str) -> str:
+    return key.replace("_", " ") + (" (%)" if key.endswith("accuracy") else "")
+
+
+def _label(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(_LABELS.get(x, _axis_label(x)))
+    ax.set_ylabel(_LABELS.get(y, _axis_label(y)))
+    if y.endswith("accuracy"):
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    if x in ("epoch", "step"):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _finish(ax: Axes, legend: str | None = None, grid: bool = True) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(True, color="#E6E6E6", lw=0.7)
+        ax.set_axisbelow(True)
+    if legend is not None:
+        # Beside the lines, where it can hide none of them.
+        ax.legend(
+            title=legend, fontsize=8, title_fontsize=8, frameon=False,
+            loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.4,
+        )  # fmt: skip

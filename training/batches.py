@@ -1,0 +1,62 @@
+"""Batches in a seeded order, and augmentation of a whole batch at once on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+AUGMENTATIONS = ("none", "crop", "flip", "crop+flip")
+
+
+def batches(
+    x: Tensor, y: Tensor, batch_size: int, generator: torch.Generator | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every sample once, in an order drawn from `generator`, or as stored without one.
+
+    The last batch may be smaller. A last batch of one sample joins the one before it, since batch
+    norm has no variance to divide by there.
+    """
+    # Drawn on the CPU: the order must not depend on where the data lies.
+    order = None if generator is None else torch.randperm(len(y), generator=generator).to(y.device)
+    for start, stop in _bounds(len(y), batch_size):
+        rows = slice(start, stop) if order is None else order[start:stop]
+        yield x[rows], y[rows]
+
+
+def n_batches(n: int, batch_size: int) -> int:
+    """How many batches `batches` yields for `n` samples."""
+    return len(_bounds(n, batch_size))
+
+
+def _bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
+    starts = list(range(0, n, batch_size))
+    if len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n], strict=True))
+
+
+def augmented(x: Tensor, kind: str, generator: torch.Generator, padding: int = 4) -> Tensor:
+    """Images (B, C, H, W), each shifted by up to `padding` pixels and mirrored at random.
+
+    Pixels that come in from outside are zero in the units of the file, as where the padding is
+    done before normalisation.
+    """
+    if "crop" in kind:
+        x = _shifted(x, padding, generator)
+    if "flip" in kind:
+        mirrored = torch.rand(len(x), generator=generator).to(x.device) < 0.5
+        x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+    return x
+
+
+def _shifted(x: Tensor, padding: int, generator: torch.Generator) -> Tensor:
+    B, C, H, W = x.shape
+    padded = torch.nn.functional.pad(x, (padding,) * 4)
+    corner = torch.randint(2 * padding + 1, (2, B, 1), generator=generator).to(x.device)
+    rows = (corner[0] + torch.arange(H, device=x.device))[:, None, :, None]
+    columns = (corner[1] + torch.arange(W, device=x.device))[:, None, None, :]
+    image = torch.arange(B, device=x.device)[:, None, None, None]
+    channel = torch.arange(C, device=x.device)[None, :, None, None]
+    return padded[image, channel, rows, columns]

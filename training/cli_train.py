@@ -1,0 +1,205 @@
+"""`oneway train`: one run a seed, from a recipe, from options, or from both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oneway.circuits import Circuit
+from oneway.rules import Rule
+
+from . import recipes
+from .dataset import DataSet
+from .loop import fit, floor_accuracy, train, wire
+from .recipes import Recipe
+from .records import RunFolder, RunResult, jsonable
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="TOML file with any of the options below as keys (lr = 0.1)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a key of the recipe; may be given several times",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for metrics and result, without a run in it (default: a new one in runs/)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    for key, described in recipes.recipe_keys().items():
+        _add_key(parser, key, described.metadata, described.default)
+
+
+def _add_key(
+    parser: argparse.ArgumentParser, key: str, about: Mapping[str, Any], default: Any
+) -> None:
+    option = "--" + key.replace("_", "-")
+    help = about["help"]
+    if about["choices"]:
+        help += f": {', '.join(about['choices'])}"
+    if default not in (None, False):
+        help += f" (default: {default})"
+    if recipes.is_switch(key):
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=help)
+    else:
+        parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    recipe = recipes.make_recipe(_settings(arguments))
+    # A rule file may print what it likes; standard output is ours.
+    with redirect_stdout(sys.stderr):
+        circuit, rule = recipe.make_circuit(), recipe.make_rule()
+        wired = wire(circuit, rule)
+        data = fit(recipe.load_data(wired.inputs[0].shape), wired)
+        folders = _folders(arguments.out or _new_folder(recipe), recipe)
+        try:
+            results = _train_all(recipe, circuit, rule, data, folders)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Metrics so far are in {_common(folders)}") from None
+    if arguments.json:
+        print(json.dumps(_as_dict(results, _common(folders)), allow_nan=False))
+    else:
+        _show(results, _common(folders))
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Recipe, then --set, then options: the later ones win."""
+    settings = recipes.read_recipe(arguments.recipe) if arguments.recipe else {}
+    settings |= recipes.parse_settings(arguments.set)
+    for key in recipes.recipe_keys():
+        given = getattr(arguments, key)
+        if given is not None:
+            settings[key] = given if isinstance(given, bool) else recipes.parse(key, given)
+    return settings
+
+
+def _train_all(
+    recipe: Recipe, circuit: Circuit, rule: Rule | None, data: DataSet, folders: Sequence[Path]
+) -> list[RunResult]:
+    results = []
+    for i, folder in enumerate(folders):
+        config = replace(recipe.config, seed=recipe.config.seed + i)
+        floor = None
+        if recipe.floor:
+            floor = floor_accuracy(circuit, data, config)
+        notify = _tell if i == 0 else _keep_quiet
+        results.append(train(circuit, rule, data, config, out=folder, floor=floor, notify=notify))
+    return results
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _keep_quiet(sentence: str) -> None:
+    """What was said for the first seed holds for the others."""
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def _new_folder(recipe: Recipe) -> Path:
+    rule = Path(recipe.rule or "wired").stem.split(",")[0]
+    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.data}-{rule}"
+
+
+def _folders(out: Path, recipe: Recipe) -> list[Path]:
+    """One a seed; made now, so that a folder that cannot be used is known before training."""
+    if recipe.seeds == 1:
+        folders = [out]
+    else:
+        seeds = range(recipe.config.seed, recipe.config.seed + recipe.seeds)
+        folders = [out / f"seed{seed}" for seed in seeds]
+    for folder in folders:
+        RunFolder.check_free(folder)
+    return folders
+
+
+def _common(folders: Sequence[Path]) -> Path:
+    return folders[0] if len(folders) == 1 else folders[0].parent
+
+
+# -- results -----------------------------------------------------------------------------------
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """Standard deviation over seeds."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def _as_dict(results: Sequence[RunResult], out: Path) -> dict[str, Any]:
+    accuracies = [result.test_accuracy for result in results]
+    return jsonable(
+        {
+            "runs": [result.as_dict() for result in results],
+            "test_accuracy": {"mean": fmean(accuracies), "spread": _spread(accuracies)},
+            "out": str(out),
+        }
+    )
+
+
+def _show(results: Sequence[RunResult], out: Path) -> None:
+    console = Console()
+    first = results[0]
+    title = f"{first.rule or 'wired by hand'} on {first.circuit}, {first.data}"
+    console.print(f"[bold]{escape(title)}, {first.epochs} epochs[/]", soft_wrap=True)
+    console.print(_accuracies(results))
+    if first.angles_deg:
+        console.print(_angles(results))
+    console.print(f"metrics and results: {escape(str(out))}", soft_wrap=True, highlight=False)
+
+
+def _accuracies(results: Sequence[RunResult]) -> Table:
+    columns: dict[str, list[float | None]] = {
+        "test": [r.test_accuracy for r in results],
+        "selected": [r.selected["test_accuracy"] if r.selected else None for r in results],
+        "floor": [r.floor_accuracy for r in results],
+        "published": [r.published for r in results],
+    }
+    known = {name: values for name, values in columns.items() if values[0] is not None}
+    table = Table("seed", *(f"{name} (%)" for name in known), "seconds")
+    for i, result in enumerate(results):
+        cells = (f"{100 * values[i]:.2f}" for values in known.values())
+        table.add_row(str(result.seed), *cells, f"{result.seconds:.1f}")
+    if len(results) > 1:
+        table.add_section()
+        table.add_row("mean", *(_mean(values, 100, 2) for values in known.values()), "")
+    return table
+
+
+def _angles(results: Sequence[RunResult]) -> Table:
+    table = Table("feedback weights", "angle to their partner's (°)")
+    for name in results[0].angles_deg:
+        table.add_row(escape(name), _mean([r.angles_deg[name] for r in results], 1, 1))
+    return table
+
+
+def _mean(values: Sequence[float | None], factor: float, digits: int) -> str:
+    numbers = [factor * value for value in values if value is not None]
+    spread = _spread(numbers)
+    text = f"{fmean(numbers):.{digits}f}"
+    return text if spread is None else f"{text} ± {spread:.{digits}f}"

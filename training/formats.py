@@ -1,0 +1,138 @@
+"""Readers of the official files: idx (MNIST, Fashion-MNIST) and CIFAR-10's Python batches.
+
+A damaged file raises `DataError` with what was expected and found, before any pixel is used.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import zlib
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+
+Bytes = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+_AGAIN = "Download or unpack the file again"
+_UNSIGNED_BYTE = 0x08
+
+
+def read_idx(path: Path, dimensions: int) -> Bytes:
+    """An idx file of unsigned bytes, plain or ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+    dimensions : int
+        3 for images (N, rows, columns), 1 for labels (N,).
+    """
+    content = _content(path)
+    expected = (_UNSIGNED_BYTE << 8) | dimensions
+    header = 4 * (1 + dimensions)
+    if len(content) < header:
+        raise DataError(f"{path}: {len(content)} bytes, expected a header of {header}. {_AGAIN}")
+    magic, *sizes = struct.unpack(f">{1 + dimensions}I", content[:header])
+    if magic != expected:
+        raise DataError(
+            f"{path}: magic number {magic:#010x}, expected {expected:#010x} (idx, unsigned bytes, "
+            f"dimensions: {dimensions}). Is it the right file under this name?"
+        )
+    if sizes[0] == 0:
+        raise DataError(f"{path}: is empty, sizes {tuple(sizes)}. {_AGAIN}")
+    if len(content) - header != prod(sizes):
+        raise DataError(
+            f"{path}: {len(content) - header} bytes after the header, expected {prod(sizes)} for "
+            f"sizes {tuple(sizes)}. {_AGAIN}"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: the gzip archive is damaged ({error}). {_AGAIN}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_idx_pair(images: Path, labels: Path, pixels: tuple[int, int]) -> tuple[Bytes, Labels]:
+    """Images (N, 1, H, W) and their labels, checked against each other."""
+    x, y = read_idx(images, 3), read_idx(labels, 1)
+    if x.shape[1:] != pixels:
+        raise DataError(f"{images}: images of {x.shape[1:]} pixels, expected {pixels}")
+    if len(x) != len(y):
+        raise DataError(
+            f"{images} holds {len(x)} images, but {labels} {len(y)} labels. Are they from the same "
+            "data set?"
+        )
+    return x[:, None], check_labels(labels, y, 10)
+
+
+def read_cifar_batch(path: Path) -> tuple[Bytes, Labels]:
+    """One batch of ``cifar-10-batches-py``: images (N, 3, 32, 32) and labels."""
+    batch = _unpickle(path)
+    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
+        found = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
+        raise DataError(f"{path}: holds {found}, expected a batch with 'data' and 'labels'")
+    data, labels = batch["data"], batch["labels"]
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
+        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data)
+        raise DataError(f"{path}: 'data' is {found}, expected uint8 (N, 3072)")
+    if not isinstance(labels, list) or len(labels) != len(data):
+        found = len(labels) if isinstance(labels, list) else type(labels).__name__
+        raise DataError(
+            f"{path}: 'labels' has {found}, expected a list of {len(data)}, one an image"
+        )
+    return data.reshape(-1, 3, 32, 32), check_labels(path, labels, 10)
+
+
+def check_labels(path: Path, labels: Sequence[int] | Bytes, classes: int) -> Labels:
+    """Labels as int64, all of them a class."""
+    try:
+        y = np.asarray(labels).astype(np.int64, casting="safe")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: labels are not whole numbers ({error})") from error
+    if y.size and (y.min() < 0 or y.max() >= classes):
+        raise DataError(f"{path}: labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
+    return y
+
+
+# A pickle may call anything it can name. The official batches name only these.
+_NAMED_IN_BATCHES = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),  # Python 3 writes the bytes of protocol 2 so
+}
+
+
+class _BatchUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMED_IN_BATCHES:
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, which no CIFAR-10 batch needs"
+            )
+        return super().find_class(module, name)
+
+
+def _unpickle(path: Path) -> Any:
+    try:
+        return _BatchUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    # A damaged pickle can fail in any of its instructions, with whatever that one raises.
+    except Exception as error:
+        raise DataError(f"{path}: not a readable CIFAR-10 batch ({error}). {_AGAIN}") from error

@@ -1,0 +1,62 @@
+"""A progress bar for people: on a terminal, and only where there is something to wait for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PATIENCE_S = 2.0
+
+
+class ProgressBar:
+    """Counts steps on standard error, from `PATIENCE_S` seconds on.
+
+    Parameters
+    ----------
+    label : str
+    total : int
+    """
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self._shown = sys.stderr.isatty()
+        self._since = time.monotonic()
+        self._bar: Progress | None = None
+        self._note = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, note: str | None = None) -> None:
+        """One step is done; `note` replaces what stands behind the label."""
+        self.done += 1
+        if note is not None:
+            self._note = note
+        if not self._shown or time.monotonic() - self._since < PATIENCE_S:
+            return
+        if self._bar is None:
+            self._bar = self._start()
+        self._bar.update(self._task, completed=self.done, description=f"{self.label} {self._note}")
+
+    def _start(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        bar = Progress(
+            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        )
+        self._task = bar.add_task(self.label, total=self.total)
+        bar.start()
+        return bar

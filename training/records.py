@@ -1,0 +1,162 @@
+"""What a run leaves behind: `RunResult`, and a folder with its settings, metrics and result."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .config import TrainConfig
+from .errors import ConfigError
+
+CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. Accuracies are fractions between 0 and 1.
+
+    Parameters
+    ----------
+    rule : str or None
+        Name and options, without gate and norm; None for a circuit that was wired by hand.
+    circuit, data : str
+    config : TrainConfig
+    test_accuracy : float
+        After the last epoch, whichever epoch was best.
+    angles_deg : dict
+        Feedback drive → angle between its weights and those of its partner, at the end.
+    seconds : float
+    gate, norm : str or None
+        Of the rule.
+    selected : dict or None
+        With a validation split: ``epoch``, ``validation_accuracy`` and ``test_accuracy`` of the
+        epoch with the best validation accuracy.
+    history : tuple of dict
+        One record an epoch, as in ``metrics.jsonl``.
+    floor_accuracy : float or None
+        Test accuracy of the same circuit where only the output layer learns, if that was run.
+    published : float or None
+        Test accuracy in the paper's table, where there is one for this data, circuit and rule.
+    """
+
+    rule: str | None
+    circuit: str
+    data: str
+    config: TrainConfig
+    test_accuracy: float
+    angles_deg: Mapping[str, float]
+    seconds: float
+    gate: str | None = None
+    norm: str | None = None
+    selected: Mapping[str, float] | None = None
+    history: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    floor_accuracy: float | None = None
+    published: float | None = None
+
+    @property
+    def epochs(self) -> int:
+        return self.config.epochs
+
+    @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the keys that others rely on first, then the rest; nan becomes null."""
+        return jsonable(
+            {
+                "rule": self.rule,
+                "circuit": self.circuit,
+                "data": self.data,
+                "epochs": self.epochs,
+                "seed": self.seed,
+                "test_accuracy": self.test_accuracy,
+                "floor_accuracy": self.floor_accuracy,
+                "published": self.published,
+                "angles_deg": self.angles_deg,
+                "seconds": self.seconds,
+                "gate": self.gate,
+                "norm": self.norm,
+                "selected": self.selected,
+                "config": asdict(self.config),
+            }
+        )
+
+
+class RunFolder:
+    """The folder of one run. It is never used for a second one, so nothing in it is lost."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.check_free(self.path)
+        try:
+            (self.path / METRICS).touch(exist_ok=False)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Make the folder; complain if it cannot be made or holds a run."""
+        there = [name for name in (CONFIG, METRICS, RESULT) if (path / name).exists()]
+        there += sorted(seed.name for seed in path.glob("seed*") if (seed / METRICS).exists())
+        if there:
+            raise ConfigError(
+                f"output folder {str(path)!r} holds a run already ({', '.join(there)}). Choose "
+                "another one with --out; nothing was changed"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise _unwritable(path, PermissionError(13, "Permission denied"))
+
+    def write_config(self, **settings: Any) -> None:
+        versions = {"python": platform.python_version(), "torch": torch.__version__}
+        write_json(self.path / CONFIG, {**settings, "versions": versions})
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add one line, and see to it that it is on disk before the next epoch starts."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(jsonable(record), allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_result(self, result: RunResult) -> None:
+        write_json(self.path / RESULT, result.as_dict())
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"output folder {str(path)!r} cannot be written ({error.strerror}). Choose another one "
+        "with --out"
+    )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file whole or not at all, through a temporary name beside it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def jsonable(value: Any) -> Any:
+    """The same with nan and infinity as None, which JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
