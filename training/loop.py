@@ -158,7 +158,7 @@ class _Run:
             wired, loss=loss, seed=config.seed, dtype=config.torch_dtype, device=config.device
         )
         self.optimizers = Optimizers(self.network.parameter_groups, config)
-        self.order, self.augmentation, self.noise = _generators(config)
+        self.order, self.augmentation, self.noise = generators(config)
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
         self.step = 0
         self.history: list[Mapping[str, Any]] = []
@@ -299,11 +299,11 @@ class _Run:
         return {key: best[key] for key in ("epoch", "validation_accuracy", "test_accuracy")}
 
 
-def _generators(config: TrainConfig) -> list[torch.Generator]:
+def generators(config: TrainConfig) -> list[torch.Generator]:
     """One generator a stream, so that what one of them draws cannot shift another."""
-    generators = []
+    drawn = []
     for stream, name in enumerate(STREAMS):
         seed = int(np.random.SeedSequence([config.seed, stream]).generate_state(1)[0])
         device = config.device if name == "noise" else "cpu"
-        generators.append(torch.Generator(device=device).manual_seed(seed))
-    return generators
+        drawn.append(torch.Generator(device=device).manual_seed(seed))
+    return drawn

@@ -39,10 +39,9 @@ class Optimizers:
             self._schedulers[path] = LambdaLR(optimizer, factor)
 
     def step(self) -> None:
-        """Apply the gradients, and clear them so that none is applied twice."""
+        """Apply the gradients; each step of the network replaces them all."""
         for optimizer in self._optimizers.values():
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
 
     def next_epoch(self) -> None:
         """Set the learning rates of the next epoch."""

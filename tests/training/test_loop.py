@@ -18,6 +18,7 @@ from oneway.training import (
     load_data,
     train,
 )
+from oneway.training.loop import generators
 from oneway.training.published import published_accuracy
 from oneway.training.records import RunFolder
 
@@ -41,6 +42,23 @@ def test_a_seed_decides_everything(digits, rule):
     other = train(CIRCUIT, rule, digits, replace(CONFIG, seed=1))
     assert curve(first) == curve(again) != curve(other)
     assert first.angles_deg == again.angles_deg != other.angles_deg
+
+
+def test_every_seed_and_every_purpose_has_its_own_generator():
+    draws = [
+        tuple(torch.rand(3, generator=generator).tolist())
+        for seed in range(3)
+        for generator in generators(TrainConfig(seed=seed))
+    ]
+    assert len(set(draws)) == len(draws) == 9
+
+
+def test_accuracy_does_not_depend_on_the_batches_it_is_measured_in(digits, monkeypatch):
+    """Batch norm uses its running statistics there, and measuring does not change them."""
+    circuit = mlp((64, 20, 10), norm="before")
+    whole = train(circuit, parse_rule("bp"), digits, CONFIG)
+    monkeypatch.setattr("oneway.training.loop.EVALUATION_BATCH", 3)
+    assert curve(train(circuit, parse_rule("bp"), digits, CONFIG)) == curve(whole)
 
 
 def test_runs_with_augmentation_and_validation_repeat_too(digits):

@@ -1,0 +1,268 @@
+"""What each option of a rule wires: who gets an error, through what, and who learns from whom."""
+
+import pytest
+
+from oneway.circuits import (
+    AllToAllConnector,
+    AveragePoolConnector,
+    MatchConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
+    TransposeConnector,
+    Wiring,
+    WiringError,
+    mlp,
+    parse_circuit,
+)
+from oneway.rules import RULES, KolenPollack, parse_rule
+
+MLP = mlp((64, 32, 32, 10))
+RESNET = parse_circuit("resnet18:3x16x16-10,width=4")
+
+
+def wired(rule, forward=MLP, **options):
+    return parse_rule(rule, **options).wire(forward)
+
+
+def learns_from(circuit, drive):
+    """The population whose activity a forward drive learns from."""
+    p = circuit.projections[drive]
+    mimicked = [m.pre for m in circuit.select(role="mimic", post=p.pre, phase=p.plasticity.phase)]
+    return mimicked[0] if mimicked else p.pre
+
+
+def feedback_learns_from(circuit, drive):
+    plasticity = circuit.projections[drive].plasticity
+    return plasticity and plasticity.post.source
+
+
+def errors(circuit):
+    return {p.partner for p in circuit.populations.values() if p.path == "feedback"}
+
+
+# -- frozen layers and the last layer --------------------------------------------------------
+
+
+def test_nobody_needs_the_error_of_a_fixed_first_layer():
+    circuit = wired("asap", frozen="first")
+    assert errors(circuit) == {"h2", "output"}
+    assert circuit.projections["x -> h1"].plasticity is None
+    assert circuit.populations["h1"].learns is None
+
+
+def test_gains_of_a_fixed_layer_may_learn_all_the_same():
+    circuit = wired("bp", RESNET, frozen="first", frozen_norm=False)
+    assert circuit.projections["x -> stem"].plasticity is None
+    assert circuit.populations["stem"].learns.source == "delta_stem"
+
+
+def test_only_fully_connected_learn():
+    circuit = wired("bp", parse_circuit("conv2:1x28x28-10"), frozen="conv")
+    assert errors(circuit) == {"h3", "output"}
+    learning = [p.name for p in circuit.projections.values() if p.plasticity]
+    assert learning == ["pool -> h3", "h3 -> output"]
+
+
+def test_floor_has_one_learning_layer():
+    circuit = wired("bp", RESNET, frozen="hidden")
+    assert errors(circuit) == {"output"}
+    assert [p.name for p in circuit.projections.values() if p.plasticity] == ["pool -> output"]
+
+
+def test_frozen_projections_by_name():
+    circuit = wired("bp", frozen=("h1 -> h2",))
+    assert circuit.projections["h1 -> h2"].plasticity is None
+    assert circuit.projections["x -> h1"].plasticity is not None
+    with pytest.raises(WiringError, match="frozen projection 'h1 -> h9' is not a weighted drive"):
+        wired("bp", frozen=("h1 -> h9",))
+    with pytest.raises(WiringError, match="every weight of 'mlp:64-10' is frozen"):
+        wired("bp", mlp((64, 10)), frozen="first")
+
+
+@pytest.mark.parametrize("rule", ["fa", "kp", "asap", "dfa", "ss", "wm"])
+def test_backprop_in_the_last_layer_only(rule):
+    circuit = wired(rule, last_layer="bp")
+    last = circuit.projections["delta_output -> delta_h2"]
+    assert last.weights.kind == "tied" and last.plasticity is None
+    others = [
+        p for p in circuit.select(role="drive", path="feedback") if p.weights and p is not last
+    ]
+    assert others and all(p.weights.kind != "tied" for p in others)
+
+
+def test_aligned_start_refers_to_the_forward_weights():
+    assert wired("fa", init="aligned").projections["delta_h2 -> delta_h1"].weights.to == "h1 -> h2"
+
+
+# -- direct feedback -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "source"), [("dfa", "delta_output"), ("dkp", "delta_output"), ("drtp", "target")]
+)
+def test_direct_feedback_reaches_every_hidden_population(rule, source):
+    circuit = wired(rule, RESNET)
+    hidden = {p.name for p in RESNET.populations.values()} - {"x", "pool", "output"}
+    drives = [p for p in circuit.select(role="drive", path="feedback")]
+    assert {circuit.populations[p.post].partner for p in drives} == hidden
+    assert {p.pre for p in drives} == {source}
+    assert all(isinstance(p.connector, AllToAllConnector) for p in drives)
+
+
+def test_direct_feedback_to_block_outputs():
+    circuit = wired("dfa", RESNET, attach="blocks")
+    direct = {p.post for p in circuit.select(role="drive", pre="delta_output")}
+    assert direct == {"delta_stem", *(f"delta_block{i}" for i in range(1, 9))}
+    inner = circuit.projections["delta_block1 -> delta_block1_a"]
+    assert inner.partner == "block1_a -> block1" and inner.weights.kind == "independent"
+
+
+# -- sharing ---------------------------------------------------------------------------------
+
+
+def test_published_sharing_straddles_residual_blocks():
+    """The second convolution of a block and the first, and shortcut, of the next: one activation,
+    the input of the first block (published code of Woo et al. 2021)."""
+    circuit = wired("asap", RESNET, frozen="first")
+    assert learns_from(circuit, "stem -> block1_a") == "stem"
+    for i in range(1, 8):
+        entrance = f"block{i - 1}" if i > 1 else "stem"
+        assert learns_from(circuit, f"block{i}_a -> block{i}") == entrance
+        assert learns_from(circuit, f"block{i} -> block{i + 1}_a") == entrance
+        shortcut = circuit.projections[f"block{i} -> block{i + 1}"]
+        if shortcut.weights:
+            assert learns_from(circuit, shortcut.name) == entrance
+        assert feedback_learns_from(circuit, f"delta_block{i} -> delta_block{i}_a") == entrance
+    assert learns_from(circuit, "pool -> output") == "pool"
+    assert feedback_learns_from(circuit, "delta_output -> delta_pool") is None
+
+
+def test_blocks_of_four_renew_at_every_second_residual_block():
+    circuit = wired("asap", parse_circuit("resnet34:3x16x16-10,width=2"), k=4, frozen="first")
+    shared = [learns_from(circuit, f"block{i}_a -> block{i}") for i in range(1, 17)]
+    assert shared[:6] == ["stem", "stem", "block2", "block2", "block4", "block4"]
+    assert len(set(shared)) == 8
+
+
+def test_shared_activations_are_matched_in_shape():
+    circuit = wired("asap", RESNET, frozen="first")
+    teach = circuit.projections["teach: block2 -> delta_block3_a"]
+    assert isinstance(teach.connector, OneToOneConnector | MatchConnector)
+    skips = [p for p in circuit.select(role="teach", path="feedback")]
+    assert skips and all(p.pre != circuit.populations[p.post].partner for p in skips)
+
+
+def test_dense_layers_that_cannot_match_learn_by_feedback_alignment_and_say_so():
+    circuit = wired("asap", mlp((30, 20, 16, 10)))
+    assert feedback_learns_from(circuit, "delta_h2 -> delta_h1") is None
+    assert any("h1 -> h2 learns by feedback alignment" in note for note in circuit.notes)
+    assert "h1 -> h2 learns by feedback alignment" in circuit.summary()
+
+
+def test_image_nets_leave_the_classifier_to_feedback_alignment():
+    forward = parse_circuit("alexnet:3x32x32-10,width=4,hidden=16")
+    assert learns_from(wired("asap", forward), "h4 -> h5") == "h4"
+    assert learns_from(wired("asap", fully_connected="fa"), "h1 -> h2") == "h1"
+    assert learns_from(wired("asap"), "h1 -> h2") == "x"
+
+
+def test_sharing_needs_a_chain_of_layers():
+    net = Wiring("two ways")
+    x = net.population("x", (4,))
+    left, right = (net.population(n, (4,), activation="relu") for n in ("left", "right"))
+    joined, far = (net.population(n, (4,), activation="relu") for n in ("joined", "far"))
+    out = net.population("output", (2,))
+    for pre, post in ((x, left), (x, right), (left, joined), (right, joined), (joined, far)):
+        net.connect(pre, post, AllToAllConnector())
+    net.connect(far, out, AllToAllConnector())
+    with pytest.raises(WiringError, match=r"joined -> far.*\['left', 'right'\]"):
+        wired("asap", net.build(), frozen="first", k=2)
+
+
+# -- gates -----------------------------------------------------------------------------------
+
+
+def gates(circuit):
+    return {(p.pre, p.post) for p in circuit.select(role="gate")}
+
+
+def test_gates():
+    pairs = {("h1", "delta_h1"), ("h2", "delta_h2")}
+    assert gates(wired("fa")) == pairs
+    assert gates(wired("fa", gate="local")) == set()
+    shared = {("x", "delta_h1"), ("x", "delta_h2")}
+    assert gates(wired("asap", gate="shared")) == gates(wired("asap", gate="local")) == shared
+    assert gates(wired("asap", gate="shared", k=1)) == pairs
+    assert gates(wired("asap", gate="local", k=1)) == set()
+    taught = wired("asap", gate="local").projections["x -> h1"].plasticity.post
+    assert taught.gated and not wired("asap").projections["x -> h1"].plasticity.post.gated
+    with pytest.raises(WiringError, match="gate='shared' needs a rule that shares activations"):
+        wired("kp", gate="shared")
+
+
+def test_linear_cells_need_no_gate():
+    assert gates(wired("bp", mlp((8, 6, 4, 2), activation="linear"))) == set()
+
+
+def test_max_pool_sends_errors_to_the_winner_or_evenly():
+    forward = parse_circuit("conv2:1x8x8-10")
+    exact = wired("fa", forward).projections["delta_pool -> delta_h2"]
+    even = wired("fa", forward, gate="local").projections["delta_pool -> delta_h2"]
+    assert exact.connector == TransposeConnector(MaxPoolConnector(2))
+    assert even.connector == TransposeConnector(AveragePoolConnector(2))
+
+
+# -- what a rule cannot do ---------------------------------------------------------------------
+
+
+def test_a_rule_is_wired_on_a_forward_circuit_once():
+    with pytest.raises(WiringError, match="populations of another path already"):
+        KolenPollack().wire(wired("kp"))
+
+
+def test_errors_cannot_run_back_through_a_match():
+    net = Wiring("match")
+    x, h = net.population("x", (4,)), net.population("h", (4,), activation="relu")
+    wide, out = net.population("wide", (8,)), net.population("output", (2,))
+    net.connect(x, h, AllToAllConnector())
+    net.connect(h, wide, MatchConnector())
+    net.connect(wide, out, AllToAllConnector())
+    with pytest.raises(WiringError, match=r"'h -> wide' .*MatchConnector drive; use a pool"):
+        wired("fa", net.build())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("backprop", "no rule 'backprop'; there are bp, fa, dfa"),
+        ("asap,k=two", r"rule asap: k='two', expected a number \(int\)"),
+        ("asap,k=0", "block size k=0, expected at least 1"),
+        ("asap,gat=local", r"option 'gat=local' is not understood.*Did you mean gate=\?"),
+        ("fa,gate=open", "gate='open', expected one of exact, shared, local"),
+        ("fa,frozen_norm=maybe", "frozen_norm='maybe', expected yes or no"),
+        ("missing_rule.py", "rule file 'missing_rule.py' does not exist"),
+    ],
+)
+def test_rule_strings_that_cannot_be(text, message):
+    with pytest.raises(WiringError, match=message):
+        wired(text)
+
+
+def test_rule_files_that_cannot_be(tmp_path):
+    empty, broken = tmp_path / "empty.py", tmp_path / "broken.py"
+    empty.write_text("x = 1\n")
+    broken.write_text("import nothing_of_that_name\n")
+    with pytest.raises(WiringError, match="defines 0 rules, expected one"):
+        parse_rule(str(empty))
+    with pytest.raises(WiringError, match=r"does not load: ModuleNotFoundError"):
+        parse_rule(str(broken))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_wiring_is_the_same_every_time_and_survives_json(rule):
+    from oneway.circuits import from_json, to_json
+
+    for forward in (MLP, RESNET, parse_circuit("alexnet:3x32x32-10,width=4,hidden=16")):
+        circuit = wired(rule, forward)
+        assert circuit == wired(rule, forward)
+        assert from_json(to_json(circuit)) == circuit
