@@ -37,7 +37,8 @@ class Rule(ABC):
         connections h_l → δ_l. `scale`: only γ/σ, a slow scalar per channel. `own`: the error cells
         normalise their own activity, and take one gain per layer.
     forward_norm : {"full", "scale", "own"}
-        The same for a forward cell and its own synapses; `full` costs no connection there.
+        The same for a forward cell and its own synapses; `full` costs no connection there. With
+        the others the cell forgets its normalised input, and its gain stays as it is.
     init : {"independent", "aligned"}
         Feedback weights start from their own draw or as a copy of the forward weights.
     last_layer : {"same", "bp"}

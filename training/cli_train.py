@@ -183,7 +183,7 @@ def _accuracies(results: Sequence[RunResult]) -> Table:
     known = {name: values for name, values in columns.items() if values[0] is not None}
     table = Table("seed", *(f"{name} (%)" for name in known), "seconds")
     for i, result in enumerate(results):
-        cells = (f"{100 * values[i]:.2f}" for values in known.values())
+        cells = (_mean([values[i]], 100, 2) for values in known.values())
         table.add_row(str(result.seed), *cells, f"{result.seconds:.1f}")
     if len(results) > 1:
         table.add_section()

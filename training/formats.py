@@ -88,13 +88,11 @@ def read_cifar_batch(path: Path) -> tuple[Bytes, Labels]:
         raise DataError(f"{path}: holds {found}, expected a batch with 'data' and 'labels'")
     data, labels = batch["data"], batch["labels"]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
-        found = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data)
-        raise DataError(f"{path}: 'data' is {found}, expected uint8 (N, 3072)")
+        kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data)
+        raise DataError(f"{path}: 'data' is {kind}, expected uint8 (N, 3072)")
     if not isinstance(labels, list) or len(labels) != len(data):
-        found = len(labels) if isinstance(labels, list) else type(labels).__name__
-        raise DataError(
-            f"{path}: 'labels' has {found}, expected a list of {len(data)}, one an image"
-        )
+        n = len(labels) if isinstance(labels, list) else type(labels).__name__
+        raise DataError(f"{path}: 'labels' has {n}, expected a list of {len(data)}, one an image")
     return data.reshape(-1, 3, 32, 32), check_labels(path, labels, 10)
 
 

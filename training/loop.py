@@ -149,10 +149,11 @@ class _Run:
         folder: RunFolder | None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
-        self.validation = None
+        self.validation: tuple[Tensor, Tensor] | None = None
         if config.validation:
             data, self.validation = data.hold_out(config.validation)
-            self.validation = tuple(part.to(config.device) for part in self.validation)
+            x, y = self.validation
+            self.validation = x.to(config.device), y.to(config.device)
         self.data = data.to(config.device)
         self.network = RateNetwork(
             wired, loss=loss, seed=config.seed, dtype=config.torch_dtype, device=config.device
@@ -191,7 +192,7 @@ class _Run:
         rates = self.optimizers.rates
         loss, accuracy = self._learn(epoch, progress)
         self.optimizers.next_epoch()
-        record = {
+        record: dict[str, Any] = {
             "epoch": epoch,
             "train_loss": loss,
             "train_accuracy": accuracy,

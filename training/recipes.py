@@ -155,15 +155,17 @@ def _wanted(kind: type) -> str:
     return names[kind]
 
 
-def _parse_limit(text: str | None) -> tuple[int, ...] | None:
+def _parse_limit(text: str | None) -> int | tuple[int, int] | None:
     if text is None:
         return None
     try:
         numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         numbers = ()
-    if len(numbers) not in (1, 2):
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) != 2:
         raise ConfigError(
             f"limit = {text!r}, expected a number of samples, or two: 20000,5000 (training, test)"
         )
-    return numbers
+    return numbers[0], numbers[1]

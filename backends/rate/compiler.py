@@ -29,6 +29,7 @@ from .connectors import RateConnector, rate_connector
 from .loss import OutputError
 from .norms import full_derivative, normalise, own, scale_only
 from .program import Program, Schedule, Value
+from .thrift import keep_signs_only
 
 
 def _once(method):
@@ -97,6 +98,7 @@ class Compiler:
             self.program.result(("output",), output)
             loss = self.program.add("loss", self.loss, output, y, outputs=2)[0]
             self.program.result(("loss",), loss)
+        keep_signs_only(self.program)
         return self.program.finish()
 
     def _top_down(self) -> Iterator[str]:
@@ -191,7 +193,7 @@ class Compiler:
             u = self._op("bias", _add_bias, u, self.program.source(("bias", cell.name)))
         if cell.activation == "linear":
             return u
-        return self._op(("phi", cell.activation), PHI[cell.activation], u, label=cell.name)
+        return self._op("phi", PHI[cell.activation], u, detail=cell.activation, label=cell.name)
 
     def _normalised_activity(self, cell: Population, phase: str) -> tuple[Value, ...]:
         a = self.excitation(cell, phase)
@@ -223,20 +225,22 @@ class Compiler:
         if half.identity:
             return pre
         if isinstance(p.connector, TransposeConnector) and half.inner.routed:
-            return self._op(("apply", half.key), half.apply, self._route(p), pre, label=p.name)
+            return self._op("apply", half.apply, self._route(p), pre, detail=half.key, label=p.name)
         if half.routed:
-            return self.program.add(("apply", half.key), half.apply, pre, outputs=2, label=p.name)[
-                0
-            ]
+            return self.program.add(
+                "apply", half.apply, pre, detail=half.key, outputs=2, label=p.name
+            )[0]
         weights = () if p.weights is None else (self._weights(p),)
-        return self._op(("apply", half.key), half.apply, *weights, pre, label=p.name)
+        return self._op("apply", half.apply, *weights, pre, detail=half.key, label=p.name)
 
     def _route(self, p: Projection) -> Value:
         """Which presynaptic cell won each window of the max-pool that `p` runs against."""
         pool = self.circuit.projections[p.partner or ""]
         half = self._half(pool)
         pre = self.activity(pool.pre, self.phases[0])
-        return self.program.add(("apply", half.key), half.apply, pre, outputs=2, label=pool.name)[1]
+        return self.program.add(
+            "apply", half.apply, pre, detail=half.key, outputs=2, label=pool.name
+        )[1]
 
     @_once
     def _half(self, p: Projection) -> RateConnector:
@@ -284,7 +288,7 @@ class Compiler:
         return self._times_derivative(error, self._convey(gate, a), phi)
 
     def _times_derivative(self, error: Value, a: Value, phi: str) -> Value:
-        return self._op(("derivative", phi), TIMES_DERIVATIVE[phi], error, a, label="gate")
+        return self._op("derivative", TIMES_DERIVATIVE[phi], error, a, detail=phi, label="gate")
 
     def _sent_error(self, p: Projection, phase: str) -> Value:
         """The error as a feedback projection sends it: past its partner's normalisation."""
@@ -317,11 +321,12 @@ class Compiler:
         ]
         training = self.program.source(("training",))
         return self.program.add(
-            ("normalise", norm),
+            "normalise",
             lambda *tensors: normalise(norm, *tensors),
             z,
             *parts,
             training,
+            detail=norm,
             outputs=3,
             label=owner.name,
         )
@@ -337,7 +342,7 @@ class Compiler:
         )
         training = self.program.source(("training",))
         return self.program.add(
-            ("full", norm),
+            "full",
             lambda *tensors: full_derivative(norm, *tensors),
             error,
             z,
@@ -347,6 +352,7 @@ class Compiler:
             running_mean,
             running_var,
             training,
+            detail=norm,
             outputs=3,
             label=owner.name,
         )
@@ -373,7 +379,7 @@ class Compiler:
     def _centred_on(self, value: Value, baseline: float) -> Value:
         if baseline == 0:
             return value
-        return self._op(("minus", baseline), lambda t: t - baseline, value)
+        return self._op("minus", lambda t: t - baseline, value, detail=baseline)
 
     def _learn_weights(self, p: Projection) -> None:
         """Δw: the product of the two signals on the synapse's own side of any normalisation."""
@@ -396,9 +402,9 @@ class Compiler:
         if isinstance(p.connector, TransposeConnector):
             # The inner connector's own product: a Kolen-Pollack pair asks for the very same one.
             half, post, pre = half.inner, pre, post
-        change = self._op(("correlate", half.key), half.correlate, post, pre, label=p.name)
+        change = self._op("correlate", half.correlate, post, pre, detail=half.key, label=p.name)
         if how.reduction == "mean":
-            change = self._op(("mean", len(half.post)), _mean_change, change, post, label=p.name)
+            change = self._op("mean", _mean_change, change, post, label=p.name)
         return self._op("negate", torch.neg, change, label=p.name) if how.hebbian else change
 
     def _learn_cell(self, cell: Population) -> None:
@@ -421,13 +427,17 @@ class Compiler:
         )
         return next(phase for phase in phases if phase in self.phases)
 
-    def _learn_norm(self, owner: Projection, error: Value) -> None:
-        _, gain, shift = self._norm_changes(owner, error)
-        self.program.result(("change", "gain", owner.name), gain)
-        self.program.result(("change", "shift", owner.name), shift)
+    def _learn_norm(self, p: Projection, error: Value) -> None:
+        """Gain and shift; a cell that forgets its normalised input cannot learn the gain."""
+        if p.error_norm == "full":
+            _, gain, shift = self._norm_changes(p, error)
+            self.program.result(("change", "gain", p.name), gain)
+        else:
+            shift = self._op("sum", _sum_cells, error, label=p.name)
+        self.program.result(("change", "shift", p.name), shift)
 
-    def _op(self, identity, kernel, *inputs: Value, label: str = "") -> Value:
-        return self.program.add(identity, kernel, *inputs, label=label)[0]
+    def _op(self, kind: str, kernel, *inputs: Value, detail=None, label: str = "") -> Value:
+        return self.program.add(kind, kernel, *inputs, detail=detail, label=label)[0]
 
     def _sum(self, values: list[Value], name: str) -> Value:
         if not values:

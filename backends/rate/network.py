@@ -202,7 +202,11 @@ class RateNetwork(nn.Module):
     def _add_parameters(self) -> None:
         for p in self.circuit.projections.values():
             if p.norm is not None:
+                learns = self.circuit.populations[p.post].learns is not None
                 self.norms[p.name] = _Norm(self._channels(p.post), p.norm.affine)
+                if p.norm.affine:
+                    self.norms[p.name].gain.requires_grad_(learns and p.error_norm == "full")
+                    self.norms[p.name].shift.requires_grad_(learns)
             if p.weights is None:
                 continue
             if p.weights.kind == "independent":
@@ -285,7 +289,7 @@ class RateNetwork(nn.Module):
         ]
         groups[0]["params"] += [b for b in self.biases.values() if b.requires_grad]
         for norm in self.norms.values():
-            groups[0]["params"] += list(norm.parameters())
+            groups[0]["params"] += [part for part in norm.parameters() if part.requires_grad]
         own: dict[tuple[float, float], list[nn.Parameter]] = {}
         for p in self.circuit.projections.values():
             if p.plasticity is None:

@@ -22,17 +22,23 @@ class Operation:
 
     Parameters
     ----------
+    kind : str
+        What it does: apply, phi, derivative, correlate, ...
     kernel : callable
         Takes the input tensors, returns one tensor or a tuple of them.
     inputs, outputs : tuples of Value
     label : str
         For people: which population or projection this is for.
+    detail : hashable
+        What tells it from others of its kind.
     """
 
+    kind: str
     kernel: Kernel
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     label: str
+    detail: Hashable = None
 
 
 @dataclass
@@ -57,9 +63,10 @@ class Program:
 
     def add(
         self,
-        identity: Hashable,
+        kind: str,
         kernel: Kernel,
         *inputs: Value,
+        detail: Hashable = None,
         outputs: int = 1,
         label: str = "",
     ) -> tuple[Value, ...]:
@@ -67,14 +74,18 @@ class Program:
 
         Parameters
         ----------
-        identity : hashable
-            Two kernels with one identity compute the same.
+        kind, detail : str, hashable
+            Two kernels of one kind and detail compute the same.
         """
-        key = (identity, inputs)
+        key = (kind, detail, inputs)
         if key not in self._known:
             self._known[key] = self._new(outputs)
-            self.operations.append(Operation(kernel, inputs, self._known[key], label))
+            self.operations.append(Operation(kind, kernel, inputs, self._known[key], label, detail))
         return self._known[key]
+
+    def new_value(self) -> Value:
+        """A value that no operation makes yet."""
+        return self._new(1)[0]
 
     def result(self, key: Key, value: Value) -> None:
         """Keep `value` and return it under `key`."""

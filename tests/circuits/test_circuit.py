@@ -20,6 +20,7 @@ from oneway.circuits import (
     mlp,
     resnet18,
     taught_by,
+    to_json,
 )
 
 
@@ -107,7 +108,9 @@ def test_parallel_drives_are_two_edges():
 def test_equal_circuits_are_equal_and_hash_alike(first, second):
     rebuilt = Wiring(first).build()
     assert rebuilt == first and hash(rebuilt) == hash(first)
-    assert (first == second) == (repr(first._key()) == repr(second._key()))
+    # -0.0 and 0.0 are equal but are written differently, so this holds one way only.
+    assert first == second or to_json(first) != to_json(second)
+    assert first != second or hash(first) == hash(second)
 
 
 def test_any_difference_makes_circuits_unequal():

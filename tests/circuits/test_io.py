@@ -172,6 +172,7 @@ CONNECTOR = ("projections", 0, "connector")
         (spoilt(["populations", 1, "colour"], 3), r"\[1\]: unknown key 'colour'; Population has n"),
         (spoilt(["populations", 1, "shape"], "3"), r"populations\[1\].shape: '3', expected tuple"),
         (spoilt(["populations", 1, "shape"], [3.5]), r"populations\[1\].shape: \[3.5\], expected"),
+        (spoilt(["populations", 1, "shape"], [True]), r"\[1\].shape: \[True\], expected tuple"),
         (spoilt(["populations", 1, "shape"], [0]), r"populations\[1\]: .*'h1': shape \(0,\)"),
         (spoilt(["populations", 1, "bias"], 1), r"populations\[1\].bias: 1, expected bool"),
         (spoilt(["populations", 1, "norm"], "batch"), "norm: 'batch', expected BatchNorm | None"),

@@ -165,12 +165,23 @@ def test_train_table_for_people(oneway):
 def test_recipe_set_and_options_win_in_this_order(oneway, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        'circuit = "mlp:64-8-10"\nrule = "fa"\nlimit = 200\nepochs = 9\nlr = 1\nseed = 4\n'
+        'circuit = "mlp:64-8-10"\nrule = "fa"\nlimit = 200\n'
+        "epochs = 9\nlr = 1\nseed = 4\nmomentum = 0.5\n"
     )
-    arguments = ("train", recipe, "--set", "epochs=8", "--set", "lr=0.5", "--epochs", 1, "--json")
+    arguments = (
+        "train",
+        recipe,
+        "--set",
+        "epochs=8",
+        "--set",
+        "momentum=0.2",
+        "--epochs",
+        1,
+        "--json",
+    )
     (run,) = json.loads(oneway(*arguments)[1])["runs"]
-    assert (run["epochs"], run["config"]["lr"], run["seed"]) == (1, 0.5, 4)
-    assert type(run["config"]["lr"]) is float
+    assert (run["epochs"], run["config"]["momentum"], run["seed"]) == (1, 0.2, 4)
+    assert type(run["config"]["lr"]) is float  # a whole number in the file
 
 
 BAD = {

@@ -9,8 +9,8 @@ from oneway.rules import RULES, parse_rule
 from oneway.training import TrainConfig, alignment_clock
 from oneway.training.clock import paired_feedback
 
-CIRCUIT = mlp((6, 5, 4, 3))
-NORMALISED = mlp((6, 5, 4, 3), norm="before")
+CIRCUIT = mlp((8, 4, 4, 2))  # integer ratios, so that activations can be shared
+NORMALISED = mlp((8, 4, 4, 2), norm="before")
 VARIANTS = [*RULES, "asap,k=1", "kp,gate=local", "asap,gate=local", "kp,last_layer=bp"]
 NORM_VARIANTS = ["kp", "kp,norm=own", "kp,norm=own,forward_norm=own", "asap,norm=scale"]
 
@@ -24,8 +24,8 @@ def test_paired_are_exactly_those_with_equal_changes(circuit, variant):
     """What the wiring says is held against the gradients of a step."""
     wired = parse_rule(variant).wire(circuit)
     network = RateNetwork(wired, dtype=torch.float64)
-    x = torch.randn(7, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    network.step(x, torch.arange(7) % 3)
+    x = torch.randn(7, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    network.step(x, torch.arange(7) % 2)
     equal = set()
     for p in wired.select(role="drive", path="feedback"):
         own, partner = network.weights.get(p.name), network.weights.get(p.partner or "")
