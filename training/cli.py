@@ -7,6 +7,7 @@ method decide both.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from .errors import ConfigError, DataError, TrainingError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+CUT_OFF = 141
 
 # Each lives in its own module, which offers `add_options(parser)` and `run(arguments)` and is
 # imported only where it is called.
@@ -54,9 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     try:
         arguments = _parser(argv).parse_args(argv)
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
     except (WiringError, ConfigError, DataError, TrainingError) as error:
         return _complain(str(error))
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_OFF
     except OSError as error:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:

@@ -16,12 +16,11 @@ from .config import TrainConfig
 
 def paired_feedback(circuit: Circuit) -> list[Projection]:
     """Feedback drives that get the same change as their forward partner in the same step."""
-    return [
-        p
+    candidates = [
+        (p, circuit.projections.get(p.partner or ""))
         for p in circuit.select(role="drive", path="feedback")
-        if p.partner in circuit.projections
-        and _same_change(circuit, p, circuit.projections[p.partner])
     ]
+    return [p for p, partner in candidates if partner and _same_change(circuit, p, partner)]
 
 
 def _same_change(circuit: Circuit, feedback: Projection, forward: Projection) -> bool:

@@ -84,7 +84,7 @@ def read_cifar_batch(path: Path) -> tuple[Bytes, Labels]:
     """One batch of ``cifar-10-batches-py``: images (N, 3, 32, 32) and labels."""
     batch = _unpickle(path)
     if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
-        found = sorted(batch) if isinstance(batch, dict) else type(batch).__name__
+        found = sorted(map(str, batch)) if isinstance(batch, dict) else type(batch).__name__
         raise DataError(f"{path}: holds {found}, expected a batch with 'data' and 'labels'")
     data, labels = batch["data"], batch["labels"]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):

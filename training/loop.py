@@ -78,7 +78,7 @@ def train(
     >>> from oneway.circuits import mlp
     >>> from oneway.rules import parse_rule
     >>> from oneway.training import TrainConfig, load_data, train
-    >>> config = TrainConfig(epochs=1)
+    >>> config = TrainConfig(epochs=10)
     >>> result = train(mlp((64, 16, 10)), parse_rule("fa"), load_data("digits"), config)
     >>> result.test_accuracy > 0.5
     True

@@ -30,3 +30,11 @@ TIMES_DERIVATIVE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "tanh": lambda error, a: torch.ops.aten.tanh_backward(error, a),
     "sigmoid": lambda error, a: torch.ops.aten.sigmoid_backward(error, a),
 }
+
+# The same on the memory of the first input, for the φ that deep nets use.
+PHI_IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu_}
+TIMES_DERIVATIVE_IN_PLACE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda error, a: torch.ops.aten.threshold_backward.grad_input(
+        error, a, 0, grad_input=error
+    ),
+}

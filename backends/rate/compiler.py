@@ -24,7 +24,12 @@ from oneway.circuits import (
     WiringError,
 )
 
-from .activations import PHI, TIMES_DERIVATIVE
+from .activations import (
+    PHI,
+    PHI_IN_PLACE,
+    TIMES_DERIVATIVE,
+    TIMES_DERIVATIVE_IN_PLACE,
+)
 from .connectors import RateConnector, rate_connector
 from .loss import OutputError
 from .norms import full_derivative, normalise, own, scale_only
@@ -190,10 +195,13 @@ class Compiler:
         ]
         u = self._sum(drives, cell.name)
         if cell.bias and not blocked:
-            u = self._op("bias", _add_bias, u, self.program.source(("bias", cell.name)))
+            bias = self.program.source(("bias", cell.name))
+            u = self._op("bias", _add_bias, u, bias, inplace=_add_bias_in_place, label=cell.name)
         if cell.activation == "linear":
             return u
-        return self._op("phi", PHI[cell.activation], u, detail=cell.activation, label=cell.name)
+        phi = cell.activation
+        over = PHI_IN_PLACE.get(phi)
+        return self._op("phi", PHI[phi], u, detail=phi, inplace=over, label=cell.name)
 
     def _normalised_activity(self, cell: Population, phase: str) -> tuple[Value, ...]:
         a = self.excitation(cell, phase)
@@ -288,7 +296,8 @@ class Compiler:
         return self._times_derivative(error, self._convey(gate, a), phi)
 
     def _times_derivative(self, error: Value, a: Value, phi: str) -> Value:
-        return self._op("derivative", TIMES_DERIVATIVE[phi], error, a, detail=phi, label="gate")
+        kernel, over = TIMES_DERIVATIVE[phi], TIMES_DERIVATIVE_IN_PLACE.get(phi)
+        return self._op("derivative", kernel, error, a, detail=phi, inplace=over, label="gate")
 
     def _sent_error(self, p: Projection, phase: str) -> Value:
         """The error as a feedback projection sends it: past its partner's normalisation."""
@@ -436,20 +445,24 @@ class Compiler:
             shift = self._op("sum", _sum_cells, error, label=p.name)
         self.program.result(("change", "shift", p.name), shift)
 
-    def _op(self, kind: str, kernel, *inputs: Value, detail=None, label: str = "") -> Value:
-        return self.program.add(kind, kernel, *inputs, detail=detail, label=label)[0]
+    def _op(self, kind: str, kernel, *inputs: Value, **properties) -> Value:
+        return self.program.add(kind, kernel, *inputs, **properties)[0]
 
     def _sum(self, values: list[Value], name: str) -> Value:
         if not values:
             raise WiringError(f"nothing drives population {name!r}")
         total = values[0]
         for value in values[1:]:
-            total = self._op("add", torch.add, total, value, label=name)
+            total = self._op("add", torch.add, total, value, inplace=Tensor.add_, label=name)
         return total
 
 
 def _add_bias(u: Tensor, bias: Tensor) -> Tensor:
     return u + bias.reshape(1, -1, *[1] * (u.dim() - 2))
+
+
+def _add_bias_in_place(u: Tensor, bias: Tensor) -> Tensor:
+    return u.add_(bias.reshape(1, -1, *[1] * (u.dim() - 2)))
 
 
 def _sum_cells(error: Tensor) -> Tensor:

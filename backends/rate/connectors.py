@@ -162,6 +162,10 @@ class OneToOne(RateConnector):
 class Match(RateConnector):
     """Repeats along channels, then max-pools in space."""
 
+    def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
+        super().__init__(connector, pre, post)
+        self.identity = pre == post
+
     def apply(self, pre: Tensor) -> Tensor:
         if len(self.pre) == 1:
             return self._apply_dense(pre)

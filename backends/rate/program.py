@@ -8,7 +8,7 @@ freed after its last one.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Value = int
@@ -31,6 +31,8 @@ class Operation:
         For people: which population or projection this is for.
     detail : hashable
         What tells it from others of its kind.
+    inplace : callable, optional
+        The same on the memory of its first input, for when nobody reads that again.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Operation:
     outputs: tuple[Value, ...]
     label: str
     detail: Hashable = None
+    inplace: Kernel | None = None
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Program:
         kernel: Kernel,
         *inputs: Value,
         detail: Hashable = None,
+        inplace: Kernel | None = None,
         outputs: int = 1,
         label: str = "",
     ) -> tuple[Value, ...]:
@@ -80,7 +84,9 @@ class Program:
         key = (kind, detail, inputs)
         if key not in self._known:
             self._known[key] = self._new(outputs)
-            self.operations.append(Operation(kind, kernel, inputs, self._known[key], label, detail))
+            self.operations.append(
+                Operation(kind, kernel, inputs, self._known[key], label, detail, inplace)
+            )
         return self._known[key]
 
     def new_value(self) -> Value:
@@ -105,9 +111,18 @@ class Program:
                 kept.append(operation)
                 needed.update(operation.inputs)
         kept.reverse()
-        return Schedule(
-            kept, _last_uses(kept, self.results.values()), dict(self.sources), dict(self.results)
-        )
+        frees = _last_uses(kept, self.results.values())
+        fixed = set(self.sources.values())
+        kept = [_in_place(op, dead, fixed) for op, dead in zip(kept, frees, strict=True)]
+        return Schedule(kept, frees, dict(self.sources), dict(self.results))
+
+
+def _in_place(op: Operation, dead: tuple[Value, ...], fixed: set[Value]) -> Operation:
+    """Overwrite an input that is read for the last time, unless it was given from outside."""
+    if op.inplace is None:
+        return op
+    free = op.inputs[0] in dead and op.inputs[0] not in fixed and op.inputs[0] not in op.inputs[1:]
+    return replace(op, kernel=op.inplace) if free else op
 
 
 def _last_uses(operations: Sequence[Operation], results: Any) -> list[tuple[Value, ...]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .activations import LEAK
-from .program import Operation, Program, Value
+from .program import Kernel, Operation, Program, Value
 
 # φ whose derivative depends on the sign only: error times slope where the cell is silent.
 SLOPE_BELOW = {"relu": 0.0, "leaky_relu": LEAK}
@@ -87,14 +87,16 @@ def _from_normalised_input(
 
 
 def _from_kept_sign(gate: Operation, sign: Value) -> Operation:
-    slope = SLOPE_BELOW[gate.detail]
-    return replace(
-        gate,
-        kernel=lambda error, positive: (
-            torch.where(positive, error, slope * error) if slope else error * positive
-        ),
-        inputs=(gate.inputs[0], sign),
-    )
+    slope = SLOPE_BELOW[str(gate.detail)]
+    kernel, over = _times_sign(slope)
+    return replace(gate, kernel=kernel, inplace=over, inputs=(gate.inputs[0], sign))
+
+
+def _times_sign(slope: float) -> tuple[Kernel, Kernel]:
+    if slope == 0:
+        return torch.mul, Tensor.mul_
+    kernel = lambda error, positive: torch.where(positive, error, slope * error)  # noqa: E731
+    return kernel, kernel
 
 
 def _with_signs(operations: list[Operation], signs: dict[Value, Value]) -> list[Operation]:

@@ -1,0 +1,98 @@
+"""The same forward circuit as a plain torch model that autograd trains: what ours is held against.
+
+Written as a torch user would write the network: `nn.Conv2d`, `nn.BatchNorm2d`, `nn.Linear`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from oneway.circuits import (
+    AllToAllConnector,
+    AveragePoolConnector,
+    Circuit,
+    Conv2dConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
+    Projection,
+    WiringError,
+)
+
+PHI: dict[str, type[nn.Module]] = {
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class PlainNetwork(nn.Module):
+    """A forward circuit for autograd: the baseline of every ratio of time and memory.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Its forward path is taken; what a rule has added is ignored.
+
+    Raises
+    ------
+    WiringError
+        A connector has no counterpart among torch's layers.
+    """
+
+    def __init__(self, circuit: Circuit) -> None:
+        super().__init__()
+        self.order = circuit.order("forward")
+        self.drives = nn.ModuleDict()
+        self.phis = nn.ModuleDict()
+        self.incoming: dict[str, list[tuple[str, str]]] = {}
+        for name in self.order:
+            cell = circuit.populations[name]
+            drives = list(circuit.select(role="drive", post=name))
+            self.incoming[name] = [(p.name, p.pre) for p in drives]
+            for i, p in enumerate(drives):
+                # The bias belongs to the cell: the first of its drives carries it.
+                self.drives[p.name] = _layer(circuit, p, bias=cell.bias and i == 0)
+            phi: list[nn.Module] = [PHI[cell.activation]()] if cell.activation != "linear" else []
+            if cell.norm is not None:
+                phi.append(_batch_norm(cell.shape, cell.norm))
+            self.phis[name] = nn.Sequential(*phi)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h: dict[str, Tensor] = {}
+        for name in self.order:
+            u = x
+            for i, (drive, pre) in enumerate(self.incoming[name]):
+                z = self.drives[drive](h[pre])
+                u = z if i == 0 else u + z
+            h[name] = self.phis[name](u)
+        return h[name]
+
+
+def _layer(circuit: Circuit, p: Projection, bias: bool) -> nn.Module:
+    pre, post = circuit.populations[p.pre], circuit.populations[p.post]
+    match p.connector:
+        case AllToAllConnector():
+            layers: list[nn.Module] = [nn.Flatten(), nn.Linear(pre.size, post.size, bias)]
+            layers = layers if len(pre.shape) == 3 else layers[1:]
+        case Conv2dConnector(channels, kernel, stride, padding, groups):
+            layers = [nn.Conv2d(pre.shape[0], channels, kernel, stride, padding, 1, groups, bias)]
+        case MaxPoolConnector(kernel, stride, padding):
+            layers = [nn.MaxPool2d(kernel, stride, padding)]
+        case AveragePoolConnector(kernel, stride, padding):
+            layers = [nn.AvgPool2d(kernel, stride, padding)]
+        case OneToOneConnector():
+            layers = []
+        case _:
+            raise WiringError(f"{p.label}: torch has no plain layer for {p.connector}")
+    if p.norm is not None:
+        layers.append(_batch_norm(post.shape, p.norm))
+    return nn.Sequential(*layers)
+
+
+def _batch_norm(shape, norm) -> nn.Module:
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    return kind(shape[0], norm.eps, norm.momentum, norm.affine)
