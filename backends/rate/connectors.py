@@ -160,7 +160,7 @@ class OneToOne(RateConnector):
 
 
 class Match(RateConnector):
-    """Repeats along channels, then max-pools in space."""
+    """Repeats along channels and max-pools in space; pooling first is the same and cheaper."""
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         super().__init__(connector, pre, post)
@@ -169,9 +169,10 @@ class Match(RateConnector):
     def apply(self, pre: Tensor) -> Tensor:
         if len(self.pre) == 1:
             return self._apply_dense(pre)
-        matched = pre.repeat(1, self.post[0] // self.pre[0], 1, 1)
         window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
-        return matched if window == (1, 1) else F.max_pool2d(matched, window)
+        pooled = pre if window == (1, 1) else F.max_pool2d(pre, window)
+        repeats = self.post[0] // self.pre[0]
+        return pooled if repeats == 1 else pooled.repeat(1, repeats, 1, 1)
 
     def _apply_dense(self, pre: Tensor) -> Tensor:
         n, m = self.pre[0], self.post[0]

@@ -126,12 +126,12 @@ class RateNetwork(nn.Module):
                 schedule = self._schedule(
                     phase.name, lambda compiler: compiler.learning(), (phase.name,)
                 )
-                noise = {
-                    ("noise", name): self._noise(name, phase, batch_size, generator)
-                    for name in phase.noisy
-                }
+                given = self._given()
                 # Noise is no data: it must not enter the running statistics of normalisation.
-                changes |= schedule.run({**self._given(), **noise, ("training",): False})
+                given[("training",)] = False
+                for name in phase.noisy:
+                    given[("noise", name)] = self._noise(name, phase, batch_size, generator)
+                changes |= schedule.run(given)
         self._fill_gradients(changes)
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:

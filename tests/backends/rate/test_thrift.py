@@ -1,0 +1,111 @@
+"""Memory: what is not read again is not kept, and what is kept does not change the result."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from oneway.backends.rate import RateNetwork, compiler
+from oneway.backends.rate.memory import LiveTensors
+from oneway.backends.rate.plain import PlainNetwork
+from oneway.circuits import parse_circuit
+from oneway.rules import RULES, parse_rule
+
+RESNET = parse_circuit("resnet18:3x32x32-10,width=8")
+SCALE = "gate=local,norm=scale,forward_norm=scale"
+
+
+def batch(circuit, n=6, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn((n, *circuit.inputs[0].shape), generator=generator, dtype=dtype)
+    return x, torch.randint(0, circuit.output.size, (n,), generator=generator)
+
+
+def changes(net, x, y):
+    step = net.step(x, y)
+    return step, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("options", ["", "gate=local", SCALE, "norm=own"])
+@pytest.mark.parametrize("rule", RULES)
+def test_thrift_and_overwriting_change_no_number(rule, options, monkeypatch):
+    circuit = parse_rule(f"{rule},{options}" if options else rule).wire(
+        parse_circuit("resnet18:3x16x16-5,width=2,activation=leaky_relu")
+    )
+    x, y = batch(circuit, dtype=torch.float64)
+    thrifty = RateNetwork(circuit, dtype=torch.float64)
+    step, found = changes(thrifty, x.clone(), y)
+
+    monkeypatch.setattr(compiler, "keep_signs_only", lambda program: None)
+    monkeypatch.setattr("oneway.backends.rate.program._in_place", lambda op, dead, fixed: op)
+    plain_step, expected = changes(RateNetwork(circuit, dtype=torch.float64), x, y)
+    torch.testing.assert_close(step.output, plain_step.output)
+    assert found.keys() == expected.keys() and found
+    for name, change in expected.items():
+        torch.testing.assert_close(found[name], change, rtol=1e-9, atol=1e-12)
+
+
+def test_nothing_given_from_outside_is_overwritten():
+    for name in ("mlp:6-5-4", "conv2:1x8x8-4", "resnet18:3x16x16-5,width=2"):
+        circuit = parse_rule("asap,gate=local").wire(parse_circuit(name))
+        net = RateNetwork(circuit)
+        x, y = batch(circuit)
+        x = x.clamp(min=0)
+        before = [t.clone() for t in (x, *net.parameters())]
+        net.step(x, y)
+        for t, old in zip((x, *net.parameters()), before, strict=True):
+            assert torch.equal(t, old)
+
+
+def activation_peak(step, parameters):
+    """Peak of what a step allocates, without the parameters' changes that it leaves behind."""
+    step()
+    for p in parameters:
+        p.grad = None
+    with LiveTensors() as live:
+        step()
+    left = sum(p.grad.nbytes for p in parameters if p.grad is not None)
+    return live.peak - left
+
+
+def plain_peak(circuit, x, y):
+    plain = PlainNetwork(circuit)
+    return activation_peak(
+        lambda: F.cross_entropy(plain(x), y).backward(), list(plain.parameters())
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "most"),
+    [
+        ("bp", 1.01),
+        ("fa", 1.01),
+        ("kp", 1.01),
+        ("dfa", 1.01),
+        ("asap,frozen=first", 0.75),
+        ("asap,frozen=first,k=4", 0.65),
+        (f"asap,frozen=first,{SCALE}", 0.40),
+        (f"asap,frozen=first,k=4,{SCALE}", 0.33),
+    ],
+)
+def test_peak_of_activations_against_autograd(rule, most):
+    """Counted, not sampled, so that a bound can be a test."""
+    x, y = batch(RESNET, n=32)
+    net = RateNetwork(parse_rule(rule).wire(RESNET))
+    ratio = activation_peak(lambda: net.step(x, y), list(net.parameters())) / plain_peak(
+        RESNET, x, y
+    )
+    assert ratio <= most
+
+
+def test_live_tensors_sees_what_autograd_keeps():
+    w = torch.randn(64, 64, requires_grad=True)
+    x = torch.randn(32, 64)
+    with LiveTensors() as live:
+        hidden = torch.tanh(x @ w)
+        assert live.bytes == 2 * 32 * 64 * 4 or live.bytes == 32 * 64 * 4
+        loss = hidden.sum()
+        kept = live.bytes
+        del hidden
+        assert live.bytes == kept  # autograd still holds tanh's output
+        del loss
+    assert live.bytes == 0

@@ -1,0 +1,59 @@
+"""The spiking part of the tour: the first rule with a noisy phase, in Brian2 if it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from oneway.analysis import angle_deg
+from oneway.circuits import WiringError
+
+from .progress import ProgressBar
+from .tour import INSTALL_SPIKING, RuleTour, SpikingTour
+
+PER_CENT = 100
+
+
+def spiking_tour(rules: Sequence[RuleTour], seconds: float) -> SpikingTour:
+    """Let noise drive the circuit of the first rule that has a phase for it.
+
+    Returns what was recorded, or why nothing was.
+    """
+    rule = next((rule for rule in rules if _is_spontaneous(rule)), None)
+    if rule is None:
+        return SpikingTour(problem="No rule here has a phase in which noise drives the circuit.")
+    try:
+        return _run(rule, seconds)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "brian2":
+            raise
+        return SpikingTour(
+            problem=f"Brian2 is not installed: {INSTALL_SPIKING}, and run this again."
+        )
+    except WiringError as error:
+        return SpikingTour(problem=f"{rule.label} has no spiking translation: {error}")
+
+
+def _is_spontaneous(rule: RuleTour) -> bool:
+    return rule.wired is not None and any(phase.noisy for phase in rule.wired.phases.values())
+
+
+def _run(rule: RuleTour, seconds: float) -> SpikingTour:
+    from oneway.backends.spiking import SpikingNetwork
+
+    assert rule.wired is not None
+    network = SpikingNetwork(rule.wired, seed=0)
+    with ProgressBar(f"{rule.label}, spiking", PER_CENT) as bar:
+        record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
+    angles = {}
+    for name, weights in record.weights.items():
+        w_JI = network.weight(rule.wired.projections[name].partner or "")
+        angles[name] = [angle_deg(b_IJ.T, w_JI) for b_IJ in weights]
+    return SpikingTour(rule.label, record, angles)
+
+
+def _reporter(bar: ProgressBar) -> Callable[[float, float, float, float], None]:
+    def report(elapsed_s: float, completed: float, start_s: float, duration_s: float) -> None:
+        while bar.done < round(PER_CENT * completed):
+            bar.advance()
+
+    return report

@@ -1,0 +1,182 @@
+"""The report's pictures: each a self-contained data URI that needs no file and no network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from oneway.analysis.plots import (
+    draw_circuit,
+    plot_angles,
+    plot_comparison,
+    plot_curves,
+    plot_raster,
+    styles,
+)
+
+from .tour import RuleTour, SpikingTour, Tour
+
+# Narrow, so that a phone shows them whole and their text is still legible.
+WIDTH_IN = 5.6
+RASTER_CELLS = 10
+RASTER_S = 0.4
+# Cells between populations that are left free in the raster.
+GAP = 2
+_LOOKS = {
+    "svg.fonttype": "path",  # outlines: the same picture whatever fonts there are
+    "svg.hashsalt": "oneway",
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+}
+
+
+def svg_uri(figure: Figure) -> str:
+    """The figure as a ``data:`` address for ``<img src=...>``."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_LOOKS):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def circuit_figure(rule: RuleTour) -> str:
+    """One wired circuit; pairs that are joined in both directions are shaded."""
+    assert rule.wired is not None
+    figure, ax = _axes(WIDTH_IN, 4.9)
+    draw_circuit(rule.wired, ax, rule.verdict)
+    ax.set_title("")
+    return svg_uri(figure)
+
+
+def accuracy_figure(tour: Tour) -> str:
+    """Every run of every rule as a dot, the best rule at the top."""
+    ranked = tour.ranked
+    figure, ax = _axes(WIDTH_IN, 0.34 * max(len(ranked), 3) + 0.9)
+    results = {_short(rule.label): rule.accuracies for rule in ranked}
+    plot_comparison(results, floor=tour.floor_mean, ax=ax)
+    ax.set_ylabel("")
+    return svg_uri(figure)
+
+
+def angle_figures(tour: Tour) -> dict[str, str]:
+    """For each feedback drive, the angle to its forward partner under every rule that learns it.
+
+    Weights that are tied to their partner lie at 0° always and are left out.
+    """
+    records = [r for rule in tour.rules if not always_tied(rule) for r in rule.angle_records()]
+    drives = list(dict.fromkeys(record["drive"] for record in records))
+    style = styles(dict.fromkeys(_short(record["rule"]) for record in records))
+    return {drive: _angle_figure(drive, records, style) for drive in drives}
+
+
+def always_tied(rule: RuleTour) -> bool:
+    """Whether all its feedback weights point where their partners do, from first to last."""
+    angles = [record["angle_deg"] for record in rule.angle_records()]
+    return bool(angles) and max(angles) < 1e-3
+
+
+def _angle_figure(
+    drive: str, records: Sequence[Mapping[str, Any]], style: Mapping[str, Mapping[str, Any]]
+) -> str:
+    figure, ax = _axes(WIDTH_IN, 3.1)
+    mine = [{**r, "rule": _short(r["rule"])} for r in records if r["drive"] == drive]
+    plot_curves(mine, y="angle_deg", ax=ax, style=style)
+    ax.set_ylim(0, 97)
+    ax.set_yticks(range(0, 91, 15))
+    ax.axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
+    return svg_uri(figure)
+
+
+def raster_figure(spiking: SpikingTour) -> str:
+    """A few cells of each population, around the last change of phase."""
+    assert spiking.record is not None
+    record = spiking.record
+    start, stop = raster_window(spiking)
+    times, ids, groups, first = [], [], {}, 0
+    for name in reversed(_display_order(spiking)):
+        spikes = record.spikes[name]
+        shown = (spikes.times_s >= start) & (spikes.times_s < stop)
+        shown &= spikes.cells < RASTER_CELLS
+        times.append(spikes.times_s[shown])
+        ids.append(spikes.cells[shown] + first)
+        groups[_greek(name)] = (first, first + RASTER_CELLS)
+        first += RASTER_CELLS + GAP
+    phases = [
+        (part.phase, max(part.start_s, start), min(part.stop_s, stop))
+        for part in record.intervals
+        if part.start_s < stop and part.stop_s > start
+    ]
+    figure, ax = _axes(WIDTH_IN, 3.9)
+    plot_raster(np.concatenate(times), np.concatenate(ids), groups, phases, ax)
+    ax.set_ylabel("")
+    ax.set_xlabel("simulated time (s)")
+    return svg_uri(figure)
+
+
+def raster_window(spiking: SpikingTour) -> tuple[float, float]:
+    """Start and end in seconds: half before and half after the last change of phase."""
+    assert spiking.record is not None
+    last = spiking.record.intervals[-1]
+    middle = last.start_s if len(spiking.record.intervals) > 1 else last.stop_s
+    return max(middle - RASTER_S / 2, 0.0), min(middle + RASTER_S / 2, last.stop_s)
+
+
+def _display_order(spiking: SpikingTour) -> list[str]:
+    """Forward populations from the input up, each with the error cells that mimic it below it."""
+    assert spiking.record is not None
+    names = list(spiking.record.spikes)
+    own = [name for name in names if not name.startswith("delta_")]
+    pairs = [name for cell in own for name in (cell, f"delta_{cell}") if name in names]
+    return pairs + [name for name in names if name not in pairs]
+
+
+def mirror_figure(spiking: SpikingTour) -> str:
+    """The falling angles of the spiking run; shaded where a drive's own phase is on."""
+    assert spiking.record is not None
+    figure, ax = _axes(WIDTH_IN, 3.9)
+    angles = {_greek(name): values for name, values in spiking.angles.items()}
+    plot_angles(spiking.record.times_s, angles, ax, xlabel="simulated time (s)")
+    ax.get_legend().remove()
+    ax.legend(loc="lower left", frameon=False, fontsize=8.5)
+    _shade_turns(ax, spiking)
+    return svg_uri(figure)
+
+
+def _shade_turns(ax: Axes, spiking: SpikingTour) -> None:
+    assert spiking.record is not None
+    names = list(dict.fromkeys(part.phase for part in spiking.record.intervals))
+    for part in spiking.record.intervals:
+        shade = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")[names.index(part.phase) % 4]
+        ax.axvspan(part.start_s, part.stop_s, color=shade, lw=0, zorder=0)
+        if part.duration_s > 0.15 * spiking.record.simulated_s:
+            middle = (part.start_s + part.stop_s) / 2
+            ax.annotate(
+                part.phase, (middle, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
+                textcoords="offset points", ha="center", fontsize=7.5, color="#6B6B6B",
+            )  # fmt: skip
+    ax.margins(x=0)
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of its own, which no global state keeps alive and no window shows."""
+    with mpl.rc_context(_LOOKS):
+        figure = Figure(figsize=(width, height), layout="constrained", dpi=100)
+        return figure, figure.subplots()
+
+
+def _short(label: str) -> str:
+    """A label with options, over two lines."""
+    name, comma, options = label.partition(",")
+    return f"{name},\n{options}" if comma else label
+
+
+def _greek(name: str) -> str:
+    return name.replace("delta_", "δ ").replace("->", "→")
