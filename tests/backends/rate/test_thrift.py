@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from oneway.backends.rate import RateNetwork, compiler
 from oneway.backends.rate.memory import LiveTensors
 from oneway.backends.rate.plain import PlainNetwork
-from oneway.circuits import parse_circuit
+from oneway.circuits import AllToAllConnector, Wiring, parse_circuit
 from oneway.rules import RULES, parse_rule
 
 RESNET = parse_circuit("resnet18:3x32x32-10,width=8")
@@ -54,6 +54,30 @@ def test_nothing_given_from_outside_is_overwritten():
         net.step(x, y)
         for t, old in zip((x, *net.parameters()), before, strict=True):
             assert torch.equal(t, old)
+
+
+def test_an_input_that_cells_pass_on_is_not_overwritten():
+    """x → h one to one with relu: the first operation reads the batch itself, for the last time."""
+    net = Wiring("pass on")
+    x, h = net.population("x", (4,)), net.population("h", (4,), activation="relu", bias=True)
+    net.connect(x, h)
+    net.connect(h, net.population("output", (3,)), AllToAllConnector())
+    net = RateNetwork(parse_rule("bp").wire(net.build()))
+    x = torch.tensor([[1.0, -1.0, 2.0, -2.0]])
+    net.step(x, torch.tensor([0]))
+    net(x)
+    assert x.tolist() == [[1.0, -1.0, 2.0, -2.0]]
+
+
+@pytest.mark.parametrize("rule", ["kp", "asap"])
+def test_twins_share_a_product_but_no_memory(rule):
+    """Clipping a gradient in place must reach each weight once."""
+    net = RateNetwork(parse_rule(rule).wire(parse_circuit("mlp:8-8-8-4")))
+    net.step(*batch(net.circuit))
+    w, b = net.weights["h1 -> h2"].grad, net.weights["delta_h2 -> delta_h1"].grad
+    assert torch.equal(w, b) and w.data_ptr() != b.data_ptr()
+    products = [op for op in net._schedules["step"].operations if op.kind == "correlate"]
+    assert len(products) == 3  # one for each layer, not one for each of five plastic projections
 
 
 def activation_peak(step, parameters):
