@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -168,6 +169,22 @@ class Circuit:
     @cached_property
     def _position(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.populations)}
+
+    def forward_circuit(self) -> Circuit:
+        """The forward circuit alone, as it was before a rule was wired on it."""
+        cells = [replace(p, learns=None) for p in self.populations.values() if p.path == "forward"]
+        names = {cell.name for cell in cells}
+        drives = [
+            replace(
+                p,
+                plasticity=None,
+                phases=(ENGAGED,),
+                error_norm="none" if p.norm is None else "full",
+            )
+            for p in self.select(role="drive")
+            if p.pre in names and p.post in names
+        ]
+        return Circuit(self.name, cells, drives)
 
     # -- as graphs -------------------------------------------------------------------------
 

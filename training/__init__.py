@@ -12,6 +12,7 @@ _HOME = {
     "TrainConfig": "config",
     "TrainingError": "errors",
     "alignment_clock": "clock",
+    "backpropagation_angles": "reference",
     "floor_accuracy": "loop",
     "load_data": "data",
     "train": "loop",

@@ -265,4 +265,5 @@ def test_wiring_is_the_same_every_time_and_survives_json(rule):
     for forward in (MLP, RESNET, parse_circuit("alexnet:3x32x32-10,width=4,hidden=16")):
         circuit = wired(rule, forward)
         assert circuit == wired(rule, forward)
+        assert circuit.forward_circuit() == forward
         assert from_json(to_json(circuit)) == circuit
