@@ -31,9 +31,10 @@ from .activations import (
     TIMES_DERIVATIVE_IN_PLACE,
 )
 from .connectors import RateConnector, rate_connector
+from .fuse import fuse_products
 from .loss import OutputError
 from .norms import full_derivative, normalise, own, scale_only
-from .program import Program, Schedule, Value
+from .program import Kernel, Program, Schedule, Value
 from .thrift import keep_signs_only
 
 
@@ -104,6 +105,7 @@ class Compiler:
             loss = self.program.add("loss", self.loss, output, y, outputs=2)[0]
             self.program.result(("loss",), loss)
         keep_signs_only(self.program)
+        fuse_products(self.program, self._joint_kernels().get)
         return self.program.finish()
 
     def _top_down(self) -> Iterator[str]:
@@ -232,8 +234,11 @@ class Compiler:
         half = self._half(p)
         if half.identity:
             return pre
-        if isinstance(p.connector, TransposeConnector) and half.inner.routed:
-            return self._op("apply", half.apply, self._route(p), pre, detail=half.key, label=p.name)
+        if isinstance(p.connector, TransposeConnector):
+            inner = half.inner
+            through = () if p.weights is None else (self._weights(p),)
+            through = (self._route(p),) if inner.routed else through
+            return self._op("adjoint", inner.adjoint, *through, pre, detail=inner.key, label=p.name)
         if half.routed:
             return self.program.add(
                 "apply", half.apply, pre, detail=half.key, outputs=2, label=p.name
@@ -249,6 +254,10 @@ class Compiler:
         return self.program.add(
             "apply", half.apply, pre, detail=half.key, outputs=2, label=pool.name
         )[1]
+
+    def _joint_kernels(self) -> dict[Hashable, Kernel | None]:
+        halves = [self._half(p) for p in self.circuit.select(role="drive")]
+        return {half.key: half.joint for half in halves}
 
     @_once
     def _half(self, p: Projection) -> RateConnector:

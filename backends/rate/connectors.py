@@ -34,7 +34,8 @@ from oneway.circuits import (
 class RateConnector:
     """Synapses between populations of shape `pre` and `post`.
 
-    `apply` and `adjoint` take weights first where the connector has some. A connector whose way
+    `apply` and `adjoint` take weights first where the connector has some. `joint`, where there is
+    one, computes `adjoint` and `correlate` of the same post signal together. A connector whose way
     back depends on what came forward (max-pool) says so with `routed`: its `apply` then returns
     (activity, route), and its `adjoint` takes the route in place of weights.
     """
@@ -45,6 +46,7 @@ class RateConnector:
     apply: Callable[..., Any]
     adjoint: Callable[..., Any]
     correlate: Callable[..., Tensor]
+    joint: Callable[..., tuple[Tensor, Tensor]] | None = None
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         self.connector, self.pre, self.post = connector, pre, post
@@ -53,11 +55,6 @@ class RateConnector:
     def key(self) -> tuple:
         """Two connectors with one key compute the same."""
         return (self.connector, self.pre, self.post)
-
-
-def _like(shape: Shape, tensor: Tensor) -> Tensor:
-    """A tensor that takes no memory, where a kernel asks for one only to read its shape."""
-    return tensor.new_empty(1).expand(tensor.shape[0], *shape)
 
 
 class AllToAll(RateConnector):
@@ -79,29 +76,28 @@ class Conv2d(RateConnector):
         return F.conv2d(pre, w, None, c.stride, c.padding, 1, c.groups)
 
     def adjoint(self, w: Tensor, post: Tensor) -> Tensor:
-        return self._backward(post, _like(self.pre, post), w, 0)
+        c = self.connector
+        # Rows and columns that the stride left over at the end of the image.
+        left_over = [
+            n - ((m - 1) * c.stride - 2 * c.padding + c.kernel)
+            for n, m in zip(self.pre[1:], self.post[1:], strict=True)
+        ]
+        return F.conv_transpose2d(post, w, None, c.stride, c.padding, left_over, c.groups)
 
     def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
-        shape = self.connector.weight_shape(self.pre, self.post)
-        return self._backward(post, pre, post.new_empty(1).expand(shape), 1)
+        # The kernel reads the shape of the weights and nothing else.
+        shape_only = post.new_empty(self.connector.weight_shape(self.pre, self.post))
+        return self._backward(post, pre, shape_only, [False, True, False])[1]
 
-    def _backward(self, post: Tensor, pre: Tensor, w: Tensor, wanted: int) -> Tensor:
-        """One output of torch's convolution backward: 0 for the pre side, 1 for the weights."""
+    def joint(self, w: Tensor, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
+        """`adjoint` and `correlate` of one post signal in one kernel."""
+        back, product, _ = self._backward(post, pre, w, [True, True, False])
+        return back, product
+
+    def _backward(self, post: Tensor, pre: Tensor, w: Tensor, wanted: list[bool]):
         c = self.connector
-        mask = [wanted == 0, wanted == 1, False]
-        return torch.ops.aten.convolution_backward(
-            post,
-            pre,
-            w,
-            None,
-            [c.stride] * 2,
-            [c.padding] * 2,
-            [1, 1],
-            False,
-            [0, 0],
-            c.groups,
-            mask,
-        )[wanted]
+        shape = ([c.stride] * 2, [c.padding] * 2, [1, 1], False, [0, 0], c.groups)
+        return torch.ops.aten.convolution_backward(post, pre, w, None, *shape, wanted)
 
 
 class MaxPool(RateConnector):

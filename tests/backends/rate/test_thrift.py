@@ -36,12 +36,22 @@ def test_thrift_and_overwriting_change_no_number(rule, options, monkeypatch):
     step, found = changes(thrifty, x.clone(), y)
 
     monkeypatch.setattr(compiler, "keep_signs_only", lambda program: None)
+    monkeypatch.setattr(compiler, "fuse_products", lambda program, joint: None)
     monkeypatch.setattr("oneway.backends.rate.program._in_place", lambda op, dead, fixed: op)
     plain_step, expected = changes(RateNetwork(circuit, dtype=torch.float64), x, y)
     torch.testing.assert_close(step.output, plain_step.output)
     assert found.keys() == expected.keys() and found
     for name, change in expected.items():
         torch.testing.assert_close(found[name], change, rtol=1e-9, atol=1e-12)
+
+
+def test_one_kernel_where_error_and_change_are_due_together():
+    net = RateNetwork(parse_rule("asap,frozen=first").wire(RESNET))
+    net.step(*batch(RESNET))
+    kinds = [op.kind for op in net._schedules["step"].operations]
+    # 16 convolutions and 3 shortcuts learn; all but the one that reads the stem send errors on.
+    assert kinds.count("joint") == 18
+    assert kinds.count("adjoint") == 2  # the classifier's B and the average pool
 
 
 def test_nothing_given_from_outside_is_overwritten():
@@ -108,7 +118,7 @@ def plain_peak(circuit, x, y):
         ("asap,frozen=first", 0.75),
         ("asap,frozen=first,k=4", 0.65),
         (f"asap,frozen=first,{SCALE}", 0.40),
-        (f"asap,frozen=first,k=4,{SCALE}", 0.33),
+        (f"asap,frozen=first,k=4,{SCALE}", 0.34),
     ],
 )
 def test_peak_of_activations_against_autograd(rule, most):
