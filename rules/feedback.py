@@ -298,6 +298,12 @@ def _check_forward(forward: Circuit, rule: Rule, stand_ins: Mapping[str, str] | 
 
 def learning_drives(forward: Circuit, rule: Rule) -> list[Projection]:
     """Weighted forward drives that the rule's `frozen` leaves free to learn."""
+    if len(forward.inputs) != 1:
+        names = [p.name for p in forward.inputs]
+        raise WiringError(
+            f"rule {rule.name}: circuit {forward.name!r} has input populations {names}, expected "
+            "exactly one; let one input drive them all"
+        )
     weighted = [p for p in forward.select(role="drive") if p.weights is not None]
     inputs, output = {p.name for p in forward.inputs}, forward.output.name
     frozen = {

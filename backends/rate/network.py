@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, FromListConnector, Population, Projection, TransposeConnector
+from oneway.circuits import (
+    Circuit,
+    FromListConnector,
+    Population,
+    Projection,
+    TransposeConnector,
+    WiringError,
+)
 
 from .compiler import Compiler
 from .initial import first_draw, initial_std
@@ -70,6 +77,11 @@ class RateNetwork(nn.Module):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
+        if len(circuit.inputs) != 1:
+            raise WiringError(
+                f"circuit {circuit.name!r} has input populations "
+                f"{[p.name for p in circuit.inputs]}; the rate backend takes exactly one"
+            )
         self.circuit, self.seed = circuit, seed
         self.loss = loss or nn.CrossEntropyLoss()
         self.weights = nn.ParameterDict()

@@ -220,6 +220,16 @@ def test_a_rule_is_wired_on_a_forward_circuit_once():
         KolenPollack().wire(wired("kp"))
 
 
+@pytest.mark.parametrize("rule", ["bp", "dfa", "asap"])
+def test_rules_need_one_input(rule):
+    net = Wiring("two inputs")
+    out = net.population("output", (2,))
+    for name in ("left", "right"):
+        net.connect(net.population(name, (4,)), out, AllToAllConnector())
+    with pytest.raises(WiringError, match=r"input populations \['left', 'right'\], expected exact"):
+        wired(rule, net.build())
+
+
 def test_errors_cannot_run_back_through_a_match():
     net = Wiring("match")
     x, h = net.population("x", (4,)), net.population("h", (4,), activation="relu")
