@@ -94,8 +94,8 @@ def error_angles(errors: Mapping[str, Any], reference: Mapping[str, Any]) -> dic
 def direct_angle(b: Any, activity: Any, output: Any) -> float:
     """Angle of a · Bᵀ against the output's pre-activation, in degrees, mean over the batch.
 
-    Direct Kolen-Pollack paper, figure 2: direct feedback of use estimates the rest of the network by a
-    linear map, so what Bᵀ makes of a layer's activity should point where the output points.
+    Direct Kolen-Pollack paper, figure 2: direct feedback of use estimates the rest of the network
+    by a linear map, so what Bᵀ makes of a layer's activity should point where the output points.
 
     Parameters
     ----------
