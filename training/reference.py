@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from oneway.analysis import error_angles
@@ -29,6 +28,7 @@ def backpropagation_angles(net: RateNetwork, x: Tensor, y: Tensor) -> dict[str, 
 
     Examples
     --------
+    >>> import torch
     >>> from oneway.circuits import mlp
     >>> from oneway.rules import Backpropagation
     >>> net = RateNetwork(Backpropagation().wire(mlp((4, 8, 3))))
