@@ -7,8 +7,7 @@ from rich.markup import escape
 
 from .tour import RuleTour, SpikingTour, Tour
 
-TRANSPORT = {"none": "none", "signs": "signs", "full": "full"}
-_ROW = "{rule:<{width}} {pairs:>6} {gates:>10}  {transport:<9} {modes:>5}  {accuracy}"
+_ROW = "{rule:<{width}} {pairs:>6} {gates:>10}  {transport:<9} {modes:>6}  {accuracy}"
 
 
 class TourPrinter:
@@ -16,29 +15,31 @@ class TourPrinter:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.width = 20
+        self.width = 24
 
     def start(self, tour: Tour) -> None:
-        self.width = max(len(rule.label) for rule in tour.rules) + 1
+        self.width = max(24, *(len(rule.label) for rule in tour.rules))
         self._say(
             f"[bold]{escape(tour.forward.name)}[/] on {tour.samples[0]:,} handwritten digits, "
             f"{len(tour.seeds)} seeds, {tour.config.epochs} epochs"
         )
-        for sentence in dict.fromkeys(tour.clock.values()):
-            self._say(f"[dim]{escape(sentence)}[/]")
+        for label, sentence in list(tour.clock.items())[:1]:
+            self._say(f"[dim]{escape(label)}: {escape(sentence)}[/]")
         heads = {
             "rule": "rule",
             "pairs": "pairs",
             "gates": "with gates",
             "transport": "transport",
-            "modes": "modes",
+            "modes": "phases",
             "accuracy": "test accuracy %",
         }
         self._say("\n[bold]" + _ROW.format(width=self.width, **heads) + "[/]")
 
     def floor(self, tour: Tour) -> None:
-        name = f"{'only the output learns':<{self.width}}"
-        self._say(f"[dim]{name} {'':>6} {'':>10}  {'':<9} {'':>5}  {100 * tour.floor_mean:5.1f}[/]")
+        blank = dict.fromkeys(("pairs", "gates", "transport", "modes"), "")
+        name, accuracy = "only the output learns", f"{100 * tour.floor_mean:5.1f}"
+        row = _ROW.format(rule=name, width=self.width, accuracy=accuracy, **blank)
+        self._say(f"[dim]{row}[/]")
 
     def rule(self, rule: RuleTour) -> None:
         verdict = rule.verdict
@@ -46,7 +47,7 @@ class TourPrinter:
             "rule": escape(rule.label),
             "pairs": verdict.papers if verdict else "",
             "gates": verdict.all if verdict else "",
-            "transport": TRANSPORT[verdict.weight_transport] if verdict else "",
+            "transport": verdict.weight_transport if verdict else "",
             "modes": verdict.phases if verdict else "",
             "accuracy": _accuracy(rule),
         }

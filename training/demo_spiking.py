@@ -48,7 +48,7 @@ def _run(rule: RuleTour, seconds: float) -> SpikingTour:
     for name, weights in record.weights.items():
         w_JI = network.weight(rule.wired.projections[name].partner or "")
         angles[name] = [angle_deg(b_IJ.T, w_JI) for b_IJ in weights]
-    return SpikingTour(rule.label, record, angles)
+    return SpikingTour(rule.label, rule.wired, record, angles)
 
 
 def _reporter(bar: ProgressBar) -> Callable[[float, float, float, float], None]:

@@ -21,15 +21,17 @@ from oneway.analysis.plots import (
     styles,
 )
 
+from .report_parts import pretty
 from .tour import RuleTour, SpikingTour, Tour
 
 # Narrow, so that a phone shows them whole and their text is still legible.
 WIDTH_IN = 5.6
+CIRCUIT_WIDTH_IN = 8.4
 RASTER_CELLS = 10
 RASTER_S = 0.4
 # Cells between populations that are left free in the raster.
 GAP = 2
-_LOOKS = {
+_LOOKS: Any = {
     "svg.fonttype": "path",  # outlines: the same picture whatever fonts there are
     "svg.hashsalt": "oneway",
     "font.size": 9,
@@ -43,16 +45,24 @@ def svg_uri(figure: Figure) -> str:
     """The figure as a ``data:`` address for ``<img src=...>``."""
     buffer = io.BytesIO()
     with mpl.rc_context(_LOOKS):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # Tight: a circuit's picture ends where the circuit does.
+        figure.savefig(
+            buffer,
+            format="svg",
+            bbox_inches="tight",
+            pad_inches=0.04,
+            metadata={"Date": None, "Creator": None},
+        )
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def circuit_figure(rule: RuleTour) -> str:
     """One wired circuit; pairs that are joined in both directions are shaded."""
     assert rule.wired is not None
-    figure, ax = _axes(WIDTH_IN, 4.9)
+    figure, ax = _axes(CIRCUIT_WIDTH_IN, CIRCUIT_WIDTH_IN * 0.75)
     draw_circuit(rule.wired, ax, rule.verdict)
     ax.set_title("")
+    _drop_legend(ax)  # the report has one for all drawings
     return svg_uri(figure)
 
 
@@ -107,7 +117,7 @@ def raster_figure(spiking: SpikingTour) -> str:
         shown &= spikes.cells < RASTER_CELLS
         times.append(spikes.times_s[shown])
         ids.append(spikes.cells[shown] + first)
-        groups[_greek(name)] = (first, first + RASTER_CELLS)
+        groups[pretty(name)] = (first, first + RASTER_CELLS)
         first += RASTER_CELLS + GAP
     phases = [
         (part.phase, max(part.start_s, start), min(part.stop_s, stop))
@@ -133,8 +143,11 @@ def _display_order(spiking: SpikingTour) -> list[str]:
     """Forward populations from the input up, each with the error cells that mimic it below it."""
     assert spiking.record is not None
     names = list(spiking.record.spikes)
-    own = [name for name in names if not name.startswith("delta_")]
-    pairs = [name for cell in own for name in (cell, f"delta_{cell}") if name in names]
+    assert spiking.wired is not None
+    pairs = []
+    for name in spiking.wired.order("forward"):
+        partner = spiking.wired.partner_of(name)
+        pairs += [cell for cell in (name, partner and partner.name) if cell in names]
     return pairs + [name for name in names if name not in pairs]
 
 
@@ -142,9 +155,9 @@ def mirror_figure(spiking: SpikingTour) -> str:
     """The falling angles of the spiking run; shaded where a drive's own phase is on."""
     assert spiking.record is not None
     figure, ax = _axes(WIDTH_IN, 3.9)
-    angles = {_greek(name): values for name, values in spiking.angles.items()}
-    plot_angles(spiking.record.times_s, angles, ax, xlabel="simulated time (s)")
-    ax.get_legend().remove()
+    angles = {pretty(name): values for name, values in spiking.angles.items()}
+    plot_angles(spiking.record.times_s.tolist(), angles, ax, xlabel="simulated time (s)")
+    _drop_legend(ax)
     ax.legend(loc="lower left", frameon=False, fontsize=8.5)
     _shade_turns(ax, spiking)
     return svg_uri(figure)
@@ -165,6 +178,12 @@ def _shade_turns(ax: Axes, spiking: SpikingTour) -> None:
     ax.margins(x=0)
 
 
+def _drop_legend(ax: Axes) -> None:
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.remove()
+
+
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of its own, which no global state keeps alive and no window shows."""
     with mpl.rc_context(_LOOKS):
@@ -176,7 +195,3 @@ def _short(label: str) -> str:
     """A label with options, over two lines."""
     name, comma, options = label.partition(",")
     return f"{name},\n{options}" if comma else label
-
-
-def _greek(name: str) -> str:
-    return name.replace("delta_", "δ ").replace("->", "→")

@@ -103,11 +103,17 @@ class SpikingTour:
 
     Parameters
     ----------
+    label : str
+        Of the rule.
+    wired : Circuit or None
     angles : mapping
         Feedback drive → angle between its weights and its partner's at ``record.times_s``.
+    problem : str
+        Why there is no record; empty if there is one.
     """
 
     label: str = ""
+    wired: Circuit | None = None
     record: SpontaneousRecord | None = None
     angles: Mapping[str, list[float]] = field(default_factory=dict)
     problem: str = ""
@@ -159,6 +165,9 @@ class Tour:
         """Rules that were trained, best mean first."""
         trained = [rule for rule in self.rules if rule.runs]
         return sorted(trained, key=lambda rule: -(rule.mean or 0.0))
+
+    def beats_floor(self, rule: RuleTour) -> bool:
+        return rule.mean is not None and rule.mean > self.floor_mean
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -302,7 +302,11 @@ class Compiler:
             if own_phi
             else self.own_activity(gate.pre, self.phases[0])
         )
-        return self._times_derivative(error, self._convey(gate, a), phi)
+        a = self._convey(gate, a)
+        if source.activation != phi:
+            # Activity of another kind of cell stands in for the input of φ, not for its output.
+            a = self._op("phi", PHI[phi], a, detail=phi, label=gate.name)
+        return self._times_derivative(error, a, phi)
 
     def _times_derivative(self, error: Value, a: Value, phi: str) -> Value:
         kernel, over = TIMES_DERIVATIVE[phi], TIMES_DERIVATIVE_IN_PLACE.get(phi)

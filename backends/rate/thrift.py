@@ -65,8 +65,8 @@ def _normalised_input(
     activity: Value, producers: dict[Value, Operation], readers: dict[Value, list[Operation]]
 ) -> Operation | None:
     """The normalisation right before φ, if what it takes in is kept for other reasons."""
-    phi = producers[activity]
-    normalisation = producers.get(phi.inputs[0]) if phi.kind == "phi" else None
+    phi = producers.get(activity)
+    normalisation = producers.get(phi.inputs[0]) if phi and phi.kind == "phi" else None
     if normalisation is None or normalisation.kind != "normalise":
         return None
     z = normalisation.inputs[0]

@@ -41,10 +41,10 @@ def test_local_gate_without_a_stand_in(activation):
 
 
 def test_shared_gate_uses_the_activity_that_stands_in():
-    """ASAP, k = 2: x stands in for h_1 and h_2, so φ′ is that of x."""
+    """ASAP, k = 2: x stands in for h_1 and h_2, so φ′ is taken at x."""
     net = network("asap", "tanh", gate="shared")
     s = net.signals(X, Y)
-    expected = fed_back(net, s, "delta_output", "delta_h2") * (1 - X**2)
+    expected = fed_back(net, s, "delta_output", "delta_h2") * (1 - torch.tanh(X) ** 2)
     torch.testing.assert_close(s["delta_h2"], expected)
     net.step(X, Y)
     torch.testing.assert_close(net.weights["h1 -> h2"].grad, s["delta_h2"].T @ X)
@@ -53,7 +53,7 @@ def test_shared_gate_uses_the_activity_that_stands_in():
 def test_local_gate_with_a_stand_in():
     net = network("asap", "tanh", gate="local")
     s = net.signals(X, Y)
-    expected = fed_back(net, s, "delta_h2", "delta_h1") * (1 - X**2)
+    expected = fed_back(net, s, "delta_h2", "delta_h1") * (1 - torch.tanh(X) ** 2)
     torch.testing.assert_close(s["delta_h1"], expected)
     net.step(X, Y)
     taught = s["delta_h2"] * (1 - s["h2"] ** 2)
