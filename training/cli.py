@@ -28,6 +28,7 @@ CUT_OFF = 141
 COMMANDS = {
     "check": "say which neurons a rule connects in both directions",
     "train": "train a circuit as rates",
+    "bench": "step time and memory of each rule against plain autograd",
     "demo": "the tour on handwritten digits, with a report to look at",
 }
 

@@ -14,7 +14,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the report (default: %(default)s)",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer epochs and seeds, to see the report in seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer epochs and seeds, to see the report in seconds"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

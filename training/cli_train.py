@@ -21,8 +21,11 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule
 
 from . import recipes
+from .checkpoint import CHECKPOINT
 from .dataset import DataSet
-from .loop import fit, floor_accuracy, train, wire
+from .errors import ConfigError
+from .fitting import check_decay, fit, wire
+from .loop import floor_accuracy, train
 from .recipes import Recipe
 from .records import RunFolder, RunResult, jsonable
 
@@ -47,6 +50,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for metrics and result, without a run in it (default: a new one in runs/)",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out after its last finished epoch; settings as before",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     for key, described in recipes.recipe_keys().items():
         _add_key(parser, key, described.metadata, described.default)
@@ -59,7 +67,7 @@ def _add_key(
     help = about["help"]
     if about["choices"]:
         help += f": {', '.join(about['choices'])}"
-    if default not in (None, False):
+    if default not in (None, False, ()):
         help += f" (default: {default})"
     if recipes.is_switch(key):
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=help)
@@ -73,12 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         circuit, rule = recipe.make_circuit(), recipe.make_rule()
         wired = wire(circuit, rule)
+        check_decay(wired, recipe.config)
         data = fit(recipe.load_data(wired.inputs[0].shape), wired)
-        folders = _folders(arguments.out or _new_folder(recipe), recipe)
+        if arguments.resume and arguments.out is None:
+            raise ConfigError("--resume needs the folder of the run: name it with --out")
+        folders = _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
         try:
             results = _train_all(recipe, circuit, rule, data, folders)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Metrics so far are in {_common(folders)}") from None
+            raise KeyboardInterrupt(
+                f"Metrics so far are in {_common(folders)}; go on with --resume"
+            ) from None
     if arguments.json:
         print(json.dumps(_as_dict(results, _common(folders)), allow_nan=False))
     else:
@@ -103,11 +116,17 @@ def _train_all(
     results = []
     for i, folder in enumerate(folders):
         config = replace(recipe.config, seed=recipe.config.seed + i)
+        # Without --resume no folder gets here that holds a run.
+        resume = RunFolder.holds_run(folder)
         floor = None
-        if recipe.floor:
+        if recipe.floor and not (folder / CHECKPOINT).exists():  # which has it
             floor = floor_accuracy(circuit, data, config)
         notify = _tell if i == 0 else _keep_quiet
-        results.append(train(circuit, rule, data, config, out=folder, floor=floor, notify=notify))
+        results.append(
+            train(
+                circuit, rule, data, config, out=folder, floor=floor, notify=notify, resume=resume
+            )
+        )
     return results
 
 
@@ -127,15 +146,24 @@ def _new_folder(recipe: Recipe) -> Path:
     return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.data}-{rule}"
 
 
-def _folders(out: Path, recipe: Recipe) -> list[Path]:
-    """One a seed; made now, so that a folder that cannot be used is known before training."""
+def _folders(out: Path, recipe: Recipe, resume: bool) -> list[Path]:
+    """One a seed; made now, so that a folder that cannot be used is known before training.
+
+    When several seeds are resumed, some may be finished and others not have begun.
+    """
     if recipe.seeds == 1:
         folders = [out]
     else:
         seeds = range(recipe.config.seed, recipe.config.seed + recipe.seeds)
         folders = [out / f"seed{seed}" for seed in seeds]
+    begun = [folder for folder in folders if RunFolder.holds_run(folder)]
+    if resume and not begun:
+        RunFolder.check_resumable(folders[0])
     for folder in folders:
-        RunFolder.check_free(folder)
+        if resume and folder in begun:
+            RunFolder.check_resumable(folder)
+        else:
+            RunFolder.check_free(folder)
     return folders
 
 

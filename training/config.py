@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import cos, isfinite, pi
+from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 import torch
 
 from .batches import AUGMENTATIONS
 from .errors import ConfigError
+from .schedules import Factor, constant, cosine, milestones, steps, warmed_up
 
-OPTIMIZERS = ("sgd", "adam")
+PATHS = ("forward", "feedback")
+OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -20,6 +22,15 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field that explains itself, here and on the command line."""
     return field(default=default, metadata={"help": help, "choices": choices})
+
+
+_AT_LEAST_1 = (
+    "epochs batch_size step_epochs feedback_step_epochs spontaneous_every spontaneous_batches"
+).split()
+_AT_LEAST_0 = (
+    "lr feedback_lr weight_decay feedback_weight_decay step_factor feedback_step_factor "
+    "warmup_epochs feedback_warmup_epochs spontaneous_warmup_epochs seed"
+).split()
 
 
 @dataclass(frozen=True)
@@ -32,20 +43,27 @@ class TrainConfig:
     epochs: int = option(20, "passes over the training data")
     batch_size: int = option(64, "samples a step")
     lr: float = option(0.01, "learning rate")
-    momentum: float = option(0.9, "momentum of SGD")
+    momentum: float = option(0.9, "momentum of SGD and Batch-Manhattan")
     nesterov: bool = option(False, "Nesterov's form of momentum")
     weight_decay: float = option(1e-4, "decay of the weights")
     optimizer: str = option("sgd", "optimizer of the forward path", OPTIMIZERS)
     schedule: str = option("constant", "course of the learning rate", SCHEDULES)
     step_epochs: int = option(10, "schedule step: epochs between steps")
     step_factor: float = option(0.1, "schedule step: factor of each step")
+    milestones: tuple[int, ...] = option((), "schedule step: steps after these epochs instead")
+    warmup_epochs: int = option(0, "epochs over which the learning rate first rises")
+    label_smoothing: float = option(0.0, "part of each target spread over all classes")
     feedback_lr: float | None = option(None, "learning rate of the feedback path")
     feedback_momentum: float | None = option(None, "momentum of the feedback path")
+    feedback_nesterov: bool | None = option(None, "Nesterov's form in the feedback path")
     feedback_weight_decay: float | None = option(None, "decay of the feedback path")
     feedback_optimizer: str | None = option(None, "optimizer of the feedback path", OPTIMIZERS)
     feedback_schedule: str | None = option(None, "schedule of the feedback path", SCHEDULES)
     feedback_step_epochs: int | None = option(None, "its epochs between steps")
     feedback_step_factor: float | None = option(None, "its factor of each step")
+    feedback_milestones: tuple[int, ...] | None = option(None, "its milestones")
+    feedback_warmup_epochs: int | None = option(None, "its epochs of warm-up")
+    unequal_decay: bool = option(False, "let pairs of weights that change alike decay differently")
     spontaneous_every: int = option(1, "steps between spells of spontaneous activity")
     spontaneous_batches: int = option(1, "batches of spontaneous activity in a spell")
     spontaneous_warmup_epochs: int = option(0, "epochs of spontaneous activity before the first")
@@ -56,22 +74,17 @@ class TrainConfig:
     dtype: str = option("float32", "floating point type", tuple(DTYPES))
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "spontaneous_every", "spontaneous_batches"):
+        for name in _AT_LEAST_1:
             self._at_least(name, 1)
-        for name in ("step_epochs", "feedback_step_epochs"):
-            self._at_least(name, 1)
-        for name in ("lr", "weight_decay", "feedback_lr", "feedback_weight_decay"):
+        for name in _AT_LEAST_0:
             self._at_least(name, 0)
-        for name in ("spontaneous_warmup_epochs", "seed", "step_factor", "feedback_step_factor"):
-            self._at_least(name, 0)
-        for name in ("momentum", "feedback_momentum", "validation"):
+        for name in ("momentum", "feedback_momentum", "validation", "label_smoothing"):
             self._fraction(name)
         for name, described in self.__dataclass_fields__.items():
             self._choice(name, described.metadata["choices"])
-        if self.nesterov and 0 in (self.momentum, self.feedback_momentum):
-            raise ConfigError(
-                "nesterov needs a momentum above 0. Set momentum=0.9, or leave it out"
-            )
+        for path in PATHS:
+            self._check_nesterov(path)
+            self._check_course(path)
         self._check_device()
 
     def _at_least(self, name: str, low: int) -> None:
@@ -88,6 +101,32 @@ class TrainConfig:
         value = getattr(self, name)
         if choices and value is not None and value not in choices:
             raise ConfigError(f"{name} = {value!r}, expected one of {', '.join(choices)}")
+
+    def _check_nesterov(self, path: str) -> None:
+        if self.of_path(path, "optimizer") == "adam" or not self.of_path(path, "nesterov"):
+            return
+        if self.of_path(path, "momentum") == 0:
+            prefix = _prefix(path)
+            raise ConfigError(
+                f"{prefix}nesterov needs a momentum above 0. Set {prefix}momentum = 0.9, or "
+                f"{prefix}nesterov = no"
+            )
+
+    def _check_course(self, path: str) -> None:
+        prefix, at = _prefix(path), getattr(self, f"{_prefix(path)}milestones") or ()
+        if any(epoch < 1 for epoch in at) or any(b <= a for a, b in pairwise(at)):
+            raise ConfigError(f"{prefix}milestones = {at}, expected rising numbers from 1 on")
+        schedule = self.of_path(path, "schedule")
+        if at and schedule != "step":
+            raise ConfigError(
+                f"{prefix}milestones = {at}, but the schedule is {schedule!r}. Set "
+                f"{prefix}schedule = 'step', or leave them out"
+            )
+        warmup = self.of_path(path, "warmup_epochs")
+        if warmup >= self.epochs:
+            raise ConfigError(
+                f"{prefix}warmup_epochs = {warmup}, expected fewer than the {self.epochs} epochs"
+            )
 
     def _check_device(self) -> None:
         try:
@@ -106,12 +145,32 @@ class TrainConfig:
         own = getattr(self, f"feedback_{name}") if path == "feedback" else None
         return getattr(self, name) if own is None else own
 
-    def factor(self, path: str) -> Callable[[int], float]:
-        """What multiplies the learning rate in each epoch, counted from 0."""
+    def factor(self, path: str) -> Factor:
+        """What multiplies the learning rate in each epoch, counted from 0.
+
+        A cosine spans the epochs after the warm-up; steps are counted from the start of the run.
+        """
+        warmup = self.of_path(path, "warmup_epochs")
+        return warmed_up(self._course(path, warmup), warmup) if warmup else self._course(path, 0)
+
+    def _course(self, path: str, warmup: int) -> Factor:
         schedule = self.of_path(path, "schedule")
         if schedule == "cosine":
-            return lambda epoch: 0.5 * (1 + cos(pi * min(epoch, self.epochs) / self.epochs))
+            course = cosine(self.epochs - warmup)
+            return lambda epoch: course(max(0, epoch - warmup))
         if schedule == "step":
-            every, step = self.of_path(path, "step_epochs"), self.of_path(path, "step_factor")
-            return lambda epoch: step ** (epoch // every)
-        return lambda epoch: 1.0
+            factor, at = self.of_path(path, "step_factor"), self._milestones(path)
+            return (
+                milestones(at, factor) if at else steps(self.of_path(path, "step_epochs"), factor)
+            )
+        return constant
+
+    def _milestones(self, path: str) -> tuple[int, ...]:
+        # A feedback path that states its own epochs between steps does not want the other's.
+        if path == "feedback" and self.feedback_milestones is None and self.feedback_step_epochs:
+            return ()
+        return self.of_path(path, "milestones")
+
+
+def _prefix(path: str) -> str:
+    return "feedback_" if path == "feedback" else ""

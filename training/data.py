@@ -12,8 +12,12 @@ import torch
 from .dataset import DataSet, Split
 from .errors import DataError
 from .formats import read_cifar_batch, read_idx_pair
+from .svhn import read_svhn
 
 DATA_DIR_VARIABLE = "ONEWAY_DATA_DIR"
+
+# Training part, test part, number of classes.
+Reader = Callable[[Path], tuple[Split, Split, int]]
 
 
 def load_data(
@@ -28,12 +32,15 @@ def load_data(
 
     Parameters
     ----------
-    name : {"digits", "mnist", "fashion-mnist", "cifar10"}
-        `digits`, scikit-learn's 1,797 images of 8×8 pixels, needs no file.
+    name : str
+        One of `READERS`. `digits`, scikit-learn's 1,797 images of 8×8 pixels, needs no file;
+        `mnist`, `fashion-mnist`, `svhn` (cropped digits), `cifar10`, `cifar100` (fine labels) and
+        `tiny-imagenet` (tested on its validation images) are read from their official files.
     data_dir : path, optional
         Folder with the official files, plain or ``.gz``: directly in it or in torchvision's
-        layout (``MNIST/raw``, ``FashionMNIST/raw``, ``cifar-10-batches-py``). By default the
-        environment variable ``ONEWAY_DATA_DIR``.
+        layout (``MNIST/raw``, ``FashionMNIST/raw``, ``cifar-10-batches-py``, ``cifar-100-python``,
+        ``tiny-imagenet-200``). By default the environment variable ``ONEWAY_DATA_DIR``. Tiny
+        ImageNet's images, once decoded, are kept there if the folder can be written.
     shape : tuple of int, optional
         Of the circuit's input; samples are images unless it is flat.
     limit : int or (int, int), optional
@@ -55,8 +62,8 @@ def load_data(
     reader = READERS.get(name)
     if reader is None:
         raise DataError(f"no data set {name!r}; there are {', '.join(READERS)}")
-    train, test = reader(_folder(name, data_dir))
-    data = DataSet.from_arrays(name, train, test, classes=10).fitted(shape)
+    train, test, classes = reader(_folder(name, data_dir))
+    data = DataSet.from_arrays(name, train, test, classes).fitted(shape)
     if limit is not None:
         data = data.limited(*((limit,) if isinstance(limit, int) else limit))
     return data.to(device)
@@ -77,7 +84,7 @@ def _folder(name: str, data_dir: str | Path | None) -> Path:
     return folder
 
 
-def _digits(_: Path) -> tuple[Split, Split]:
+def _digits(_: Path) -> tuple[Split, Split, int]:
     # Slow to import, and only this data set needs it.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -87,13 +94,13 @@ def _digits(_: Path) -> tuple[Split, Split]:
     train_x, test_x, train_y, test_y = train_test_split(
         images, y, test_size=360, stratify=y, random_state=0
     )
-    return (train_x, train_y), (test_x, test_y)
+    return (train_x, train_y), (test_x, test_y), 10
 
 
-def _idx_reader(name: str, subfolder: str) -> Callable[[Path], tuple[Split, Split]]:
-    def read(folder: Path) -> tuple[Split, Split]:
+def _idx_reader(name: str, subfolder: str) -> Reader:
+    def read(folder: Path) -> tuple[Split, Split, int]:
         places = (folder / subfolder / "raw", folder / subfolder, folder / "raw", folder)
-        return tuple(  # type: ignore[return-value]
+        train, test = (
             read_idx_pair(
                 _find(name, places, f"{part}-images-idx3-ubyte"),
                 _find(name, places, f"{part}-labels-idx1-ubyte"),
@@ -101,18 +108,44 @@ def _idx_reader(name: str, subfolder: str) -> Callable[[Path], tuple[Split, Spli
             )
             for part in ("train", "t10k")
         )
+        return train, test, 10
 
     return read
 
 
-def _cifar10(folder: Path) -> tuple[Split, Split]:
+def _cifar10(folder: Path) -> tuple[Split, Split, int]:
     places = (folder / "cifar-10-batches-py", folder)
     batches = [
         read_cifar_batch(_find("cifar10", places, f"data_batch_{i}", packed=False))
         for i in range(1, 6)
     ]
-    train = tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
-    return train, read_cifar_batch(_find("cifar10", places, "test_batch", packed=False))
+    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    return (x, y), read_cifar_batch(_find("cifar10", places, "test_batch", packed=False)), 10
+
+
+def _cifar100(folder: Path) -> tuple[Split, Split, int]:
+    places = (folder / "cifar-100-python", folder)
+    train, test = (
+        read_cifar_batch(_find("cifar100", places, part, packed=False), "fine_labels", 100)
+        for part in ("train", "test")
+    )
+    return train, test, 100
+
+
+def _svhn(folder: Path) -> tuple[Split, Split, int]:
+    places = (folder / "SVHN", folder / "svhn", folder)
+    train, test = (
+        read_svhn(_find("svhn", places, f"{part}_32x32.mat", packed=False))
+        for part in ("train", "test")
+    )
+    return train, test, 10
+
+
+def _tiny_imagenet(folder: Path) -> tuple[Split, Split, int]:
+    from .tiny_imagenet import read_tiny_imagenet  # only this data set needs Pillow
+
+    places = (folder / "tiny-imagenet-200", folder)
+    return read_tiny_imagenet(_find("tiny-imagenet", places, "wnids.txt", packed=False).parent)
 
 
 def _find(name: str, places: tuple[Path, ...], file: str, packed: bool = True) -> Path:
@@ -127,9 +160,12 @@ def _find(name: str, places: tuple[Path, ...], file: str, packed: bool = True) -
     )
 
 
-READERS: dict[str, Callable[[Path], tuple[Split, Split]]] = {
+READERS: dict[str, Reader] = {
     "digits": _digits,
     "mnist": _idx_reader("mnist", "MNIST"),
     "fashion-mnist": _idx_reader("fashion-mnist", "FashionMNIST"),
+    "svhn": _svhn,
     "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "tiny-imagenet": _tiny_imagenet,
 }

@@ -1,4 +1,4 @@
-"""Readers of the official files: idx (MNIST, Fashion-MNIST) and CIFAR-10's Python batches.
+"""Readers of the official files: idx (MNIST, Fashion-MNIST) and CIFAR's Python batches.
 
 A damaged file raises `DataError` with what was expected and found, before any pixel is used.
 """
@@ -80,20 +80,32 @@ def read_idx_pair(images: Path, labels: Path, pixels: tuple[int, int]) -> tuple[
     return x[:, None], check_labels(labels, y, 10)
 
 
-def read_cifar_batch(path: Path) -> tuple[Bytes, Labels]:
-    """One batch of ``cifar-10-batches-py``: images (N, 3, 32, 32) and labels."""
+def read_cifar_batch(
+    path: Path, labelled: str = "labels", classes: int = 10
+) -> tuple[Bytes, Labels]:
+    """One batch of CIFAR's Python version: images (N, 3, 32, 32) and labels.
+
+    Parameters
+    ----------
+    path : Path
+    labelled : {"labels", "fine_labels", "coarse_labels"}
+        Key of the labels: the first in CIFAR-10, the others in CIFAR-100.
+    classes : int
+    """
     batch = _unpickle(path)
-    if not isinstance(batch, dict) or not {"data", "labels"} <= batch.keys():
+    if not isinstance(batch, dict) or not {"data", labelled} <= batch.keys():
         found = sorted(map(str, batch)) if isinstance(batch, dict) else type(batch).__name__
-        raise DataError(f"{path}: holds {found}, expected a batch with 'data' and 'labels'")
-    data, labels = batch["data"], batch["labels"]
+        raise DataError(f"{path}: holds {found}, expected a batch with 'data' and {labelled!r}")
+    data, labels = batch["data"], batch[labelled]
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
         kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data)
         raise DataError(f"{path}: 'data' is {kind}, expected uint8 (N, 3072)")
     if not isinstance(labels, list) or len(labels) != len(data):
         n = len(labels) if isinstance(labels, list) else type(labels).__name__
-        raise DataError(f"{path}: 'labels' has {n}, expected a list of {len(data)}, one an image")
-    return data.reshape(-1, 3, 32, 32), check_labels(path, labels, 10)
+        raise DataError(
+            f"{path}: {labelled!r} has {n}, expected a list of {len(data)}, one an image"
+        )
+    return data.reshape(-1, 3, 32, 32), check_labels(path, labels, classes)
 
 
 def check_labels(path: Path, labels: Sequence[int] | Bytes, classes: int) -> Labels:
@@ -120,9 +132,7 @@ _NAMED_IN_BATCHES = {
 class _BatchUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMED_IN_BATCHES:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which no CIFAR-10 batch needs"
-            )
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR batch needs")
         return super().find_class(module, name)
 
 
@@ -133,4 +143,4 @@ def _unpickle(path: Path) -> Any:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     # A damaged pickle can fail in any of its instructions, with whatever that one raises.
     except Exception as error:
-        raise DataError(f"{path}: not a readable CIFAR-10 batch ({error}). {_AGAIN}") from error
+        raise DataError(f"{path}: not a readable CIFAR batch ({error}). {_AGAIN}") from error

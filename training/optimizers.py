@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.optim import SGD, Adam, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
-from .config import TrainConfig
+from .batch_manhattan import BatchManhattan
+from .config import PATHS, TrainConfig
+from .schedules import Factor, constant
 
-PATHS = ("forward", "feedback")
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "batch_manhattan": BatchManhattan,
+}
 
 
 class Optimizers:
@@ -26,17 +31,20 @@ class Optimizers:
     """
 
     def __init__(self, groups: Callable[..., list[dict[str, Any]]], config: TrainConfig) -> None:
-        self._schedulers: dict[str, LambdaLR] = {}
+        self.epoch = 0
         self._optimizers: dict[str, Optimizer] = {}
+        self._factors: dict[str, Factor] = {}
         by_path: dict[str, list[dict[str, Any]]] = {}
         for group in groups(**{path: _settings(path, config) for path in PATHS}):
             by_path.setdefault(group["path"], []).append(group)
         for path, mine in by_path.items():
-            scheduled = path in PATHS
-            adam = scheduled and config.of_path(path, "optimizer") == "adam"
-            optimizer = self._optimizers[path] = (Adam if adam else SGD)(mine, lr=config.lr)
-            factor = config.factor(path) if scheduled else lambda epoch: 1.0
-            self._schedulers[path] = LambdaLR(optimizer, factor)
+            kind = config.of_path(path, "optimizer") if path in PATHS else "sgd"
+            optimizer = OPTIMIZERS[kind](mine, lr=config.lr)  # type: ignore[call-arg]
+            self._optimizers[path] = optimizer
+            self._factors[path] = config.factor(path) if path in PATHS else constant
+            for group in optimizer.param_groups:
+                group["full_lr"] = group["lr"]
+        self._set_rates()
 
     def step(self) -> None:
         """Apply the gradients; each step of the network replaces them all."""
@@ -45,18 +53,38 @@ class Optimizers:
 
     def next_epoch(self) -> None:
         """Set the learning rates of the next epoch."""
-        for scheduler in self._schedulers.values():
-            scheduler.step()
+        self.epoch += 1
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        for path, optimizer in self._optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = group["full_lr"] * self._factors[path](self.epoch)
 
     @property
     def rates(self) -> dict[str, float]:
         """Path → learning rate in force."""
         return {path: o.param_groups[0]["lr"] for path, o in self._optimizers.items()}
 
+    # -- checkpoints -----------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimizers remember of earlier steps. Their settings belong to the config."""
+        remembered = {path: o.state_dict()["state"] for path, o in self._optimizers.items()}
+        return {"epoch": self.epoch, "remembered": remembered}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, read back as JSON with text for the numbers of parameters."""
+        for path, optimizer in self._optimizers.items():
+            groups = optimizer.state_dict()["param_groups"]
+            mine = {int(number): memory for number, memory in state["remembered"][path].items()}
+            optimizer.load_state_dict({"state": mine, "param_groups": groups})
+        self.epoch = state["epoch"]
+        self._set_rates()
+
 
 def _settings(path: str, config: TrainConfig) -> dict[str, Any]:
     names = ["lr", "weight_decay"]
-    if config.of_path(path, "optimizer") == "sgd":
-        names.append("momentum")
-    settings = {name: config.of_path(path, name) for name in names}
-    return settings | ({"nesterov": config.nesterov} if "momentum" in settings else {})
+    if config.of_path(path, "optimizer") != "adam":
+        names += ["momentum", "nesterov"]
+    return {name: config.of_path(path, name) for name in names}

@@ -109,10 +109,10 @@ def _kinds() -> dict[str, type]:
 
 
 def _plain(hint: Any) -> type:
-    """`float` of ``float | None``."""
+    """`float` of ``float | None``, `tuple` of ``tuple[int, ...]``."""
     if get_origin(hint) is UnionType:
-        return next(kind for kind in get_args(hint) if kind is not NoneType)
-    return hint
+        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
+    return get_origin(hint) or hint
 
 
 def known(key: str) -> str:
@@ -133,6 +133,8 @@ def parse(key: str, text: str) -> Any:
     """A value written on the command line, as the type of its key."""
     kind = _kinds()[known(key)]
     try:
+        if kind is tuple:
+            return tuple(int(number) for number in text.split(",") if number.strip())
         return _WORDS[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{key} = {text!r}, expected {_wanted(kind)}") from error
@@ -145,13 +147,21 @@ def check(key: str, value: Any) -> Any:
         return str(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is tuple and isinstance(value, list) and all(type(item) is int for item in value):
+        return tuple(value)
     if type(value) is not kind:
         raise ConfigError(f"{key} = {value!r}, expected {_wanted(kind)}")
     return value
 
 
 def _wanted(kind: type) -> str:
-    names = {int: "a whole number", float: "a number", bool: "yes or no", str: "text"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        bool: "yes or no",
+        str: "text",
+        tuple: "whole numbers, as in 30,60,80",
+    }
     return names[kind]
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
+from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
-from .errors import ConfigError
+from .errors import ConfigError, DataError, TrainingError
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+_FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,20 @@ class RunResult:
 
 
 class RunFolder:
-    """The folder of one run. It is never used for a second one, so nothing in it is lost."""
+    """The folder of one run. It is never used for a second one, so nothing in it is lost.
 
-    def __init__(self, path: str | Path) -> None:
+    Parameters
+    ----------
+    path : path
+    resume : bool
+        Whether to go on with the run that the folder holds.
+    """
+
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = Path(path)
+        if resume:
+            self.check_resumable(self.path)
+            return
         self.check_free(self.path)
         try:
             (self.path / METRICS).touch(exist_ok=False)
@@ -103,14 +116,35 @@ class RunFolder:
             raise _unwritable(self.path, error) from error
 
     @staticmethod
+    def holds_run(path: Path) -> bool:
+        return any((path / name).exists() for name in _FILES)
+
+    @staticmethod
+    def check_resumable(path: Path) -> None:
+        """Complain if the folder holds no run that can go on."""
+        if not RunFolder.holds_run(path):
+            raise ConfigError(
+                f"folder {str(path)!r} holds no run to resume. Name that of the run with --out, or "
+                "start a new run without --resume"
+            )
+        metrics = path / METRICS
+        if not (path / CHECKPOINT).exists() and metrics.exists() and metrics.stat().st_size:
+            raise ConfigError(
+                f"folder {str(path)!r} holds metrics, but no {CHECKPOINT} to resume from. Choose "
+                "another folder with --out; nothing was changed"
+            )
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise _unwritable(path, PermissionError(13, "Permission denied"))
+
+    @staticmethod
     def check_free(path: Path) -> None:
         """Make the folder; complain if it cannot be made or holds a run."""
-        there = [name for name in (CONFIG, METRICS, RESULT) if (path / name).exists()]
+        there = [name for name in _FILES if (path / name).exists()]
         there += sorted(seed.name for seed in path.glob("seed*") if (seed / METRICS).exists())
         if there:
             raise ConfigError(
                 f"output folder {str(path)!r} holds a run already ({', '.join(there)}). Choose "
-                "another one with --out; nothing was changed"
+                "another one with --out, or go on with --resume; nothing was changed"
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -123,12 +157,42 @@ class RunFolder:
         versions = {"python": platform.python_version(), "torch": torch.__version__}
         write_json(self.path / CONFIG, {**settings, "versions": versions})
 
+    def settings(self) -> dict[str, Any]:
+        """What `write_config` wrote; nothing where the run did not come so far."""
+        path = self.path / CONFIG
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except ValueError as error:
+            raise DataError(f"{str(path)!r} is damaged ({error}). Choose another folder") from error
+
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line, and see to it that it is on disk before the next epoch starts."""
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(jsonable(record), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def rewrite_metrics(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Replace all lines: those of epochs after the checkpoint will come again."""
+        lines = [json.dumps(jsonable(record), allow_nan=False) + "\n" for record in records]
+        _write_text(self.path / METRICS, "".join(lines))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / CHECKPOINT
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        try:
+            write_checkpoint(self.checkpoint, state)
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(
+                f"the checkpoint in {str(self.path)!r} cannot be written ({error}). Make room, "
+                "then go on from the one before with --resume"
+            ) from error
+
+    def saved(self) -> dict[str, Any] | None:
+        """The state at the last checkpoint; None where the run was cut short before the first."""
+        return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
 
     def write_result(self, result: RunResult) -> None:
         write_json(self.path / RESULT, result.as_dict())
@@ -143,9 +207,13 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a file whole or not at all, through a temporary name beside it."""
+    _write_text(path, json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

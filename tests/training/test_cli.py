@@ -215,6 +215,15 @@ BAD = {
     ),
     "epochs": ([*QUICK, "--rule", "fa", "--epochs", "-3"], "epochs = -3, expected at least 1"),
     "number": ([*QUICK, "--rule", "fa", "--lr", "fast"], "lr = 'fast', expected a number"),
+    "milestones": (
+        [*QUICK, "--rule", "fa", "--schedule", "step", "--milestones", "2,x"],
+        "milestones = '2,x', expected whole numbers",
+    ),
+    "warm-up": ([*QUICK, "--rule", "fa", "--warmup-epochs", "2"], "expected fewer than the 2"),
+    "decay": (
+        [*QUICK, "--rule", "kp", "--floor", "--feedback-weight-decay", "0.1"],
+        "feedback_weight_decay = 0.1: they would never align",
+    ),
     "limit": ([*QUICK, "--rule", "fa", "--limit", "1,2,3"], "limit = '1,2,3', expected a number"),
     "seeds": ([*QUICK, "--rule", "fa", "--seeds", "0"], "seeds = 0, expected at least 1"),
     "diverged": ([*QUICK, "--rule", "fa", "--lr", "1e30"], "the loss is not finite any more"),
@@ -279,6 +288,6 @@ def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert err == f"oneway: interrupted. Metrics so far are in {tmp_path}\n"
+    assert err == f"oneway: interrupted. Metrics so far are in {tmp_path}; go on with --resume\n"
     records = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))

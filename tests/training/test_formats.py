@@ -8,11 +8,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from official_files import cifar_batch, idx_bytes, write_cifar10, write_idx_set
+from official_files import (
+    cifar100_batch,
+    cifar_batch,
+    idx_bytes,
+    svhn_arrays,
+    write_cifar10,
+    write_cifar100,
+    write_idx_set,
+    write_svhn,
+)
+from scipy.io import savemat
 
 from oneway.training.data import load_data
 from oneway.training.errors import DataError
 from oneway.training.formats import read_cifar_batch, read_idx
+from oneway.training.svhn import read_svhn
 
 
 @pytest.mark.parametrize("layout", ["MNIST/raw", "MNIST", "raw", "."])
@@ -111,8 +122,8 @@ def test_pickle_that_calls_something_is_refused_before_it_does(tmp_path):
 
 BATCH = cifar_batch(3, 0)
 WRONG_BATCHES = {
-    "truncated": (pickle.dumps(BATCH, protocol=2)[:-30], "not a readable CIFAR-10 batch"),
-    "no pickle": (b"hello", "not a readable CIFAR-10 batch"),
+    "truncated": (pickle.dumps(BATCH, protocol=2)[:-30], "not a readable CIFAR batch"),
+    "no pickle": (b"hello", "not a readable CIFAR batch"),
     "keys": (pickle.dumps({"fine_labels": []}), r"holds \['fine_labels'\], expected"),
     "type": (pickle.dumps([1]), "holds list, expected"),
     "columns": (
@@ -135,6 +146,63 @@ def test_wrong_cifar_batch_is_refused(tmp_path, case):
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"data_batch_3: .*{complaint}"):
         read_cifar_batch(path)
+
+
+@pytest.mark.parametrize("layout", ["cifar-100-python", "."])
+def test_cifar100_has_its_fine_labels(tmp_path, layout):
+    write_cifar100(tmp_path / layout)
+    data = load_data("cifar100", tmp_path)
+    assert (data.train_x.shape, data.test_x.shape) == ((6, 3, 32, 32), (3, 3, 32, 32))
+    assert data.classes == 100 and data.train_y.tolist() == [60, 67, 74, 81, 88, 95]
+    third = cifar100_batch(6, 0)["data"][2]
+    assert data.train_x[2, 2, 31].tolist() == third[-32:].tolist()
+
+
+def test_cifar10_is_no_cifar100(tmp_path):
+    (tmp_path / "train").write_bytes(pickle.dumps(BATCH, protocol=2))
+    (tmp_path / "test").write_bytes(pickle.dumps(BATCH, protocol=2))
+    with pytest.raises(DataError, match="expected a batch with 'data' and 'fine_labels'"):
+        load_data("cifar100", tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["SVHN", "."])
+def test_svhn_images_stand_upright_and_ten_means_zero(tmp_path, layout):
+    write_svhn(tmp_path / layout)
+    data = load_data("svhn", tmp_path)
+    assert (data.train_x.shape, data.test_x.shape) == ((12, 3, 32, 32), (10, 3, 32, 32))
+    assert data.train_y.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
+    assert data.classes == 10
+    x = svhn_arrays(12, 0)["X"]
+    assert data.train_x[4, 1, 3].tolist() == x[3, :, 1, 4].tolist()
+
+
+SVHN = svhn_arrays(3, 0)
+WRONG_SVHN = {
+    "not a mat": (b"hello", "not a readable .mat file"),
+    "cut": ("cut", "not a readable .mat file"),
+    "other arrays": ({"Z": SVHN["X"]}, "holds no X and no y. Is it one of SVHN's cropped"),
+    "samples first": (
+        {**SVHN, "X": SVHN["X"].transpose(3, 0, 1, 2)},
+        r"'X' is uint8 \(3, 32, 32, 3\), expected uint8 \(32, 32, 3, N\)",
+    ),
+    "floating": ({**SVHN, "X": SVHN["X"] / 255}, r"'X' is float64 \(32"),
+    "number": ({**SVHN, "y": SVHN["y"][:2]}, "'y' has 2 labels, expected 3"),
+    "zero": ({**SVHN, "y": SVHN["y"] - 1}, "labels from 0, expected 1 to 10"),
+    "eleven": ({**SVHN, "y": SVHN["y"] + 8}, "labels from 9 to 11, expected 0 to 10"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SVHN)
+def test_wrong_svhn_file_is_refused(tmp_path, case):
+    content, complaint = WRONG_SVHN[case]
+    path = tmp_path / "train_32x32.mat"
+    savemat(path, content if isinstance(content, dict) else SVHN)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == "cut":
+        path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(DataError, match=f"train_32x32.mat: .*{complaint}"):
+        read_svhn(path)
 
 
 @pytest.mark.data

@@ -18,9 +18,9 @@ from oneway.training import (
     load_data,
     train,
 )
-from oneway.training.loop import generators
 from oneway.training.published import published_accuracy
 from oneway.training.records import RunFolder
+from oneway.training.run import generators
 
 CIRCUIT = mlp((64, 20, 10))
 CONFIG = TrainConfig(epochs=2, lr=0.02)
@@ -57,7 +57,7 @@ def test_accuracy_does_not_depend_on_the_batches_it_is_measured_in(digits, monke
     """Batch norm uses its running statistics there, and measuring does not change them."""
     circuit = mlp((64, 20, 10), norm="before")
     whole = train(circuit, parse_rule("bp"), digits, CONFIG)
-    monkeypatch.setattr("oneway.training.loop.EVALUATION_BATCH", 3)
+    monkeypatch.setattr("oneway.training.run.EVALUATION_BATCH", 3)
     assert curve(train(circuit, parse_rule("bp"), digits, CONFIG)) == curve(whole)
 
 
@@ -145,6 +145,7 @@ def test_folder_holds_settings_metrics_and_result(digits, tmp_path):
     result = train(CIRCUIT, parse_rule("asap,k=1"), digits, CONFIG, out=tmp_path / "a" / "b")
     folder = tmp_path / "a" / "b"
     assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoint.safetensors",
         "config.json",
         "metrics.jsonl",
         "result.json",

@@ -91,9 +91,7 @@ def test_two_inputs():
     out = wiring.population("output", (2,))
     for name in ("left", "right"):
         wiring.connect(wiring.population(name, (4,)), out, AllToAllConnector())
-    with pytest.raises(
-        WiringError, match=r"\['left', 'right'\]; .*takes exactly one"
-    ):
+    with pytest.raises(WiringError, match=r"\['left', 'right'\]; .*takes exactly one"):
         RateNetwork(wiring.build())
 
 

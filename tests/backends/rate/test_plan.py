@@ -29,8 +29,8 @@ def planned(rule, forward, n=4):
 # -- a schedule by hand ------------------------------------------------------------------------
 #
 #   x -square-> a -loss-> e        b = a + 1 is there before the loss and read after it,
-#   a -add-> b          \          c = b * e is the result; d is not read at all
-#   b, e -times-> c
+#   a -add-> b          \          result = c / 2; d is not read at all
+#   b, e -times-> c -half-> result
 
 
 def hand_written():
@@ -41,16 +41,17 @@ def hand_written():
     e = program.add("loss", torch.neg, a, label="e")[0]
     program.add("idle", torch.neg, a, label="d")
     c = program.add("times", torch.mul, b, e, label="c")[0]
-    program.result(("change", "weights", "c"), c)
+    half = program.add("half", lambda t: t / 2, c, label="f")[0]
+    program.result(("change", "weights", "f"), half)
     return program.finish()
 
 
 def test_hand_written_schedule():
     found = describe(hand_written(), {("x",): torch.ones(250)})  # 1000 bytes each
-    assert found.operations == ("square a", "add b", "loss e", "times c")
+    assert found.operations == ("square a", "add b", "loss e", "times c", "half f")
     assert found.loss_at == 2
-    assert found.held == (1000, 2000, 2000, 1000)
-    assert found.peaks == (1000, 2000, 3000, 3000)
+    assert found.held == (1000, 2000, 2000, 1000, 1000)
+    assert found.peaks == (1000, 2000, 3000, 3000, 2000)
     assert (found.kept_bytes, found.peak_bytes, found.peak_at) == (2000, 3000, 2)
     assert found.changes_bytes == 1000
     assert [(k.kind, k.label, k.bytes, k.made, k.freed, k.readers) for k in found.kept] == [
@@ -72,6 +73,17 @@ def test_a_view_is_one_piece_of_memory_and_lives_as_long_as_its_last_value():
     found = describe(program.finish(), {("x",): torch.ones(10, 25)})
     (kept,) = [k for k in found.kept if k.bytes == 1000]
     assert (kept.label, kept.made, kept.freed, kept.readers) == ("flat", 1, 4, (3, 4))
+
+
+def test_a_view_of_the_data_is_not_kept_by_the_step():
+    program = Program()
+    x = program.source(("x",))
+    flat = program.add("view", lambda t: t.view(-1), x, label="flat")[0]
+    e = program.add("loss", lambda t: t.sum(), x, label="e")[0]
+    program.result(("change", "weights", "w"), program.add("times", torch.mul, flat, e)[0])
+    found = describe(program.finish(), {("x",): torch.ones(10, 25)})
+    assert [k.label for k in found.kept] == ["e"]
+    assert found.held == (0, 4, 1000)
 
 
 # -- networks ----------------------------------------------------------------------------------

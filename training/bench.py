@@ -1,0 +1,186 @@
+"""`oneway bench`: step time and memory of learning rules against autograd.
+
+Same model, optimizer and batch, in one process and taking turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from oneway.analysis.traffic import activation_traffic
+from oneway.backends.rate.plan import Plan, plan_step
+from oneway.circuits import Circuit
+from oneway.rules import Rule, parse_rule
+
+from .contenders import (
+    AUTOGRAD,
+    BenchConfig,
+    plain_contender,
+    random_batch,
+    rate_network,
+    rule_contender,
+)
+from .errors import ConfigError
+from .progress import ProgressBar
+from .timing import Peak, Ratio, alternate, paired_ratio, peak
+
+
+@dataclass(frozen=True)
+class RuleMeasure:
+    """One rule's step against autograd's.
+
+    Parameters
+    ----------
+    rule : str
+    step_s : float
+        Median over rounds.
+    time : Ratio
+    peak : Peak
+    memory_ratio, total_ratio : float
+        Of the peaks of activity and of everything, to autograd's.
+    kept_bytes : int
+        What the plan holds when the loss is computed.
+    traffic_ratio : float
+        Activity that plasticity reads, against backpropagation (`analysis.traffic`).
+    """
+
+    rule: str
+    step_s: float
+    time: Ratio
+    peak: Peak
+    memory_ratio: float
+    total_ratio: float
+    kept_bytes: int
+    traffic_ratio: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A finished measurement."""
+
+    circuit: str
+    config: BenchConfig
+    autograd_s: float
+    autograd_spread: float
+    autograd_peak: Peak
+    rules: tuple[RuleMeasure, ...]
+
+    def images_per_s(self, step_s: float) -> float:
+        return self.config.batch / step_s
+
+
+def wire_all(circuit: Circuit, rules: Mapping[str, Rule]) -> dict[str, Circuit]:
+    """The circuit wired by each rule, before anything is measured."""
+    if circuit.target is not None:
+        raise ConfigError(
+            f"circuit {circuit.name!r} is wired already: give a forward circuit, which each rule "
+            "wires in turn"
+        )
+    return {name: rule.wire(circuit) for name, rule in rules.items()}
+
+
+def bench(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> Bench:
+    """Measure rules against autograd.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        A forward circuit.
+    rules : mapping
+        How the rule is called in the result → rule.
+    config : BenchConfig
+
+    Raises
+    ------
+    ConfigError, WiringError
+        Something does not fit or cannot be run; nothing was timed.
+    """
+    wired = wire_all(circuit, rules)
+    x, y = random_batch(circuit, config)
+    contenders = [plain_contender(circuit, config, x, y)]
+    contenders += [rule_contender(name, w, config, x, y) for name, w in wired.items()]
+    with ProgressBar("bench", config.repeats * len(contenders)) as progress:
+        seconds = alternate(contenders, config, progress.advance)
+    peaks = {c.name: peak(c, config.device) for c in contenders}
+    base_s, base = seconds.pop(AUTOGRAD), peaks.pop(AUTOGRAD)
+    traffic = activation_traffic(parse_rule("bp").wire(circuit))
+    measures = tuple(
+        RuleMeasure(
+            name,
+            median(taken),
+            paired_ratio(taken, base_s),
+            peaks[name],
+            peaks[name].activity / base.activity,
+            peaks[name].total / base.total,
+            plan_step(rate_network(wired[name], config), x, y).kept_bytes,
+            activation_traffic(wired[name]).relative_to(traffic),
+        )
+        for name, taken in seconds.items()
+    )
+    own = paired_ratio(base_s, [median(base_s)] * len(base_s))
+    return Bench(circuit.name, config, median(base_s), own.spread, base, measures)
+
+
+def plans(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> dict[str, Plan]:
+    """What the step of each rule keeps in memory, without running it."""
+    wired = wire_all(circuit, rules)
+    x, y = random_batch(circuit, config)
+    return {name: plan_step(rate_network(w, config), x, y) for name, w in wired.items()}
+
+
+@contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Let torch use so many threads on the CPU for a while; None leaves it as it is."""
+    if number is not None and number < 1:
+        raise ConfigError(f"threads {number}, expected at least 1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def as_dict(result: Bench) -> dict[str, Any]:
+    """For JSON: the measurement, per rule."""
+    common = {
+        "device": result.config.device,
+        "dtype": result.config.dtype,
+        "batch": result.config.batch,
+    }
+    rules = {
+        m.rule: {
+            "rule": m.rule,
+            "step_time_ratio": m.time.median,
+            "step_time_ratio_spread": [m.time.low, m.time.high],
+            "peak_memory_ratio": m.memory_ratio,
+            **common,
+            "step_s": m.step_s,
+            "images_per_s": result.images_per_s(m.step_s),
+            "peak_memory_bytes": m.peak.activity,
+            "total_memory_ratio": m.total_ratio,
+            "total_memory_bytes": m.peak.total,
+            "kept_bytes": m.kept_bytes,
+            "traffic_ratio": m.traffic_ratio,
+        }
+        for m in result.rules
+    }
+    autograd = {
+        "step_s": result.autograd_s,
+        "images_per_s": result.images_per_s(result.autograd_s),
+        "peak_memory_bytes": result.autograd_peak.activity,
+        "total_memory_bytes": result.autograd_peak.total,
+    }
+    return {
+        "circuit": result.circuit,
+        **common,
+        "repeats": result.config.repeats,
+        "autograd": autograd,
+        "rules": rules,
+    }

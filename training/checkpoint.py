@@ -1,0 +1,156 @@
+"""Checkpoints: the whole state of a run in one safetensors file, which holds no code.
+
+Tensors (weights, running statistics, optimizer state, generator states) lie in the file under
+readable names. What is no tensor (progress, metrics, learning rates) stands in its metadata as
+JSON, in which a tensor is named: ``{"tensor": "optimizers/forward/state/0/momentum_buffer"}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import ConfigError, DataError
+
+CHECKPOINT = "checkpoint.safetensors"
+FORMAT, VERSION = "oneway-checkpoint", "1"
+
+_TENSOR = "tensor"
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace the checkpoint by a newer one; until that is complete on disk, the old one stays.
+
+    Parameters
+    ----------
+    path : Path
+    state : mapping
+        Nested mappings and lists of tensors, numbers, text and None.
+    """
+    tensors: dict[str, Tensor] = {}
+    values = json.dumps(_named(state, "", tensors))
+    about = {"format": FORMAT, "version": VERSION, "state": values}
+    about["checksum"] = _checksum(values, tensors)
+    # One name for all attempts, so that those cut short do not pile up.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    save_file(tensors, unfinished, metadata=about)
+    _to_disk(unfinished)
+    os.replace(unfinished, path)
+    _to_disk(path.parent)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state that `write_checkpoint` was given, with lists for tuples and text for keys.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, or no checkpoint of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}). {_AGAIN}") from error
+    _check_form(path, about)
+    if about.get("checksum") != _checksum(about["state"], tensors):
+        raise DataError(
+            f"checkpoint {str(path)!r} is damaged: its content does not have the checksum that it "
+            f"states. {_AGAIN}"
+        )
+    return _resolved(json.loads(about["state"]), tensors)
+
+
+_AGAIN = "Start the run again in another folder; nothing was changed"
+
+
+def _check_form(path: Path, about: Mapping[str, str]) -> None:
+    form = about.get("format"), about.get("version")
+    if form != (FORMAT, VERSION) or "state" not in about:
+        raise DataError(
+            f"{str(path)!r} is no checkpoint that this version can read: format and version are "
+            f"{form}, expected {(FORMAT, VERSION)}. {_AGAIN}"
+        )
+
+
+def check_same_run(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Complain about the settings in which the run in a folder differs from this one."""
+    there, here = _flat(begun), _flat(now)
+    differing = [key for key in here | there if there.get(key) != here.get(key)]
+    if differing:
+        listed = "; ".join(
+            f"{key} = {there.get(key)!r} there, {here.get(key)!r} now" for key in differing[:5]
+        )
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise ConfigError(
+            f"folder {str(folder)!r} holds another run: {listed}{more}. Resume with the settings "
+            "of that run, or choose another folder with --out; nothing was changed"
+        )
+
+
+def fingerprint(*tensors: Tensor) -> str:
+    """A checksum of values, shapes and types, wherever the tensors lie."""
+    checksum = 0
+    for tensor in tensors:
+        checksum = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), checksum)
+        # As bytes: numpy has no word for some of torch's types.
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        checksum = zlib.crc32(content.numpy().data, checksum)
+    return f"{checksum:08x}"
+
+
+def _checksum(values: str, tensors: Mapping[str, Tensor]) -> str:
+    # `values` names every tensor, so the names are covered too.
+    contents = fingerprint(*(tensors[name] for name in sorted(tensors)))
+    return f"{zlib.crc32(values.encode()):08x}-{contents}"
+
+
+def _named(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The same with a name in place of each tensor, which goes into `tensors`."""
+    if isinstance(value, Tensor):
+        # A copy: safetensors refuses tensors that share their storage.
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {_TENSOR: name}
+    if isinstance(value, Mapping):
+        prefix = f"{name}/" if name else ""
+        return {str(key): _named(item, f"{prefix}{key}", tensors) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(item, f"{name}/{i}", tensors) for i, item in enumerate(value)]
+    return value
+
+
+def _resolved(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {_TENSOR}:
+            return tensors[value[_TENSOR]]
+        return {key: _resolved(item, tensors) for key, item in value.items()}
+    return [_resolved(item, tensors) for item in value] if isinstance(value, list) else value
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or what a folder lists, has reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+"""Whether circuit, rule, data and settings fit each other, before any work is done."""
+
+from __future__ import annotations
+
+from oneway.circuits import Circuit
+from oneway.rules import RULES, Rule
+
+from .clock import paired_feedback
+from .config import PATHS, TrainConfig
+from .dataset import DataSet
+from .errors import ConfigError, DataError
+
+
+def wire(circuit: Circuit, rule: Rule | None) -> Circuit:
+    """The wired circuit: by `rule`, or as it is if there is no rule."""
+    if (circuit.target is not None) == (rule is None):
+        return circuit if rule is None else rule.wire(circuit)
+    if rule is None:
+        raise ConfigError(
+            f"circuit {circuit.name!r} is a forward circuit: it learns nothing without a rule. "
+            f"Name one of {', '.join(RULES)}"
+        )
+    raise ConfigError(
+        f"circuit {circuit.name!r} is wired already: train it without a rule (got {rule.name!r})"
+    )
+
+
+def fit(data: DataSet, circuit: Circuit) -> DataSet:
+    """The data in the shape of the circuit's input, once it is sure that they fit."""
+    if len(circuit.inputs) != 1:
+        names = [population.name for population in circuit.inputs]
+        raise DataError(f"circuit {circuit.name!r} has inputs {names}, expected exactly one")
+    if circuit.output.size != data.classes:
+        raise DataError(
+            f"data set {data.name!r} has {data.classes} classes, but the output "
+            f"{circuit.output.name!r} of circuit {circuit.name!r} has {circuit.output.size} cells"
+        )
+    return data.fitted(circuit.inputs[0].shape)
+
+
+def check_decay(wired: Circuit, config: TrainConfig) -> None:
+    """Complain where two weights get the same change and would fade at different rates.
+
+    Their gap then never closes: what one of them forgets, the other keeps.
+    """
+    decays = [config.of_path(path, "weight_decay") for path in PATHS]
+    if decays[0] == decays[1] or config.unequal_decay:
+        return
+    for feedback in paired_feedback(wired):
+        assert feedback.plasticity is not None  # paired drives learn
+        if feedback.plasticity.rate is None:  # others state their own decay
+            raise ConfigError(
+                f"weights {feedback.partner!r} and {feedback.name!r} get the same change in every "
+                f"step, but weight_decay = {decays[0]:g} and feedback_weight_decay = "
+                f"{decays[1]:g}: they would never align. Set both alike, or unequal_decay = yes "
+                "if that is meant"
+            )
