@@ -13,10 +13,11 @@ quartiles over the rounds. Before anything is timed, peers and ours are checked 
 changes from the same weights, in float64. Peers are written here, independently, after the
 published ideas; no published code is run.
 
-About one minute on two cores with the defaults (resnet18 of width 16, batch 16, 15 rounds), and
-seven minutes at width 64. One process, one set of weights: seeds change nothing that is timed.
+A quarter of a minute on one core with the defaults (resnet18 of width 16, batch 16, 15 rounds),
+twice that at width 32. One process, one set of weights: a seed changes nothing that is timed.
 
-    python benchmarks/step_time.py [--circuit C] [--batch N] [--repeats N] [--threads N] [--compile]
+    python benchmarks/step_time.py [--circuit C] [--batch N] [--repeats N] [--threads N]
+                                   [--device D] [--compile]
 """
 
 from __future__ import annotations

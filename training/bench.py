@@ -67,7 +67,6 @@ class Bench:
     circuit: str
     config: BenchConfig
     autograd_s: float
-    autograd_spread: float
     autograd_peak: Peak
     rules: tuple[RuleMeasure, ...]
 
@@ -123,8 +122,7 @@ def bench(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> B
         )
         for name, taken in seconds.items()
     )
-    own = paired_ratio(base_s, [median(base_s)] * len(base_s))
-    return Bench(circuit.name, config, median(base_s), own.spread, base, measures)
+    return Bench(circuit.name, config, median(base_s), base, measures)
 
 
 def plans(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> dict[str, Plan]:

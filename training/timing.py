@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from math import ceil
 from statistics import quantiles
 from time import perf_counter
@@ -97,9 +96,9 @@ def peak(contender: Contender, device: str) -> Peak:
 
 def _counted_peak(part: Callable[[], object], parameters: Sequence[Tensor]) -> Peak:
     _clear_changes(parameters)
-    with _Timeline() as live:
+    with LiveTensors() as live:
         part()
-    changes = {p.grad.untyped_storage()._cdata for p in parameters if p.grad is not None}
+    changes = [p.grad for p in parameters if p.grad is not None]
     return Peak(live.peak_without(changes), live.peak)
 
 
@@ -118,41 +117,6 @@ def _allocator_peak(part: Callable[[], object], parameters: Sequence[Tensor]) ->
 def _clear_changes(parameters: Sequence[Tensor]) -> None:
     for parameter in parameters:
         parameter.grad = None
-
-
-class _Timeline(LiveTensors):
-    """Remembers when which memory was taken and given back.
-
-    A rule that learns both its paths leaves twice the changes of backpropagation behind. To take
-    them all off the peak would praise it for changes that were not there yet at the peak.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[tuple[int, int]] = []
-
-    def _count(self, tensor: Tensor) -> None:
-        before = self.bytes
-        super()._count(tensor)
-        if self.bytes > before:
-            self.events.append((tensor.untyped_storage()._cdata, self.bytes - before))
-
-    def _freed(self, address: int, nbytes: int) -> None:
-        super()._freed(address, nbytes)
-        self.events.append((address, -nbytes))
-
-    def peak_without(self, left: set[int]) -> int:
-        """The peak if the memory at the addresses `left`, still taken, had never been taken."""
-        sizes = []
-        last = set(left)
-        for address, size in reversed(self.events):
-            # An address is given out many times; the last time it is what was left.
-            skipped = address in last and size > 0
-            if skipped:
-                last.remove(address)
-            else:
-                sizes.append(size)
-        return max(accumulate(reversed(sizes), initial=0))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def plan(net: RateNetwork, x: Tensor, y: Tensor) -> str:
     phi h1                            256 x 1024  1.000 ...
     ...
     held when the loss is computed                1.0...
-    peak ...
+    peak, changes included ...
     changes left for the optimizer                4.043
     """
     return str(plan_step(net, x, y))
@@ -267,7 +267,7 @@ def _totals(plan: Plan) -> list[Row]:
     loss_at = "" if plan.loss_at is None else f"{plan.loss_at}"
     return [
         ("held when the loss is computed", "", _mib(plan.kept_bytes), loss_at, "", ""),
-        ("peak", "", _mib(plan.peak_bytes), f"{plan.peak_at}", "", f"in {peak}"),
+        ("peak, changes included", "", _mib(plan.peak_bytes), f"{plan.peak_at}", "", f"in {peak}"),
         ("changes left for the optimizer", "", _mib(plan.changes_bytes), "", "", ""),
     ]
 

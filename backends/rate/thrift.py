@@ -95,7 +95,7 @@ def _from_kept_sign(gate: Operation, sign: Value) -> Operation:
 def _times_sign(slope: float) -> tuple[Kernel, Kernel]:
     if slope == 0:
         return torch.mul, Tensor.mul_
-    kernel = lambda error, positive: torch.where(positive, error, slope * error)  # noqa: E731
+    kernel = lambda error, positive: torch.where(positive.bool(), error, slope * error)  # noqa: E731
     return kernel, kernel
 
 
@@ -111,7 +111,8 @@ def _with_signs(operations: list[Operation], signs: dict[Value, Value]) -> list[
 
 
 def _positive(a: Tensor) -> Tensor:
-    return a > 0
+    # The same byte as a bool, but torch multiplies floats by it twice as fast.
+    return (a > 0).view(torch.uint8)
 
 
 def _renormalise(

@@ -221,10 +221,10 @@ def test_hint_where_rounds_disagree():
 
     rules = (measure("bp", 0.99, 1.02), measure("asap,k=4", 0.9, 1.2))
     config = BenchConfig(repeats=7)
-    hint = noise_hint(Bench("mlp:6-8-4", config, 1.0, 0.0, Peak(1, 1), rules))
+    hint = noise_hint(Bench("mlp:6-8-4", config, 1.0, Peak(1, 1), rules))
     assert hint is not None
     assert "for asap,k=4: something else" in hint and "(now 7)" in hint
-    assert noise_hint(Bench("mlp:6-8-4", config, 1.0, 0.0, Peak(1, 1), rules[:1])) is None
+    assert noise_hint(Bench("mlp:6-8-4", config, 1.0, Peak(1, 1), rules[:1])) is None
 
 
 # -- the command -------------------------------------------------------------------------------
