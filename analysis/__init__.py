@@ -35,6 +35,7 @@ from .locality import (
     weight_transport,
 )
 from .paths import ReturnPath, return_paths
+from .traffic import Traffic, activation_traffic, traffic_table
 from .wiring import (
     ALL,
     CONSTRAINTS,
@@ -60,8 +61,10 @@ __all__ = [
     "PopulationPair",
     "ReturnPath",
     "SignalAtHand",
+    "Traffic",
     "Transport",
     "Verdict",
+    "activation_traffic",
     "angle_deg",
     "check_graph",
     "check_wiring",
@@ -78,6 +81,7 @@ __all__ = [
     "return_paths",
     "sign_agreement",
     "sign_agreements",
+    "traffic_table",
     "transport",
     "weight_angles",
     "weight_transport",

@@ -123,7 +123,12 @@ def parse_rule(text: str, **overrides: Any) -> Rule:
     rule = _load(Path(name)) if name.endswith(".py") else RULES.get(name)
     if rule is None:
         raise WiringError(f"no rule {name!r}; there are {', '.join(RULES)}")
-    options = dict(_parse_option(rule, pair) for pair in pairs)
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, value = _parse_option(rule, pair)
+        if key in options:
+            raise WiringError(f"rule {rule.name}: option {key}= is given twice in {text!r}")
+        options[key] = value
     options |= {key: value for key, value in overrides.items() if value is not None}
     return rule(**options)
 

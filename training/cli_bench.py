@@ -109,7 +109,7 @@ def read_rules(arguments: Iterable[str]) -> dict[str, Rule]:
     ['bp', 'asap,k=4,gate=local', 'fa', 'kp']
     """
     texts: list[str] = []
-    for argument in arguments:
+    for argument in " ".join(arguments).split():
         for i, part in enumerate(argument.split(",")):
             if i > 0 and "=" in part:
                 texts[-1] += f",{part}"

@@ -27,6 +27,7 @@ from .dataset import DataSet
 from .demo_print import TourPrinter
 from .demo_spiking import spiking_tour
 from .errors import TrainingError
+from .hardware import processor
 from .loop import floor_accuracy, train, wire
 from .records import write_json
 from .report import write_report
@@ -177,7 +178,7 @@ def _one_thread() -> Iterator[None]:
 def _host() -> dict[str, str]:
     names = ("oneway", "torch", "numpy", "brian2")
     versions = {name: _version(name) for name in names}
-    hardware = f"{_processor()}, {os.cpu_count()} cores"
+    hardware = f"{processor()}, {os.cpu_count()} cores"
     return {"Python": platform.python_version(), **versions, "hardware": hardware}
 
 
@@ -186,13 +187,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    """What Linux calls it, since Python only knows the architecture there."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()

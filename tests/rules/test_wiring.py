@@ -248,6 +248,7 @@ def test_errors_cannot_run_back_through_a_match():
         ("asap,k=two", r"rule asap: k='two', expected a number \(int\)"),
         ("asap,k=0", "block size k=0, expected at least 1"),
         ("asap,gat=local", r"option 'gat=local' is not understood.*Did you mean gate=\?"),
+        ("asap,k=2,k=4", "option k= is given twice in 'asap,k=2,k=4'"),
         ("fa,gate=open", "gate='open', expected one of exact, shared, local"),
         ("fa,frozen_norm=maybe", "frozen_norm='maybe', expected yes or no"),
         ("missing_rule.py", "rule file 'missing_rule.py' does not exist"),

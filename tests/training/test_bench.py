@@ -235,6 +235,7 @@ def test_hint_where_rounds_disagree():
     [
         (["bp,fa"], ["bp", "fa"]),
         (["bp", "fa"], ["bp", "fa"]),
+        (["bp,fa asap,k=2 asap,k=4"], ["bp", "fa", "asap,k=2", "asap,k=4"]),
         (["asap,k=4,gate=local,kp"], ["asap,k=4,gate=local", "kp"]),
         (["bp,asap,k=2", "asap,k=4", "dfa,frozen=conv,fa"], None),
     ],
