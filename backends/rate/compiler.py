@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -407,8 +408,12 @@ class Compiler:
         """Δw: the product of the two signals on the synapse's own side of any normalisation."""
         plasticity = p.plasticity
         assert plasticity is not None
+        post_signal = plasticity.post
+        if plasticity.pre.centred == post_signal.centred == "batch":
+            # Deviations of one side sum to zero, so the mean of the other has no part in the sum.
+            post_signal = replace(post_signal, centred="no")
         pre = self.signal(plasticity.pre, p.pre, plasticity.phase)
-        post = self.signal(plasticity.post, p.post, plasticity.phase)
+        post = self.signal(post_signal, p.post, plasticity.phase)
         noisy = bool(self.circuit.phases[plasticity.phase].noisy)
         if not noisy and p.error_norm != "none":
             if self.circuit.populations[p.pre].path == "feedback":

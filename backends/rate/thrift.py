@@ -26,21 +26,20 @@ def keep_signs_only(program: Program) -> None:
     boundary = next((i for i, op in enumerate(operations) if op.kind == "loss"), None)
     if boundary is None:
         return
-    readers = _late_readers(operations, boundary)
-    producers = {v: op for op in operations for v in op.outputs}
+    again = _Again(program, boundary)
     signs: dict[Value, Value] = {}
-    rewritten: list[Operation] = []
-    for op in operations:
-        gate = op if _asks_for_sign(op) and _only_signs(readers.get(op.inputs[1], [])) else None
-        if gate is None or operations.index(op) < boundary:
-            rewritten.append(op)
+    rewritten = operations[:boundary]
+    for gate in operations[boundary:]:
+        if not (_asks_for_sign(gate) and _only_signs(again.readers.get(gate.inputs[1], []))):
+            rewritten.append(gate)
             continue
-        source = _normalised_input(gate.inputs[1], producers, readers)
-        if source is not None:
-            rewritten += _from_normalised_input(program, gate, source)
-        else:
+        remade = again.make(again.before_phi(gate.inputs[1]))
+        if remade is None:
             signs.setdefault(gate.inputs[1], program.new_value())
             rewritten.append(_from_kept_sign(gate, signs[gate.inputs[1]]))
+        else:
+            steps, u = remade
+            rewritten += [*steps, replace(gate, inputs=(gate.inputs[0], u))]
     program.operations = _with_signs(rewritten, signs)
 
 
@@ -61,29 +60,48 @@ def _only_signs(readers: list[Operation]) -> bool:
     return bool(readers) and all(_asks_for_sign(op) for op in readers)
 
 
-def _normalised_input(
-    activity: Value, producers: dict[Value, Operation], readers: dict[Value, list[Operation]]
-) -> Operation | None:
-    """The normalisation right before φ, if what it takes in is kept for other reasons."""
-    phi = producers.get(activity)
-    normalisation = producers.get(phi.inputs[0]) if phi and phi.kind == "phi" else None
-    if normalisation is None or normalisation.kind != "normalise":
-        return None
-    z = normalisation.inputs[0]
-    return normalisation if any(not _asks_for_sign(op) for op in readers.get(z, [])) else None
+class _Again:
+    """Works out a value of the forward pass once more, from what is kept for other reasons."""
 
+    def __init__(self, program: Program, boundary: int) -> None:
+        self.program = program
+        self.readers = _late_readers(program.operations, boundary)
+        self.producers = {v: op for op in program.operations for v in op.outputs}
 
-def _from_normalised_input(
-    program: Program, gate: Operation, normalisation: Operation
-) -> list[Operation]:
-    """Normalise again, with the statistics of the forward pass, and gate by that."""
-    z, gain, shift = normalisation.inputs[:3]
-    _, mean, scale = normalisation.outputs
-    again = program.new_value()
-    return [
-        Operation("renormalise", _renormalise, (z, gain, shift, mean, scale), (again,), gate.label),
-        replace(gate, inputs=(gate.inputs[0], again)),
-    ]
+    def before_phi(self, activity: Value) -> Value:
+        """The input of φ, whose sign is that of φ's value."""
+        producer = self.producers.get(activity)
+        return producer.inputs[0] if producer and producer.kind == "phi" else activity
+
+    def make(self, value: Value) -> tuple[list[Operation], Value] | None:
+        """Operations that end in the value, and its new number; None if something is missing."""
+        if self._kept(value):
+            return [], value
+        producer = self.producers.get(value)
+        if producer is None:
+            return None
+        if producer.kind == "normalise" and self._kept(producer.inputs[0]):
+            return self._normalised(producer)
+        return self._added(producer) if producer.kind == "add" else None
+
+    def _kept(self, value: Value) -> bool:
+        return any(not _asks_for_sign(op) for op in self.readers.get(value, []))
+
+    def _normalised(self, normalisation: Operation) -> tuple[list[Operation], Value]:
+        """Normalise again, with the statistics of the forward pass."""
+        z, gain, shift = normalisation.inputs[:3]
+        _, mean, scale = normalisation.outputs
+        made = self.program.new_value()
+        inputs = (z, gain, shift, mean, scale)
+        return [Operation("renormalise", _renormalise, inputs, (made,), normalisation.label)], made
+
+    def _added(self, addition: Operation) -> tuple[list[Operation], Value] | None:
+        parts = [self.make(value) for value in addition.inputs]
+        if None in parts:
+            return None
+        (first, a), (second, b) = (part for part in parts if part is not None)
+        made = self.program.new_value()
+        return [*first, *second, replace(addition, inputs=(a, b), outputs=(made,))], made
 
 
 def _from_kept_sign(gate: Operation, sign: Value) -> Operation:

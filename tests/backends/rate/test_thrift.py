@@ -115,7 +115,7 @@ def plain_peak(circuit, x, y):
         ("kp", 1.01),
         ("dfa", 1.01),
         ("asap,frozen=first", 0.75),
-        ("asap,frozen=first,k=4", 0.67),
+        ("asap,frozen=first,k=4", 0.65),
         (f"asap,frozen=first,{SCALE}", 0.40),
         (f"asap,frozen=first,k=4,{SCALE}", 0.34),
     ],
