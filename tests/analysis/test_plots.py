@@ -90,6 +90,13 @@ def test_transport_is_dashed_and_offenders_are_shaded():
     assert len(draw_circuit(circuit, verdict=check_wiring(circuit)).patches) == len(plain.patches)
 
 
+def test_two_arrows_of_the_same_populations_lie_apart():
+    circuit = parse_rule("asap,gate=local").wire(parse_circuit("mlp:8-4-4-3"))
+    paths = {a.get_gid(): a.get_path().vertices for a in arrows(draw_circuit(circuit))}
+    gate, teach = (paths[f"{role}: x -> delta_h2"][:4] for role in ("gate", "teach"))
+    assert abs(gate[0, 1] - teach[0, 1]) > 0.05 and abs(gate[3, 1] - teach[3, 1]) > 0.05
+
+
 RECORDS = [
     {"rule": rule, "seed": seed, "epoch": epoch, "test_accuracy": 0.1 * epoch + 0.01 * seed}
     for rule in ("bp", "fa")
