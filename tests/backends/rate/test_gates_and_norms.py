@@ -127,3 +127,18 @@ def test_own_norm_does_not_depend_on_the_scale_of_errors():
     error = torch.randn(32, 5, 3, 3, dtype=torch.float64) * torch.arange(1, 6).reshape(5, 1, 1)
     scale = torch.ones(5, dtype=torch.float64)
     torch.testing.assert_close(own(1e-6 * error, None, scale), 1e-6 * own(error, None, scale))
+
+
+@pytest.mark.parametrize("how", ["scale", "own"])
+def test_a_cell_that_forgets_its_normalised_input_learns_its_shift_only(how):
+    circuit = parse_rule("fa", forward_norm=how).wire(mlp((8, 8, 8, 4), "tanh", "before"))
+    net = with_gains(RateNetwork(circuit, seed=3, dtype=torch.float64))
+    s = net.signals(X, Y)
+    net.step(X, Y)
+    norm = net.norms["h1 -> h2"]
+    assert norm.gain.grad is None and not norm.gain.requires_grad
+    torch.testing.assert_close(norm.shift.grad, s["delta_h2"].sum(0))
+    if how == "scale":
+        gain, scale, _ = batch_norm_parts(net, s)
+        expected = (s["delta_h2"] * gain * scale).T @ s["h1"]
+        torch.testing.assert_close(net.weights["h1 -> h2"].grad, expected)
