@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -91,14 +92,16 @@ class RateNetwork(nn.Module):
         self._add_parameters()
         self.to(device=device, dtype=dtype)
         self._schedules: dict[str, Schedule] = {}
+        self._runners: dict[str, Callable[[Mapping[Key, Any]], dict[Key, Any]]] = {}
+        self._compile_options: dict[str, Any] | None = None
 
     # -- running ---------------------------------------------------------------------------
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Output for a batch x of shape (B, *input); fills no gradient."""
-        schedule = self._schedule("forward", lambda compiler: compiler.forward())
-        return schedule.run(self._given(x=x))[("output",)]
+        run = self._runner("forward", lambda compiler: compiler.forward())
+        return run(self._given(x=x))[("output",)]
 
     @torch.no_grad()
     def signals(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -117,8 +120,8 @@ class RateNetwork(nn.Module):
         y : Tensor
             What the loss takes: class numbers (B,) or targets shaped like the output.
         """
-        schedule = self._schedule("step", lambda compiler: compiler.learning())
-        results = schedule.run(self._given(x=x, y=y))
+        run = self._runner("step", lambda compiler: compiler.learning())
+        results = run(self._given(x=x, y=y))
         self._fill_gradients(results)
         return Step(results[("loss",)], results[("output",)])
 
@@ -135,15 +138,13 @@ class RateNetwork(nn.Module):
         changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
-                schedule = self._schedule(
-                    phase.name, lambda compiler: compiler.learning(), (phase.name,)
-                )
+                run = self._runner(phase.name, lambda compiler: compiler.learning(), (phase.name,))
                 given = self._given()
                 # Noise is no data: it must not enter the running statistics of normalisation.
                 given[("training",)] = False
                 for name in phase.noisy:
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
-                changes |= schedule.run(given)
+                changes |= run(given)
         self._fill_gradients(changes)
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:
@@ -163,6 +164,30 @@ class RateNetwork(nn.Module):
             compiler = Compiler(self.circuit, phases or driven, OutputError(self.loss))
             self._schedules[kind] = write(compiler)
         return self._schedules[kind]
+
+    def compile(self, **options: Any) -> None:
+        """Let ``torch.compile`` turn each program into one graph, when it next runs.
+
+        Parameters
+        ----------
+        **options
+            Of ``torch.compile``: mode, backend, dynamic, ...
+
+        Notes
+        -----
+        The whole step is one graph: forward drives, loss, feedback and plasticity. Results are
+        those of the uncompiled step to rounding.
+        """
+        self._compile_options = {"fullgraph": True, **options}
+        self._runners.clear()
+
+    def _runner(self, kind: str, *how: Any) -> Callable[[Mapping[Key, Any]], dict[Key, Any]]:
+        if kind not in self._runners:
+            run = self._schedule(kind, *how).run
+            if self._compile_options is not None:
+                run = torch.compile(_with_own_code(run), **self._compile_options)
+            self._runners[kind] = run
+        return self._runners[kind]
 
     def _given(self, x: Tensor | None = None, y: Tensor | None = None) -> dict[Key, Any]:
         given: dict[Key, Any] = {("training",): self.training}
@@ -198,9 +223,10 @@ class RateNetwork(nn.Module):
         for (kind, *owner), change in changes.items():
             if kind == "change":
                 # Two synapses may share one product; each optimizer entry needs its own tensor.
-                shared = id(change) in given
+                memory = change.untyped_storage().data_ptr()
+                shared = memory in given
                 self._parameter(*owner).grad = change.clone() if shared else change
-                given.add(id(change))
+                given.add(memory)
 
     def _parameter(self, kind: str, owner: str) -> nn.Parameter:
         if kind == "weights":
@@ -316,6 +342,16 @@ class RateNetwork(nn.Module):
             fixed = {"lr": rate, "weight_decay": decay / rate, "momentum": 0.0, "nesterov": False}
             groups.append({"params": parameters, "path": "own rate", **fixed})
         return [group for group in groups if group["params"]]
+
+
+def _with_own_code(run: Callable) -> Callable:
+    """A function for one schedule: torch.compile limits recompilations by code object."""
+
+    def program(given):
+        return run(given)
+
+    code = program.__code__.replace(co_name="program")  # a copy, not the one all would share
+    return FunctionType(code, program.__globals__, closure=program.__closure__)
 
 
 class _Norm(nn.Module):
