@@ -211,11 +211,11 @@ class FeedbackWiring(Wiring):
             return
         if self.rule.gate == "exact":
             self.gate(cell, self.error_of(cell.name), derivative=cell.activation)
-        elif self.stand_ins is not None and cell.activation != "linear":
+        elif cell.activation != "linear":
             self._gate_by_stand_in(cell)
 
     def _gate_by_stand_in(self, cell: Population) -> None:
-        source = self.stand_ins.get(cell.name) if self.stand_ins else None
+        source = (self.stand_ins or {}).get(cell.name)
         if source is None or (source == cell.name and self.rule.gate == "local"):
             return
         connector: Connector = OneToOneConnector() if source == cell.name else MatchConnector()

@@ -101,10 +101,8 @@ class Compiler:
         for _, write in pending.values():
             write()
         if not self.circuit.phases[self.phases[0]].noisy:
-            output, y = self._comparison()
-            self.program.result(("output",), output)
-            loss = self.program.add("loss", self.loss, output, y, outputs=2)[0]
-            self.program.result(("loss",), loss)
+            self.program.result(("output",), self._comparison()[0])
+            self.program.result(("loss",), self._loss_and_error()[0])
         keep_signs_only(self.program)
         fuse_products(self.program, self._joint_kernels().get)
         return self.program.finish()
@@ -161,14 +159,15 @@ class Compiler:
         if cell.path == "target":
             return self._op("target", self.loss.target, *self._comparison(), label=name)
         if any(self.circuit.select(role="compare", post=name)):
-            return self.program.add("loss", self.loss, *self._comparison(), outputs=2, label=name)[
-                1
-            ]
+            return self._loss_and_error()[1]
         if cell.path == "feedback":
             return self._error_activity(cell, phase)
         if cell in self.circuit.inputs:
             return self.program.source(("input", name))
-        return self._normalised_activity(cell, phase)[0]
+        return self._normalised_activity(cell, phase)
+
+    def _loss_and_error(self) -> tuple[Value, ...]:
+        return self.program.add("loss", self.loss, *self._comparison(), outputs=2, label="loss")
 
     def _comparison(self) -> tuple[Value, Value]:
         output = self.activity(self.circuit.output.name, self.phases[0])
@@ -189,15 +188,11 @@ class Compiler:
         return self.phases[0]
 
     @_once
-    def excitation(self, cell: Population, phase: str) -> Value:
+    def excitation(self, name: str, phase: str) -> Value:
         """φ of the summed input, before any normalisation after φ."""
-        blocked = self.circuit.phases[phase].bias_blocked
-        drives = [
-            self._drive(p, phase)
-            for p in self.circuit.select(role="drive", post=cell.name, phase=phase)
-        ]
-        u = self._sum(drives, cell.name)
-        if cell.bias and not blocked:
+        cell = self.circuit.populations[name]
+        u = self._summed_drives(cell, phase)
+        if cell.bias and not self.circuit.phases[phase].bias_blocked:
             bias = self.program.source(("bias", cell.name))
             u = self._op("bias", _add_bias, u, bias, inplace=_add_bias_in_place, label=cell.name)
         if cell.activation == "linear":
@@ -206,11 +201,11 @@ class Compiler:
         over = PHI_IN_PLACE.get(phi)
         return self._op("phi", PHI[phi], u, detail=phi, inplace=over, label=cell.name)
 
-    def _normalised_activity(self, cell: Population, phase: str) -> tuple[Value, ...]:
-        a = self.excitation(cell, phase)
+    def _normalised_activity(self, cell: Population, phase: str) -> Value:
+        a = self.excitation(cell.name, phase)
         if cell.norm is None or self.circuit.phases[phase].bias_blocked:
-            return (a,)
-        return self._normalise(cell, a)
+            return a
+        return self._normalise(cell, a)[0]
 
     @_once
     def _drive(self, p: Projection, phase: str) -> Value:
@@ -280,11 +275,7 @@ class Compiler:
     @_once
     def _error_activity(self, cell: Population, phase: str) -> Value:
         """δ: the summed feedback, through what the partner does to its own input."""
-        drives = [
-            self._drive(p, phase)
-            for p in self.circuit.select(role="drive", post=cell.name, phase=phase)
-        ]
-        error = self._sum(drives, cell.name)
+        error = self._summed_drives(cell, phase)
         if cell.error_norm != "none":
             partner = self.circuit.populations[cell.partner or ""]
             error = self._through_norm(partner, error, cell.error_norm)
@@ -297,13 +288,8 @@ class Compiler:
         if phi == "linear":
             return error
         source = self.circuit.populations[gate.pre]
-        own_phi = source.path == "forward" and source.norm is not None
-        a = (
-            self.excitation(source, self.phases[0])
-            if own_phi
-            else self.own_activity(gate.pre, self.phases[0])
-        )
-        a = self._convey(gate, a)
+        ask = self.own_activity if source.norm is None else self.excitation
+        a = self._convey(gate, ask(source.name, self.phases[0]))
         if source.activation != phi:
             # Activity of another kind of cell stands in for the input of φ, not for its output.
             a = self._op("phi", PHI[phi], a, detail=phi, label=gate.name)
@@ -332,7 +318,7 @@ class Compiler:
     def _norm_input(self, owner: Projection | Population) -> Value:
         if isinstance(owner, Projection):
             return self._drive_before_norm(owner, self.phases[0])
-        return self.excitation(owner, self.phases[0])
+        return self.excitation(owner.name, self.phases[0])
 
     def _normalise(self, owner: Projection | Population, z: Value) -> tuple[Value, ...]:
         """(normalised, mean, inverse deviation)"""
@@ -391,7 +377,7 @@ class Compiler:
             value = self._convey(teach, self.own_activity(teach.pre, phase))
         if signal.gated:
             population = self.circuit.populations[cell]
-            a = self.excitation(population, self.phases[0])
+            a = self.excitation(cell, self.phases[0])
             value = self._times_derivative(value, a, population.activation)
         if signal.centred == "batch":
             value = self._op("centre", _centre, value, label=cell)
@@ -427,7 +413,7 @@ class Compiler:
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:
         half = self._half(p)
         if isinstance(p.connector, TransposeConnector):
-            # The inner connector's own product: a Kolen-Pollack pair asks for the very same one.
+            # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
         change = self._op("correlate", half.correlate, post, pre, detail=half.key, label=p.name)
         if how.reduction == "mean":
@@ -466,12 +452,14 @@ class Compiler:
     def _op(self, kind: str, kernel, *inputs: Value, **properties) -> Value:
         return self.program.add(kind, kernel, *inputs, **properties)[0]
 
-    def _sum(self, values: list[Value], name: str) -> Value:
+    def _summed_drives(self, cell: Population, phase: str) -> Value:
+        drives = self.circuit.select(role="drive", post=cell.name, phase=phase)
+        values = [self._drive(p, phase) for p in drives]
         if not values:
-            raise WiringError(f"nothing drives population {name!r}")
+            raise WiringError(f"nothing drives population {cell.name!r} in phase {phase!r}")
         total = values[0]
         for value in values[1:]:
-            total = self._op("add", torch.add, total, value, inplace=Tensor.add_, label=name)
+            total = self._op("add", torch.add, total, value, inplace=Tensor.add_, label=cell.name)
         return total
 
 

@@ -288,8 +288,8 @@ class RateNetwork(nn.Module):
         """Weights of a drive as the circuit uses them, in (post, pre, ...) orientation.
 
         Tied and sign-tied weights are resolved. A feedback drive's are turned into its own
-        direction, so that ``weight("h1 -> h2") - weight("delta_h2 -> delta_h1").T`` is the gap of
-        a Kolen-Pollack pair.
+        direction, so that ``weight("h1 -> h2") - weight("delta_h2 -> delta_h1").T`` is the gap
+        between the two.
         """
         w = self._stored(self.circuit.projections[name])
         transposed = isinstance(self.circuit.projections[name].connector, TransposeConnector)

@@ -3,7 +3,7 @@
 An activation that only a gate will read again, and a gate that only asks whether it is positive,
 need not wait in memory for it. Where the input of the cell's normalisation is kept anyway, the
 sign is worked out from that when the error arrives; elsewhere one byte a cell is kept in its place.
-This is how activation sharing, which reads few activations when it learns, uses less memory.
+A circuit whose synapses read few activations when they learn thus takes less memory.
 """
 
 from __future__ import annotations
