@@ -25,16 +25,19 @@ from oneway.circuits import (
     WiringError,
 )
 
+from . import norms
 from .activations import (
     PHI,
     PHI_IN_PLACE,
     TIMES_DERIVATIVE,
     TIMES_DERIVATIVE_IN_PLACE,
 )
-from .connectors import RateConnector, rate_connector
+from .connectors import RateConnector, rate_connector, rows_are_channels
+from .fold import fold_scales
 from .fuse import fuse_products
 from .loss import OutputError
-from .norms import full_derivative, normalise, own, scale_only
+from .pooled_norms import PooledNorms, Stack
+from .precision import AS_GIVEN, Precision, computed, stored
 from .program import Kernel, Program, Schedule, Value
 from .thrift import keep_signs_only
 
@@ -62,18 +65,31 @@ class Compiler:
         The phases that the program runs through, in order.
     loss : OutputError
         Compares output and target.
+    precision : Precision, optional
+        Types of numbers and layout of images; by default everything as it is given.
+    stack : callable, optional
+        Where other processes hold the rest of the batch: a tensor of each, (parts, *shape).
 
     Notes
     -----
     Sources: ``("input", population)``, ``("noise", population)``, ``("y",)``,
     ``("weights", projection)``, ``("scale", projection)``, ``("bias", population)``,
-    ``("norm", owner, part)`` and ``("training",)``.
+    ``("norm", owner, part)``, ``("training",)`` and, where errors are scaled, ``("loss_scale",)``.
     Results: ``("change", kind, owner)`` for every parameter that learns, ``("loss",)`` and
     ``("output",)``.
     """
 
-    def __init__(self, circuit: Circuit, phases: tuple[str, ...], loss: OutputError) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        phases: tuple[str, ...],
+        loss: OutputError,
+        precision: Precision = AS_GIVEN,
+        stack: Stack | None = None,
+    ) -> None:
         self.circuit, self.phases, self.loss = circuit, phases, loss
+        self.precision = precision
+        self.norms: Any = norms if stack is None else PooledNorms(stack)
         self.program = Program()
         self._answers: dict[Hashable, Any] = {}
 
@@ -105,6 +121,7 @@ class Compiler:
             self.program.result(("loss",), self._loss_and_error()[0])
         keep_signs_only(self.program)
         fuse_products(self.program, self._joint_kernels().get)
+        fold_scales(self.program, rows_are_channels)
         return self.program.finish()
 
     def _top_down(self) -> Iterator[str]:
@@ -157,7 +174,8 @@ class Compiler:
         if name in self.circuit.phases[phase].noisy:
             return self.program.source(("noise", name))
         if cell.path == "target":
-            return self._op("target", self.loss.target, *self._comparison(), label=name)
+            scale = self._error_scale(1)
+            return self._op("target", self.loss.target, *self._comparison(), *scale, label=name)
         if any(self.circuit.select(role="compare", post=name)):
             return self._loss_and_error()[1]
         if cell.path == "feedback":
@@ -167,7 +185,8 @@ class Compiler:
         return self._normalised_activity(cell, phase)
 
     def _loss_and_error(self) -> tuple[Value, ...]:
-        return self.program.add("loss", self.loss, *self._comparison(), outputs=2, label="loss")
+        inputs = (*self._comparison(), *self._error_scale(1))
+        return self.program.add("loss", self.loss, *inputs, outputs=2, label="loss")
 
     def _comparison(self) -> tuple[Value, Value]:
         output = self.activity(self.circuit.output.name, self.phases[0])
@@ -193,7 +212,7 @@ class Compiler:
         cell = self.circuit.populations[name]
         u = self._summed_drives(cell, phase)
         if cell.bias and not self.circuit.phases[phase].bias_blocked:
-            bias = self.program.source(("bias", cell.name))
+            bias = self._computed(self.program.source(("bias", cell.name)), cell.name)
             u = self._op("bias", _add_bias, u, bias, inplace=_add_bias_in_place, label=cell.name)
         if cell.activation == "linear":
             return u
@@ -258,12 +277,13 @@ class Compiler:
     @_once
     def _half(self, p: Projection) -> RateConnector:
         populations = self.circuit.populations
-        return rate_connector(p.connector, populations[p.pre].shape, populations[p.post].shape)
+        shapes = (populations[p.pre].shape, populations[p.post].shape)
+        return rate_connector(p.connector, *shapes, self.precision.memory_format)
 
     def _weights(self, p: Projection) -> Value:
         assert p.weights is not None
         if p.weights.kind == "independent":
-            return self.program.source(("weights", p.name))
+            return self._computed(self.program.source(("weights", p.name)), p.name)
         forward = self._weights(self.circuit.projections[p.weights.to or ""])
         if p.weights.kind == "tied":
             return forward
@@ -312,7 +332,7 @@ class Compiler:
             return self._norm_changes(owner, error)[0]
         _, _, scale = self._normalise(owner, self._norm_input(owner))
         gain = self.program.source(("norm", owner.name, "gain"))
-        kernel = {"scale": scale_only, "own": own}[how]
+        kernel = {"scale": norms.scale_only, "own": self.norms.own}[how]
         return self._op(how, kernel, error, gain, scale, label=owner.name)
 
     def _norm_input(self, owner: Projection | Population) -> Value:
@@ -331,7 +351,7 @@ class Compiler:
         training = self.program.source(("training",))
         return self.program.add(
             "normalise",
-            lambda *tensors: normalise(norm, *tensors),
+            lambda *tensors: self.norms.normalise(norm, *tensors),
             z,
             *parts,
             training,
@@ -352,7 +372,7 @@ class Compiler:
         training = self.program.source(("training",))
         return self.program.add(
             "full",
-            lambda *tensors: full_derivative(norm, *tensors),
+            lambda *tensors: self.norms.full_derivative(norm, *tensors),
             error,
             z,
             gain,
@@ -408,14 +428,60 @@ class Compiler:
             else:
                 post = self._through_norm(p, post, p.error_norm)
         change = self._product(p, post, pre, plasticity)
-        self.program.result(("change", "weights", p.name), change)
+        errors = sum(
+            self._is_error(signal, cell, plasticity.phase)
+            for signal, cell in ((plasticity.pre, p.pre), (plasticity.post, p.post))
+        )
+        self._change("weights", p.name, change, errors)
+
+    # -- precision -------------------------------------------------------------------------
+
+    def _computed(self, parameter: Value, label: str) -> Value:
+        """A parameter in the type of the activity: made once a step, freed at its last use."""
+        compute = self.precision.compute
+        if compute is None:
+            return parameter
+        cast = functools.partial(computed, compute)
+        return self._op("cast", cast, parameter, detail=compute, label=label)
+
+    def _error_scale(self, errors: int) -> tuple[Value, ...]:
+        """What errors are multiplied by, once for each of them in a product."""
+        scaled = self.precision.scales_errors and errors
+        return (self.program.source(("loss_scale",)),) * errors if scaled else ()
+
+    def _is_error(self, signal: Signal, cell: str, phase: str) -> bool:
+        """Whether a signal is proportional to the error, or to the target in its place."""
+        source = signal.source or cell
+        if signal.kind == "activity":
+            for p in self.circuit.select(role="mimic", post=cell, phase=phase):
+                source = p.pre
+        path = self.circuit.populations[source].path
+        return path in ("feedback", "target") and not self.circuit.phases[phase].noisy
+
+    def _change(self, kind: str, owner: str, change: Value, errors: int) -> None:
+        """Keep a change in the type of its parameter, and without the scale of its errors."""
+        if self.precision.compute is not None:
+            where = ("norm", owner, kind) if kind in ("gain", "shift") else (kind, owner)
+            # A hint, since all parameters have one type: synapses that change alike share this too.
+            parameter = self.program.source(where)
+            inputs = (change, *self._error_scale(errors))
+            change = self._op("store", stored, *inputs, hints=(parameter,), label=owner)
+        self.program.result(("change", kind, owner), change)
 
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:
         half = self._half(p)
         if isinstance(p.connector, TransposeConnector):
             # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
-        change = self._op("correlate", half.correlate, post, pre, detail=half.key, label=p.name)
+        change = self._op(
+            "correlate",
+            half.correlate,
+            post,
+            pre,
+            detail=half.key,
+            hints=(self.program.source(("weights", p.name)),),
+            label=p.name,
+        )
         if how.reduction == "mean":
             change = self._op("mean", _mean_change, change, post, label=p.name)
         return self._op("negate", torch.neg, change, label=p.name) if how.hebbian else change
@@ -423,13 +489,15 @@ class Compiler:
     def _learn_cell(self, cell: Population) -> None:
         """Changes of a cell's bias, its gain and shift, and those of normalised drives to it."""
         assert cell.learns is not None
-        error = self.signal(cell.learns, cell.name, self._learning_phase(cell))
+        phase = self._learning_phase(cell)
+        error = self.signal(cell.learns, cell.name, phase)
+        errors = int(self._is_error(cell.learns, cell.name, phase))
         if cell.bias:
             change = self._op("sum", _sum_cells, error, label=cell.name)
-            self.program.result(("change", "bias", cell.name), change)
+            self._change("bias", cell.name, change, errors)
         for p in self.circuit.select(role="drive", post=cell.name, phase=self.phases[0]):
             if p.norm is not None and p.norm.affine:
-                self._learn_norm(p, error)
+                self._learn_norm(p, error, errors)
 
     def _learning_phase(self, cell: Population) -> str:
         assert cell.learns is not None
@@ -440,14 +508,14 @@ class Compiler:
         )
         return next(phase for phase in phases if phase in self.phases)
 
-    def _learn_norm(self, p: Projection, error: Value) -> None:
+    def _learn_norm(self, p: Projection, error: Value, errors: int) -> None:
         """Gain and shift; a cell that forgets its normalised input cannot learn the gain."""
         if p.error_norm == "full":
             _, gain, shift = self._norm_changes(p, error)
-            self.program.result(("change", "gain", p.name), gain)
+            self._change("gain", p.name, gain, errors)
         else:
             shift = self._op("sum", _sum_cells, error, label=p.name)
-        self.program.result(("change", "shift", p.name), shift)
+        self._change("shift", p.name, shift, errors)
 
     def _op(self, kind: str, kernel, *inputs: Value, **properties) -> Value:
         return self.program.add(kind, kernel, *inputs, **properties)[0]

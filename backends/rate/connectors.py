@@ -35,13 +35,16 @@ class RateConnector:
     """Synapses between populations of shape `pre` and `post`.
 
     `apply` and `adjoint` take weights first where the connector has some. `joint`, where there is
-    one, computes `adjoint` and `correlate` of the same post signal together. A connector whose way
+    one, computes `adjoint` and `correlate` of the same post signal together. `correlate` may be
+    given weights, `like` which its result is shaped. A connector whose way
     back depends on what came forward (max-pool) says so with `routed`: its `apply` then returns
     (activity, route), and its `adjoint` takes the route in place of weights.
     """
 
     routed = False
     identity = False
+    # How images lie in memory.
+    memory_format = torch.contiguous_format
     # With the tensors that each needs: weights or route first, where there are any.
     apply: Callable[..., Any]
     adjoint: Callable[..., Any]
@@ -56,6 +59,16 @@ class RateConnector:
         """Two connectors with one key compute the same."""
         return (self.connector, self.pre, self.post)
 
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        """How images are to lie in memory where a connector makes them."""
+        self.memory_format = memory_format
+
+    def _images(self, post: Tensor) -> tuple[Tensor, Tensor]:
+        """Postsynaptic images, and empty presynaptic ones, for a kernel that makes the latter."""
+        shape, layout = (post.shape[0], *self.pre), self.memory_format
+        empty = torch.empty(shape, dtype=post.dtype, device=post.device, memory_format=layout)
+        return post.contiguous(memory_format=layout), empty
+
 
 class AllToAll(RateConnector):
     def apply(self, w_JI: Tensor, pre: Tensor) -> Tensor:
@@ -64,7 +77,7 @@ class AllToAll(RateConnector):
     def adjoint(self, w_JI: Tensor, post: Tensor) -> Tensor:
         return (post.flatten(1) @ w_JI).unflatten(1, self.pre)
 
-    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
         return post.flatten(1).T @ pre.flatten(1)
 
 
@@ -84,10 +97,11 @@ class Conv2d(RateConnector):
         ]
         return F.conv_transpose2d(post, w, None, c.stride, c.padding, left_over, c.groups)
 
-    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
         # The kernel reads the shape of the weights and nothing else.
-        shape_only = post.new_empty(self.connector.weight_shape(self.pre, self.post))
-        return self._backward(post, pre, shape_only, [False, True, False])[1]
+        if like is None or like.dtype != post.dtype:
+            like = post.new_empty(self.connector.weight_shape(self.pre, self.post))
+        return self._backward(post, pre, like, [False, True, False])[1]
 
     def joint(self, w: Tensor, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         """`adjoint` and `correlate` of one post signal in one kernel."""
@@ -113,8 +127,7 @@ class MaxPool(RateConnector):
     def adjoint(self, route: Tensor, post: Tensor) -> Tensor:
         c = self.connector
         return torch.ops.aten.max_pool2d_with_indices_backward(
-            post.contiguous(),
-            post.new_empty(post.shape[0], *self.pre),
+            *self._images(post),
             [c.kernel] * 2,
             [c.stride] * 2,
             [c.padding] * 2,
@@ -134,8 +147,7 @@ class AveragePool(RateConnector):
     def adjoint(self, post: Tensor) -> Tensor:
         c = self.connector
         return torch.ops.aten.avg_pool2d_backward(
-            post.contiguous(),
-            post.new_empty(post.shape[0], *self.pre),
+            *self._images(post),
             [c.kernel] * 2,
             [c.stride] * 2,
             [c.padding] * 2,
@@ -168,7 +180,8 @@ class Match(RateConnector):
         window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
         pooled = pre if window == (1, 1) else F.max_pool2d(pre, window)
         repeats = self.post[0] // self.pre[0]
-        return pooled if repeats == 1 else pooled.repeat(1, repeats, 1, 1)
+        # Unlike repeat, cat leaves channels where they lie in memory.
+        return pooled if repeats == 1 else torch.cat((pooled,) * repeats, dim=1)
 
     def _apply_dense(self, pre: Tensor) -> Tensor:
         n, m = self.pre[0], self.post[0]
@@ -206,7 +219,7 @@ class Listed(RateConnector):
     def adjoint(self, w_K: Tensor, post: Tensor) -> Tensor:
         return (post.flatten(1) @ self._matrix(w_K)).unflatten(1, self.pre)
 
-    def correlate(self, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
         product = post.flatten(1).T @ pre.flatten(1)
         return product[self._on(post, "j"), self._on(post, "i")]
 
@@ -217,6 +230,9 @@ class Transposed(RateConnector):
     def __init__(self, connector: TransposeConnector, pre: Shape, post: Shape) -> None:
         super().__init__(connector, pre, post)
         self.inner = rate_connector(connector.inner, post, pre)
+
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        self.inner.lay_out(memory_format)
 
     def apply(self, *weights_and_pre: Tensor) -> Tensor:
         return self.inner.adjoint(*weights_and_pre)
@@ -238,7 +254,20 @@ TRANSLATIONS: dict[type[Connector], type[RateConnector]] = {
 }
 
 
-def rate_connector(connector: Connector, pre: Shape, post: Shape) -> RateConnector:
+def rows_are_channels(key: tuple) -> bool:
+    """Whether each row of the weights belongs to one channel of the postsynaptic population."""
+    connector, _, post = key
+    return isinstance(connector, Conv2dConnector) or (
+        isinstance(connector, AllToAllConnector) and len(post) == 1
+    )
+
+
+def rate_connector(
+    connector: Connector,
+    pre: Shape,
+    post: Shape,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> RateConnector:
     """The torch half of a connector between populations of the given shapes."""
     translation = TRANSLATIONS.get(type(connector))
     if translation is None:
@@ -246,4 +275,6 @@ def rate_connector(connector: Connector, pre: Shape, post: Shape) -> RateConnect
             f"the rate backend has no translation of {type(connector).__name__}; there are "
             f"{', '.join(known.__name__ for known in TRANSLATIONS)}"
         )
-    return translation(connector, pre, post)
+    half = translation(connector, pre, post)
+    half.lay_out(memory_format)
+    return half

@@ -36,7 +36,7 @@ def fuse_products(program: Program, joint: Callable[[object], Kernel | None]) ->
         correlate, adjoint = operations[pair.correlate], operations[pair.adjoint]
         kernel = joint(correlate.detail)
         place, other = sorted((pair.correlate, pair.adjoint))
-        inputs = (adjoint.inputs[0], *correlate.inputs)
+        inputs = (adjoint.inputs[0], *correlate.inputs[:2])
         if kernel is not None and all(made_at.get(v, -1) < place for v in inputs):
             outputs = (*adjoint.outputs, *correlate.outputs)
             label = f"{adjoint.label}, {correlate.label}"

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .precision import at_least_float32
+
 
 class OutputError:
-    """Compares output and target.
+    """Compares output and target, in at least 32 bits.
 
     Autograd differentiates the loss with respect to the output, a (B, classes) tensor; no
     derivative of anything before the output is ever taken.
@@ -24,8 +26,14 @@ class OutputError:
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.loss = loss
 
-    def __call__(self, output: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss and δ_L, its gradient at the output."""
+    def __call__(
+        self, output: Tensor, y: Tensor, scale: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and δ_L, its gradient at the output, times `scale` and in the output's type."""
+        loss, error = self._compare(at_least_float32(output), y)
+        return loss, _scaled(error, scale).to(output.dtype)
+
+    def _compare(self, output: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if torch.compiler.is_compiling():
             # The same derivative in a form that can be part of a graph.
             error, loss = torch.func.grad_and_value(self.loss)(output, y)
@@ -36,11 +44,16 @@ class OutputError:
             (error,) = torch.autograd.grad(loss, leaf)
         return loss.detach(), error
 
-    def target(self, output: Tensor, y: Tensor) -> Tensor:
+    def target(self, output: Tensor, y: Tensor, scale: Tensor | None = None) -> Tensor:
         """What the target population fires: y, one-hot for class numbers, scaled like the error.
 
         Errors carry the 1/batch of a mean loss, so that plasticity can sum over the batch.
         """
         code = y if y.is_floating_point() else F.one_hot(y, output.shape[1])
         mean = getattr(self.loss, "reduction", "mean") == "mean"
-        return code.to(output.dtype) / (len(output) if mean else 1)
+        code = code.to(at_least_float32(output).dtype) / (len(output) if mean else 1)
+        return _scaled(code, scale).to(output.dtype)
+
+
+def _scaled(error: Tensor, scale: Tensor | None) -> Tensor:
+    return error if scale is None else error * scale

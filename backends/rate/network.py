@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -20,10 +19,16 @@ from oneway.circuits import (
     WiringError,
 )
 
+from .compiled import CompiledRun, new_step
 from .compiler import Compiler
 from .initial import first_draw, initial_std
 from .loss import OutputError
+from .pooled_norms import Stack
+from .precision import Precision, check_stored
 from .program import Key, Schedule
+
+# Small enough for any mean loss; who adapts it to what overflows can start higher.
+FIRST_LOSS_SCALE = 1024.0
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,22 @@ class RateNetwork(nn.Module):
     seed : int
         Every weight is drawn by its own generator, seeded by this and the projection's name: the
         same forward weights whatever the rule.
-    dtype, device
-        Of parameters and activity.
+    dtype : torch.dtype
+        Of parameters and running statistics, float32 or float64; of activity too, unless:
+    compute_dtype : torch.dtype, optional
+        bfloat16 or float16, of drives, activity and errors. Weights are cast once a step, the loss
+        stays in 32 bits and changes come in `dtype`. With float16 errors are multiplied by
+        `loss_scale` (1024 at first; any tensor operation may change it) and changes divided by it.
+    channels_last : bool
+        Images, and weights of convolutions, lie in memory with a pixel's channels side by side.
+    device
+    share_changes : bool
+        Synapses that change alike have one tensor as their ``.grad``, not a copy each: less memory
+        and time where nothing changes gradients in place, as torch's optimizers do not (clipping
+        does, and would do it twice).
+    stack : callable, optional
+        Batch norm over all of a batch of which several processes hold a part each: takes a tensor
+        and gives that of every part, (parts, *shape), the same in all processes.
 
     Examples
     --------
@@ -68,6 +87,8 @@ class RateNetwork(nn.Module):
     torch.Size([2, 3])
     """
 
+    loss_scale: Tensor | None
+
     def __init__(
         self,
         circuit: Circuit,
@@ -75,39 +96,54 @@ class RateNetwork(nn.Module):
         loss: Callable[[Tensor, Tensor], Tensor] | None = None,
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
+        compute_dtype: torch.dtype | None = None,
+        channels_last: bool = False,
         device: str | torch.device = "cpu",
+        share_changes: bool = False,
+        stack: Stack | None = None,
     ) -> None:
         super().__init__()
+        check_stored(dtype)
+        self.precision = Precision(compute_dtype, channels_last)
         if len(circuit.inputs) != 1:
             raise WiringError(
                 f"circuit {circuit.name!r} has input populations "
                 f"{[p.name for p in circuit.inputs]}; the rate backend takes exactly one"
             )
-        self.circuit, self.seed = circuit, seed
+        self.circuit, self.seed, self.share_changes = circuit, seed, share_changes
+        self.stack = stack
         self.loss = loss or nn.CrossEntropyLoss()
         self.weights = nn.ParameterDict()
         self.biases = nn.ParameterDict()
         self.norms = nn.ModuleDict()
         self._scales: dict[str, float] = {}
-        self._add_parameters()
-        self.to(device=device, dtype=dtype)
         self._schedules: dict[str, Schedule] = {}
-        self._runners: dict[str, Callable[[Mapping[Key, Any]], dict[Key, Any]]] = {}
+        self._compiled: dict[str, CompiledRun] = {}
         self._compile_options: dict[str, Any] | None = None
+        self._add_parameters()
+        scale = torch.tensor(FIRST_LOSS_SCALE) if self.precision.scales_errors else None
+        self.register_buffer("loss_scale", scale, persistent=False)
+        self.to(device=device, dtype=dtype)
+        if channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     # -- running ---------------------------------------------------------------------------
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Output for a batch x of shape (B, *input); fills no gradient."""
-        run = self._runner("forward", lambda compiler: compiler.forward())
-        return run(self._given(x=x))[("output",)]
+        self._begin()
+        given = self._given(x=x)
+        return self._run("forward", lambda compiler: compiler.forward(), given, len(x))[("output",)]
 
     @torch.no_grad()
     def signals(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         """Activity of every population for one batch, errors included; nothing learns."""
         schedule = self._schedule("signals", lambda compiler: compiler.signals())
-        results = schedule.run(self._given(x=x, y=y))
+        given = self._given(x=x, y=y)
+        if self.precision.scales_errors:
+            given[("loss_scale",)] = torch.ones_like(given[("loss_scale",)])
+        results = schedule.run(given)
         return {name: tensor for (_, name), tensor in results.items()}
 
     @torch.no_grad()
@@ -120,8 +156,10 @@ class RateNetwork(nn.Module):
         y : Tensor
             What the loss takes: class numbers (B,) or targets shaped like the output.
         """
-        run = self._runner("step", lambda compiler: compiler.learning())
-        results = run(self._given(x=x, y=y))
+        self._begin()
+        self._clear_gradients()
+        given = self._given(x=x, y=y)
+        results = self._run("step", lambda compiler: compiler.learning(), given, len(x))
         self._fill_gradients(results)
         return Step(results[("loss",)], results[("output",)])
 
@@ -135,23 +173,27 @@ class RateNetwork(nn.Module):
             Independent noise patterns in each phase.
         generator : torch.Generator, optional
         """
+        self._begin()
+        self._clear_gradients()
         changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
-                run = self._runner(phase.name, lambda compiler: compiler.learning(), (phase.name,))
                 given = self._given()
                 # Noise is no data: it must not enter the running statistics of normalisation.
                 given[("training",)] = False
                 for name in phase.noisy:
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
-                changes |= run(given)
+                write = lambda compiler: compiler.learning()  # noqa: E731
+                changes |= self._run(phase.name, write, given, batch_size, (phase.name,))
         self._fill_gradients(changes)
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:
         like = next(iter(self.parameters()))
         shape = (batch_size, *self.circuit.populations[name].shape)
         noise = torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
-        return phase.noise_mean + phase.noise_std * noise
+        if (phase.noise_mean, phase.noise_std) != (0, 1):
+            noise.mul_(phase.noise_std).add_(phase.noise_mean)
+        return self.precision.given(noise)
 
     def _schedule(
         self,
@@ -161,7 +203,8 @@ class RateNetwork(nn.Module):
     ) -> Schedule:
         if kind not in self._schedules:
             driven = tuple(p.name for p in self.circuit.phases.values() if not p.noisy)
-            compiler = Compiler(self.circuit, phases or driven, OutputError(self.loss))
+            error = OutputError(self.loss)
+            compiler = Compiler(self.circuit, phases or driven, error, self.precision, self.stack)
             self._schedules[kind] = write(compiler)
         return self._schedules[kind]
 
@@ -176,18 +219,56 @@ class RateNetwork(nn.Module):
         Notes
         -----
         The whole step is one graph: forward drives, loss, feedback and plasticity. Results are
-        those of the uncompiled step to rounding.
-        """
-        self._compile_options = {"fullgraph": True, **options}
-        self._runners.clear()
+        those of the uncompiled step to rounding. The first batch size gets a graph, another one
+        when it comes twice in a row; a smaller last batch thus runs uncompiled.
 
-    def _runner(self, kind: str, *how: Any) -> Callable[[Mapping[Key, Any]], dict[Key, Any]]:
-        if kind not in self._runners:
-            run = self._schedule(kind, *how).run
-            if self._compile_options is not None:
-                run = torch.compile(_with_own_code(run), **self._compile_options)
-            self._runners[kind] = run
-        return self._runners[kind]
+        With ``mode="reduce-overhead"`` the graph is recorded as a CUDA graph, which puts changes
+        into the same memory every time: let the optimizer read ``.grad`` before the network runs
+        again, be it forward only.
+        """
+        self._compile_options = options
+        self._compiled.clear()
+
+    def _apply(self, *arguments: Any, **options: Any) -> RateNetwork:
+        # Parameters may come to lie elsewhere, or in another type.
+        self._compiled.clear()
+        return super()._apply(*arguments, **options)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return any(parameter.is_cuda for parameter in self.parameters())
+
+    def _begin(self) -> None:
+        if self._compile_options is not None and self._on_gpu:
+            new_step()
+
+    def _run(
+        self,
+        kind: str,
+        write: Callable[[Compiler], Schedule],
+        given: Mapping[Key, Any],
+        size: int,
+        phases: tuple[str, ...] | None = None,
+    ) -> dict[Key, Any]:
+        run = self._schedule(kind, write, phases).run
+        try:
+            if self._compile_options is None:
+                return run(given)
+            if kind not in self._compiled:
+                self._compiled[kind] = CompiledRun(run, self._compile_options, self._on_gpu)
+            return self._compiled[kind](given, size)
+        except RuntimeError as error:
+            self._check_implemented(error)
+            raise
+
+    def _check_implemented(self, error: RuntimeError) -> None:
+        """Say what to do where a device has no kernel for 16 bits."""
+        if self.precision.compute is not None and "not implemented for" in str(error):
+            raise NotImplementedError(
+                f"compute_dtype {self.precision.compute} cannot be computed on "
+                f"{next(self.parameters()).device}: torch says {str(error).splitlines()[0]}. "
+                "Choose the other of bfloat16 and float16, or None"
+            ) from error
 
     def _given(self, x: Tensor | None = None, y: Tensor | None = None) -> dict[Key, Any]:
         given: dict[Key, Any] = {("training",): self.training}
@@ -197,11 +278,13 @@ class RateNetwork(nn.Module):
             ("scale", self._scales),
         ):
             given.update(((kind, name), tensor) for name, tensor in tensors.items())
+        if self.loss_scale is not None:
+            given[("loss_scale",)] = self.loss_scale
         for name, norm in self.norms.items():
             given |= {("norm", name, part): getattr(norm, part) for part in _Norm.parts}
         if x is not None:
             (population,) = self.circuit.inputs
-            given[("input", population.name)] = self._checked(x, population)
+            given[("input", population.name)] = self.precision.given(self._checked(x, population))
         if y is not None:
             given[("y",)] = y
         return given
@@ -215,17 +298,24 @@ class RateNetwork(nn.Module):
             )
         return x
 
-    def _fill_gradients(self, changes: Mapping[Key, Any]) -> None:
-        """Changes become gradients; what did not learn in this step has none."""
+    def _clear_gradients(self) -> None:
+        """What does not learn in a step has none, and the last step's memory is free for it."""
         for parameter in self.parameters():
             parameter.grad = None
+
+    def _fill_gradients(self, changes: Mapping[Key, Any]) -> None:
+        """Changes become gradients."""
         given: set[int] = set()
         for (kind, *owner), change in changes.items():
             if kind == "change":
-                # Two synapses may share one product; each optimizer entry needs its own tensor.
+                # Two synapses may share one product.
                 memory = change.untyped_storage().data_ptr()
-                shared = memory in given
-                self._parameter(*owner).grad = change.clone() if shared else change
+                copy = memory in given and not self.share_changes
+                parameter = self._parameter(*owner)
+                # Fused optimizers read both in the order of memory and do not ask for it.
+                alike = change.stride() == parameter.stride()
+                laid_out = change if alike else torch.empty_like(parameter).copy_(change)
+                parameter.grad = laid_out.clone() if copy and alike else laid_out
                 given.add(memory)
 
     def _parameter(self, kind: str, owner: str) -> nn.Parameter:
@@ -342,16 +432,6 @@ class RateNetwork(nn.Module):
             fixed = {"lr": rate, "weight_decay": decay / rate, "momentum": 0.0, "nesterov": False}
             groups.append({"params": parameters, "path": "own rate", **fixed})
         return [group for group in groups if group["params"]]
-
-
-def _with_own_code(run: Callable) -> Callable:
-    """A function for one schedule: torch.compile limits recompilations by code object."""
-
-    def program(given):
-        return run(given)
-
-    code = program.__code__.replace(co_name="program")  # a copy, not the one all would share
-    return FunctionType(code, program.__globals__, closure=program.__closure__)
 
 
 class _Norm(nn.Module):

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from oneway.circuits import BatchNorm
 
+from .precision import at_least_float32
+
 
 def normalise(
     norm: BatchNorm,
@@ -57,8 +59,12 @@ def full_derivative(
 
 def scale_only(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
     """γ/σ per channel: one slow scalar that a channel's error cells need (Akrout et al., D.3)."""
-    factor = scale if gain is None else gain * scale
-    return error * _per_channel(factor, error)
+    return error * per_channel(channel_factor(gain, scale), error)
+
+
+def channel_factor(gain: Tensor | None, scale: Tensor) -> Tensor:
+    """γ/σ, or 1/σ where nothing is learned."""
+    return scale if gain is None else gain * scale
 
 
 def own(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
@@ -68,13 +74,21 @@ def own(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
     is scaled by one gain for the whole layer, the mean of γ/σ.
     """
     axes = [0, *range(2, error.dim())]
-    var, mean = torch.var_mean(error, dim=axes, correction=0, keepdim=True)
+    wide = at_least_float32(error)
+    var, mean = torch.var_mean(wide, dim=axes, correction=0)
+    return balanced(wide, mean, var, gain, scale).to(error.dtype)
+
+
+def balanced(
+    error: Tensor, mean: Tensor, var: Tensor, gain: Tensor | None, scale: Tensor
+) -> Tensor:
+    """The error of `own`, given mean and variance of each channel."""
     typical = var.mean()
     # Relative to the layer's typical variance, since errors shrink as learning goes on.
-    balanced = (error - mean) * torch.sqrt(typical / (var + 1e-5 * typical + 1e-30))
-    layer_gain = (scale if gain is None else gain * scale).mean()
-    return layer_gain * balanced
+    size = torch.sqrt(typical / (var + 1e-5 * typical + 1e-30))
+    layer_gain = channel_factor(gain, scale).mean()
+    return layer_gain * ((error - per_channel(mean, error)) * per_channel(size, error))
 
 
-def _per_channel(factor: Tensor, like: Tensor) -> Tensor:
-    return factor.reshape(1, -1, *[1] * (like.dim() - 2))
+def per_channel(factor: Tensor, like: Tensor) -> Tensor:
+    return factor.to(like.dtype).reshape(1, -1, *[1] * (like.dim() - 2))

@@ -70,6 +70,7 @@ class Program:
         kernel: Kernel,
         *inputs: Value,
         detail: Hashable = None,
+        hints: tuple[Value, ...] = (),
         inplace: Kernel | None = None,
         outputs: int = 1,
         label: str = "",
@@ -80,12 +81,14 @@ class Program:
         ----------
         kind, detail : str, hashable
             Two kernels of one kind and detail compute the same.
+        hints : tuple of Value
+            Inputs after the others that help the kernel and do not change what it computes.
         """
         key = (kind, detail, inputs)
         if key not in self._known:
             self._known[key] = self._new(outputs)
             self.operations.append(
-                Operation(kind, kernel, inputs, self._known[key], label, detail, inplace)
+                Operation(kind, kernel, (*inputs, *hints), self._known[key], label, detail, inplace)
             )
         return self._known[key]
 

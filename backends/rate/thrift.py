@@ -2,19 +2,22 @@
 
 An activation that only a gate will read again, and a gate that only asks whether it is positive,
 need not wait in memory for it. Where the input of the cell's normalisation is kept anyway, the
-sign is worked out from that when the error arrives; elsewhere one byte a cell is kept in its place.
+sign is worked out from that when the error arrives; elsewhere one bit a cell is kept in its place.
 A circuit whose synapses read few activations when they learn thus takes less memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from .activations import LEAK
-from .program import Kernel, Operation, Program, Value
+from .bits import pack, unpack
+from .norms import channel_factor
+from .program import Operation, Program, Value
 
 # φ whose derivative depends on the sign only: error times slope where the cell is silent.
 SLOPE_BELOW = {"relu": 0.0, "leaky_relu": LEAK}
@@ -27,7 +30,7 @@ def keep_signs_only(program: Program) -> None:
     if boundary is None:
         return
     again = _Again(program, boundary)
-    signs: dict[Value, Value] = {}
+    signs: dict[Value, tuple[Value, Value]] = {}
     rewritten = operations[:boundary]
     for gate in operations[boundary:]:
         if not (_asks_for_sign(gate) and _only_signs(again.readers.get(gate.inputs[1], []))):
@@ -35,7 +38,8 @@ def keep_signs_only(program: Program) -> None:
             continue
         remade = again.make(again.before_phi(gate.inputs[1]))
         if remade is None:
-            signs.setdefault(gate.inputs[1], program.new_value())
+            if gate.inputs[1] not in signs:
+                signs[gate.inputs[1]] = program.new_value(), program.new_value()
             rewritten.append(_from_kept_sign(gate, signs[gate.inputs[1]]))
         else:
             steps, u = remade
@@ -104,39 +108,42 @@ class _Again:
         return [*first, *second, replace(addition, inputs=(a, b), outputs=(made,))], made
 
 
-def _from_kept_sign(gate: Operation, sign: Value) -> Operation:
+def _from_kept_sign(gate: Operation, sign: tuple[Value, Value]) -> Operation:
     slope = SLOPE_BELOW[str(gate.detail)]
-    kernel, over = _times_sign(slope)
-    return replace(gate, kernel=kernel, inplace=over, inputs=(gate.inputs[0], sign))
+    kernel = partial(_times_sign, slope)
+    over = partial(_times_sign_in_place, slope)
+    return replace(gate, kernel=kernel, inplace=over, inputs=(gate.inputs[0], *sign))
 
 
-def _times_sign(slope: float) -> tuple[Kernel, Kernel]:
-    if slope == 0:
-        return torch.mul, Tensor.mul_
-    kernel = lambda error, positive: torch.where(positive.bool(), error, slope * error)  # noqa: E731
-    return kernel, kernel
+def _times_sign(slope: float, error: Tensor, bits: Tensor, channels_last: bool) -> Tensor:
+    active = unpack(bits, channels_last, error)
+    # torch multiplies floats by bytes faster than it chooses between two tensors.
+    return error * active if slope == 0 else torch.where(active.bool(), error, slope * error)
 
 
-def _with_signs(operations: list[Operation], signs: dict[Value, Value]) -> list[Operation]:
+def _times_sign_in_place(slope: float, error: Tensor, bits: Tensor, channels_last: bool) -> Tensor:
+    if slope != 0:
+        return _times_sign(slope, error, bits, channels_last)
+    return error.mul_(unpack(bits, channels_last, error))
+
+
+def _with_signs(
+    operations: list[Operation], signs: dict[Value, tuple[Value, Value]]
+) -> list[Operation]:
     """Take each sign as soon as the activity is there."""
     complete: list[Operation] = []
     for op in operations:
         complete.append(op)
         for value in op.outputs:
             if value in signs:
-                complete.append(Operation("sign", _positive, (value,), (signs[value],), op.label))
+                complete.append(Operation("sign", pack, (value,), signs[value], op.label))
     return complete
-
-
-def _positive(a: Tensor) -> Tensor:
-    # The same byte as a bool, but torch multiplies floats by it twice as fast.
-    return (a > 0).view(torch.uint8)
 
 
 def _renormalise(
     z: Tensor, gain: Tensor | None, shift: Tensor | None, mean: Tensor, scale: Tensor
 ) -> Tensor:
-    factor = scale if gain is None else gain * scale
+    factor = channel_factor(gain, scale)
     offset = -mean * factor if shift is None else shift - mean * factor
     shape = (1, -1, *[1] * (z.dim() - 2))
-    return torch.addcmul(offset.reshape(shape), z, factor.reshape(shape))
+    return torch.addcmul(offset.reshape(shape), z, factor.reshape(shape)).to(z.dtype)
