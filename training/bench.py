@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from oneway.analysis.traffic import activation_traffic
 from oneway.backends.rate.plan import Plan, plan_step
@@ -21,14 +22,16 @@ from oneway.rules import Rule, parse_rule
 from .contenders import (
     AUTOGRAD,
     BenchConfig,
+    Contender,
     plain_contender,
     random_batch,
     rate_network,
     rule_contender,
 )
 from .errors import ConfigError
+from .hardware import fastest_kernels
 from .progress import ProgressBar
-from .timing import Peak, Ratio, alternate, paired_ratio, peak
+from .timing import Peak, Ratio, alternate, paired_ratio, peak, warm_up
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,15 @@ def bench(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> B
     """
     wired = wire_all(circuit, rules)
     x, y = random_batch(circuit, config)
-    contenders = [plain_contender(circuit, config, x, y)]
-    contenders += [rule_contender(name, w, config, x, y) for name, w in wired.items()]
-    with ProgressBar("bench", config.repeats * len(contenders)) as progress:
-        seconds = alternate(contenders, config, progress.advance)
-    peaks = {c.name: peak(c, config.device) for c in contenders}
+    with fastest_kernels(config.device):
+        contenders = _contenders(circuit, wired, config, x, y)
+        with ProgressBar("bench", config.repeats * len(contenders)) as progress:
+            seconds = alternate(contenders, config, progress.advance)
+        if config.for_memory() != config:
+            contenders = _contenders(circuit, wired, config.for_memory(), x, y)
+            for contender in contenders:
+                warm_up(contender, config)
+        peaks = {c.name: peak(c, config.device) for c in contenders}
     base_s, base = seconds.pop(AUTOGRAD), peaks.pop(AUTOGRAD)
     traffic = activation_traffic(parse_rule("bp").wire(circuit))
     measures = tuple(
@@ -123,6 +130,13 @@ def bench(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> B
         for name, taken in seconds.items()
     )
     return Bench(circuit.name, config, median(base_s), base, measures)
+
+
+def _contenders(
+    circuit: Circuit, wired: Mapping[str, Circuit], config: BenchConfig, x: Tensor, y: Tensor
+) -> list[Contender]:
+    rules = [rule_contender(name, w, config, x, y) for name, w in wired.items()]
+    return [plain_contender(circuit, config, x, y), *rules]
 
 
 def plans(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> dict[str, Plan]:
@@ -151,6 +165,9 @@ def as_dict(result: Bench) -> dict[str, Any]:
         "device": result.config.device,
         "dtype": result.config.dtype,
         "batch": result.config.batch,
+        "weights_dtype": str(result.config.stored).removeprefix("torch."),
+        "channels_last": result.config.channels_last,
+        "compile": result.config.compile,
     }
     rules = {
         m.rule: {

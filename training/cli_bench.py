@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from oneway.circuits import Circuit, WiringError
 from oneway.rules import Rule, parse_rule
 
 from .errors import ConfigError
@@ -46,18 +47,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rules",
         nargs="+",
-        default=list(DEFAULT_RULES),
         metavar="RULE",
         help="rules, separated by commas or blanks; what has an equals sign is an option of the "
         "rule before it: bp,fa,asap,k=4,gate=local,kp or bp fa asap,k=4 (default: "
-        f"{DEFAULT_RULES[0]})",
+        f"{DEFAULT_RULES[0]}), but for blocks that the circuit is not deep enough for",
     )
     _add_number(parser, "batch", 16, "samples a step")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument(
         "--dtype",
         default="float32",
-        help="float32, bfloat16 or float64, on both sides (default: %(default)s)",
+        help="float32, float64, bfloat16 or float16, on both sides; with 16 bits, weights, "
+        "optimizer and loss keep 32, for autograd by torch.autocast (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--channels-last",
+        action="store_true",
+        help="channels of a pixel side by side in memory, on both sides",
+    )
+    parser.add_argument(
+        "--compile",
+        default="no",
+        metavar="MODE",
+        help="torch.compile forward, loss and backward of both sides: no, default, "
+        "reduce-overhead, max-autotune or max-autotune-no-cudagraphs; minutes a rule before "
+        "anything is timed. "
+        "Both optimizers are torch's fused ones. Memory is measured without CUDA graphs, on a CPU "
+        "uncompiled (default: %(default)s)",
     )
     _add_number(parser, "repeats", 15, "rounds in which everyone has one turn")
     _add_number(parser, "threads", None, "threads on the CPU (default: as torch chooses)")
@@ -83,8 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), threads(arguments.threads):
-        circuit, rules = read_circuit(arguments.circuit), read_rules(arguments.rules)
-        config = BenchConfig(arguments.batch, arguments.device, arguments.dtype, arguments.repeats)
+        circuit = read_circuit(arguments.circuit)
+        rules = read_rules(arguments.rules) if arguments.rules else usual_rules(circuit)
+        config = BenchConfig(
+            arguments.batch,
+            arguments.device,
+            arguments.dtype,
+            arguments.repeats,
+            channels_last=arguments.channels_last,
+            compile=arguments.compile,
+        )
         hardware = hardware_line(config.device)
         if arguments.plan:
             planned = plans(circuit, rules, config)
@@ -121,6 +145,20 @@ def read_rules(arguments: Iterable[str]) -> dict[str, Rule]:
     return {text: parse_rule(text) for text in texts}
 
 
+def usual_rules(circuit: Circuit) -> dict[str, Rule]:
+    """The default rules, without block sizes that the circuit is not deep enough for."""
+    usual = read_rules(DEFAULT_RULES)
+    return {text: rule for text, rule in usual.items() if "k=" not in text or _fits(rule, circuit)}
+
+
+def _fits(rule: Rule, circuit: Circuit) -> bool:
+    try:
+        rule.wire(circuit)
+    except WiringError:
+        return False
+    return True
+
+
 # -- for people --------------------------------------------------------------------------------
 
 
@@ -128,6 +166,8 @@ def _show(result: Bench, hardware: str) -> None:
     console = Console()
     config = result.config
     what = f"{result.circuit}, batch {config.batch}, {config.dtype} on {config.device}"
+    what += ", channels last" if config.channels_last else ""
+    what += f", compiled ({config.compile})" if config.compile != "no" else ""
     console.print(f"[bold]{escape(what)}[/]: medians of {config.repeats} rounds, everyone in turn")
     console.print(escape(hardware), soft_wrap=True, highlight=False)
     console.print(_table(result))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,16 +13,20 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from oneway.backends.rate import RateNetwork
+from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.backends.rate.plain import PlainNetwork
 from oneway.circuits import Circuit
 
-from .errors import ConfigError
+from .config import COMPILE_MODES, COMPUTE_DTYPES
+from .config import DTYPES as STORED_DTYPES
+from .errors import ConfigError, first_line
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+DTYPES = STORED_DTYPES | COMPUTE_DTYPES
 AUTOGRAD = "autograd"
 DEVICES = ("cpu", "cuda")
-# So small that nothing runs away on one batch that is learned over and over.
-SETTINGS: dict[str, Any] = {"lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4}
+# So small that nothing runs away on one batch that is learned over and over. torch's fused kernel
+# is its fastest on every device, on both sides.
+SETTINGS: dict[str, Any] = {"lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "fused": True}
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,13 @@ class BenchConfig:
     device : str
         ``cpu``, ``cuda`` or one GPU, ``cuda:1``.
     dtype : str
-        One of `DTYPES`: of weights and activity, on both sides.
+        One of `DTYPES`, on both sides. With 16 bits, weights, optimizer and loss keep 32: autograd
+        runs under autocast, which casts the same tensors in the same places as we do (tested).
+    channels_last : bool
+        Channels of a pixel side by side in memory, on both sides.
+    compile : str
+        ``no``, or a mode of ``torch.compile`` for forward, loss and backward of both sides. The
+        optimizer is torch's fused one: a kernel for many parameters already.
     repeats : int
         Rounds in which every contender has one turn.
     seed : int
@@ -47,6 +58,8 @@ class BenchConfig:
     dtype: str = "float32"
     repeats: int = 15
     seed: int = 0
+    channels_last: bool = False
+    compile: str = "no"
 
     def __post_init__(self) -> None:
         for name, least in (("batch", 2), ("repeats", 3)):
@@ -54,7 +67,39 @@ class BenchConfig:
                 raise ConfigError(f"{name} {getattr(self, name)}, expected at least {least}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+        if self.compile not in COMPILE_MODES:
+            raise ConfigError(
+                f"compile {self.compile!r}, expected one of {', '.join(COMPILE_MODES)}"
+            )
         _check_device(self.device)
+
+    @property
+    def stored(self) -> torch.dtype:
+        """Of weights and data."""
+        return STORED_DTYPES.get(self.dtype, torch.float32)
+
+    @property
+    def computed(self) -> torch.dtype | None:
+        """Of activity and errors, where it is another one."""
+        return COMPUTE_DTYPES.get(self.dtype)
+
+    @property
+    def on_gpu(self) -> bool:
+        return torch.device(self.device).type == "cuda"
+
+    def for_memory(self) -> BenchConfig:
+        """How memory is measured: of a CUDA graph the allocator sees nothing while it runs, and
+        tensors are counted one by one on a CPU, where compiled code makes none.
+        """
+        if not self.on_gpu:
+            return replace(self, compile="no")
+        plain = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+        return replace(self, compile=plain.get(self.compile, self.compile))
+
+    def autocast(self) -> AbstractContextManager:
+        if self.computed is None:
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, self.computed)
 
 
 def _check_device(device: str) -> None:
@@ -102,24 +147,47 @@ def random_batch(circuit: Circuit, config: BenchConfig) -> tuple[Tensor, Tensor]
     generator = torch.Generator().manual_seed(config.seed)
     x = torch.randn((config.batch, *circuit.inputs[0].shape), generator=generator)
     y = torch.randint(circuit.output.size, (config.batch,), generator=generator)
-    return x.to(config.device, DTYPES[config.dtype]), y.to(config.device)
+    last = config.channels_last and x.dim() == 4
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = x.to(config.device, config.stored).contiguous(memory_format=layout)
+    return x, y.to(config.device)
 
 
 def plain_contender(circuit: Circuit, config: BenchConfig, x: Tensor, y: Tensor) -> Contender:
     """Backpropagation by autograd through torch's own layers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = PlainNetwork(circuit).to(config.device, DTYPES[config.dtype])
-    return model_contender(AUTOGRAD, model, x, y)
+        model = PlainNetwork(circuit).to(config.device, config.stored)
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model_contender(AUTOGRAD, model, x, y, config)
 
 
-def model_contender(name: str, model: torch.nn.Module, x: Tensor, y: Tensor) -> Contender:
-    """Any torch module that autograd trains."""
+def model_contender(
+    name: str, model: torch.nn.Module, x: Tensor, y: Tensor, config: BenchConfig | None = None
+) -> Contender:
+    """Any torch module that autograd trains; by default uncompiled and in its own type."""
+    config = config or BenchConfig()
     optimizer = SGD(model.parameters(), **SETTINGS)
+    scale = FIRST_LOSS_SCALE if config.computed == torch.float16 else None
+
+    def loss() -> Tensor:
+        with config.autocast():
+            return F.cross_entropy(model(x), y)
+
+    compiled = loss
+    if config.compile != "no":
+        compiled = torch.compile(loss, mode=config.compile, fullgraph=True, dynamic=False)
 
     def learn() -> None:
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        if config.on_gpu and config.compile != "no":
+            torch.compiler.cudagraph_mark_step_begin()
+        if scale is None:
+            compiled().backward()
+        else:
+            (scale * compiled()).backward()
+            torch._foreach_div_([p.grad for p in model.parameters() if p.grad is not None], scale)
 
     return Contender(name, (learn,), optimizer)
 
@@ -129,6 +197,8 @@ def rule_contender(
 ) -> Contender:
     """A wired circuit in the rate backend."""
     net = rate_network(wired, config)
+    if config.compile != "no":
+        net.compile(mode=config.compile)
     optimizer = SGD(net.parameter_groups(SETTINGS, SETTINGS), **SETTINGS)
     parts: list[Callable[[], object]] = [lambda: net.step(x, y)]
     if any(phase.noisy for phase in wired.phases.values()):
@@ -139,10 +209,12 @@ def rule_contender(
 
 def rate_network(wired: Circuit, config: BenchConfig) -> RateNetwork:
     """A wired circuit as it is measured."""
-    dtype = DTYPES[config.dtype]
-    return RateNetwork(wired, seed=config.seed, dtype=dtype, device=config.device)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, short enough for a message of ours."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
+    return RateNetwork(
+        wired,
+        seed=config.seed,
+        dtype=config.stored,
+        compute_dtype=config.computed,
+        channels_last=config.channels_last,
+        device=config.device,
+        share_changes=True,
+    )

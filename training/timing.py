@@ -17,12 +17,13 @@ from torch import Tensor
 
 from oneway.backends.rate.memory import LiveTensors
 
-from .contenders import BenchConfig, Contender, first_line
-from .errors import ConfigError
+from .contenders import BenchConfig, Contender
+from .errors import ConfigError, first_line
 
 # A turn shorter than this would measure the clock.
 TURN_S = 0.02
-WARM_UP_STEPS = 2
+# A CUDA graph is recorded in the second step and runs in the third.
+WARM_UP_STEPS = 3
 
 
 def warm_up(contender: Contender, config: BenchConfig) -> int:
@@ -34,8 +35,8 @@ def warm_up(contender: Contender, config: BenchConfig) -> int:
     except RuntimeError as error:  # NotImplementedError and running out of memory among them
         raise ConfigError(
             f"{contender.name}: torch cannot take a step of {config.batch} samples in "
-            f"{config.dtype} on {config.device}: {first_line(error)}. Try another --dtype, or a "
-            "smaller --batch"
+            f"{config.dtype} on {config.device}: {first_line(error)}. Try another --dtype, a "
+            "smaller --batch, or --compile no"
         ) from error
     return max(1, ceil(TURN_S / max(once, 1e-9)))
 

@@ -4,18 +4,27 @@ No test asks how long anything took.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from oneway.analysis.traffic import activation_traffic
-from oneway.circuits import mlp, save_circuit
+from oneway.backends.rate import RateNetwork
+from oneway.circuits import mlp, parse_circuit, save_circuit
 from oneway.rules import WeightMirror, parse_rule
 from oneway.training import timing
 from oneway.training.bench import Bench, RuleMeasure, bench
 from oneway.training.cli import main
-from oneway.training.cli_bench import DEFAULT_CIRCUIT, DEFAULT_RULES, noise_hint, read_rules
+from oneway.training.cli_bench import (
+    DEFAULT_CIRCUIT,
+    DEFAULT_RULES,
+    noise_hint,
+    read_rules,
+    usual_rules,
+)
+from oneway.training.config import COMPILE_MODES
 from oneway.training.contenders import (
     AUTOGRAD,
     SETTINGS,
@@ -176,16 +185,22 @@ def test_peak_leaves_out_the_changes_that_stay():
 
 
 def test_a_second_path_is_not_credited_for_its_changes():
-    """Kolen-Pollack learning keeps what backpropagation keeps, and leaves twice the changes."""
+    """Kolen-Pollack learning keeps what backpropagation keeps, and leaves twice the changes.
+
+    In the bench, W and B share them; elsewhere each has its own.
+    """
     config = BenchConfig(batch=8)
     circuit = mlp((64, 64, 64, 64, 4))
     x, y = random_batch(circuit, config)
-    bp, kp = (
-        peak(rule_contender(r, parse_rule(r).wire(circuit), config, x, y), "cpu")
-        for r in ("bp", "kp")
-    )
+    wired = {rule: parse_rule(rule).wire(circuit) for rule in ("bp", "kp")}
+    bp, kp = (peak(rule_contender(r, w, config, x, y), "cpu") for r, w in wired.items())
     assert kp.activity == pytest.approx(bp.activity, rel=0.05)
-    assert kp.total > 1.5 * bp.total
+    assert kp.total == pytest.approx(bp.total, rel=0.05)
+    net = RateNetwork(wired["kp"])
+    optimizer = torch.optim.SGD(net.parameter_groups(), lr=0.1)
+    apart = peak(Contender("kp", (lambda: net.step(x, y),), optimizer), "cpu")
+    assert apart.activity == pytest.approx(bp.activity, rel=0.05)
+    assert apart.total > 1.5 * bp.total
 
 
 def test_peak_of_a_step_is_that_of_its_largest_part():
@@ -271,11 +286,71 @@ def test_table_for_people(oneway, monkeypatch):
     assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_other_dtypes(oneway, dtype):
     code, out, _ = oneway(*QUICK, "bp", "--dtype", dtype, "--json")
     assert code == 0
-    assert json.loads(out)["rules"]["bp"]["dtype"] == dtype
+    content = json.loads(out)
+    assert content["rules"]["bp"]["dtype"] == content["dtype"] == dtype
+    assert content["weights_dtype"] == ("float64" if dtype == "float64" else "float32")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_both_sides_do_the_same_work_in_16_bits(dtype):
+    """Autograd under autocast, and our casts: the same changes in 32 bits of the same weights."""
+    config = BenchConfig(batch=16, dtype=dtype, channels_last=True)
+    circuit = parse_circuit("conv2:1x28x28-4")
+    x, y = random_batch(circuit, config)
+    ours = rule_contender("bp", parse_rule("bp").wire(circuit), config, x, y)
+    plain = plain_contender(circuit, config, x, y)
+    shapes = {tuple(p.shape): p for p in plain.parameters()}
+    pairs = [(shapes[tuple(p.shape)], p) for p in ours.parameters() if p.dim() > 1]
+    with torch.no_grad():
+        shapes[(4,)].zero_()  # biases, as ours start
+        for theirs, own in pairs:
+            theirs.copy_(own)
+    for contender in (ours, plain):
+        contender.parts[0]()
+    for theirs, own in pairs:
+        assert theirs.dtype == own.grad.dtype == torch.float32
+        assert theirs.stride() == own.stride()
+        torch.testing.assert_close(own.grad, theirs.grad, rtol=1e-2, atol=1e-5)
+
+
+def test_both_sides_are_compiled(oneway, monkeypatch):
+    """And so are their twins that memory is measured of, unless on a CPU."""
+    compiled = []
+
+    def note(function, **options):
+        compiled.append(options["mode"])
+        return function
+
+    monkeypatch.setattr(torch, "compile", note)
+    code, out, _ = oneway(*QUICK, "bp", "--compile", "reduce-overhead", "--json")
+    content = json.loads(out)
+    assert code == 0 and compiled == ["reduce-overhead"] * 2
+    assert content["compile"] == content["rules"]["bp"]["compile"] == "reduce-overhead"
+    assert content["rules"]["bp"]["peak_memory_bytes"] > 0
+
+
+def test_memory_is_measured_without_cuda_graphs(monkeypatch):
+    config = BenchConfig(compile="reduce-overhead")
+    assert config.for_memory().compile == "no"  # on a CPU
+    monkeypatch.setattr(BenchConfig, "on_gpu", True)
+    modes = {mode: replace(config, compile=mode).for_memory().compile for mode in COMPILE_MODES}
+    assert modes == {
+        "no": "no",
+        "default": "default",
+        "reduce-overhead": "default",
+        "max-autotune": "max-autotune-no-cudagraphs",
+        "max-autotune-no-cudagraphs": "max-autotune-no-cudagraphs",
+    }
+
+
+@pytest.mark.slow
+def test_compiled(oneway):
+    code, out, _ = oneway(*QUICK, "bp", "--dtype", "bfloat16", "--compile", "default", "--json")
+    assert code == 0 and json.loads(out)["rules"]["bp"]["step_time_ratio"] > 0
 
 
 def test_plan_is_shown_and_nothing_is_timed(oneway, monkeypatch):
@@ -299,9 +374,16 @@ def test_help_names_the_defaults(oneway):
     assert "asap,k=4" in read_rules(DEFAULT_RULES)
 
 
+def test_default_rules_leave_out_blocks_that_are_too_long():
+    assert list(usual_rules(mlp((8, 8, 8)))) == ["bp", "fa", "kp", "dfa", "wm", "asap"]
+    assert list(usual_rules(mlp((8, 8, 8, 8, 8)))) == list(read_rules(DEFAULT_RULES))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu(oneway):
-    code, out, _ = oneway(*QUICK, "bp", "wm", "--device", "cuda", "--json")
+@pytest.mark.parametrize("compile", ["no", "reduce-overhead"])
+def test_gpu(oneway, compile):
+    options = ("--device", "cuda", "--dtype", "bfloat16", "--compile", compile)
+    code, out, _ = oneway(*QUICK, "bp", "wm", *options, "--json")
     assert code == 0
     for rule in json.loads(out)["rules"].values():
         assert rule["device"] == "cuda"
@@ -322,7 +404,8 @@ def test_threads_are_given_back(oneway):
         (["bp", "--batch", "1"], "batch 1, expected at least 2"),
         (["bp", "--repeats", "2"], "repeats 2, expected at least 3"),
         (["bp", "--threads", "0"], "threads 0, expected at least 1"),
-        (["bp", "--dtype", "int8"], "dtype 'int8', expected one of float32, bfloat16, float64"),
+        (["bp", "--dtype", "int8"], "dtype 'int8', expected one of float32, float64, bfloat16"),
+        (["bp", "--compile", "yes"], "compile 'yes', expected one of no, default"),
         (["bp", "--device", "abacus"], "device 'abacus', expected one of cpu, cuda"),
         (["bp", "bp"], "rule 'bp' is named twice"),
         (["nonesuch"], "nonesuch"),
