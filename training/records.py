@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
+from .published import Published
+from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
@@ -45,9 +47,9 @@ class RunResult:
     history : tuple of dict
         One record an epoch, as in ``metrics.jsonl``.
     floor_accuracy : float or None
-        Test accuracy of the same circuit where only the output layer learns, if that was run.
-    published : float or None
-        Test accuracy in the paper's table, where there is one for this data, circuit and rule.
+        What a rule has to beat, if that was run: see `floor_accuracy` in the loop.
+    published : Published or None
+        The paper's figure, where there is one for this data, circuit and rule.
     """
 
     rule: str | None
@@ -62,7 +64,7 @@ class RunResult:
     selected: Mapping[str, float] | None = None
     history: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     floor_accuracy: float | None = None
-    published: float | None = None
+    published: Published | None = None
 
     @property
     def epochs(self) -> int:
@@ -83,12 +85,14 @@ class RunResult:
                 "seed": self.seed,
                 "test_accuracy": self.test_accuracy,
                 "floor_accuracy": self.floor_accuracy,
-                "published": self.published,
+                "published": self.published and self.published.accuracy,
                 "angles_deg": self.angles_deg,
                 "seconds": self.seconds,
                 "gate": self.gate,
                 "norm": self.norm,
                 "selected": self.selected,
+                "published_recipe": self.published and self.published.recipe,
+                "unlike_published": self.published and self.published.differs,
                 "config": asdict(self.config),
             }
         )
@@ -102,13 +106,21 @@ class RunFolder:
     path : path
     resume : bool
         Whether to go on with the run that the folder holds.
+    tensorboard : bool
+        Whether metrics are also written for TensorBoard.
     """
 
-    def __init__(self, path: str | Path, resume: bool = False) -> None:
+    def __init__(self, path: str | Path, resume: bool = False, tensorboard: bool = False) -> None:
         self.path = Path(path)
+        if tensorboard:
+            check_installed()
         if resume:
             self.check_resumable(self.path)
-            return
+        else:
+            self._begin()
+        self._board = Board(self.path) if tensorboard else None
+
+    def _begin(self) -> None:
         self.check_free(self.path)
         try:
             (self.path / METRICS).touch(exist_ok=False)
@@ -171,11 +183,15 @@ class RunFolder:
             file.write(json.dumps(jsonable(record), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        if self._board is not None:
+            self._board.write(record)
 
-    def rewrite_metrics(self, records: Iterable[Mapping[str, Any]]) -> None:
+    def rewrite_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Replace all lines: those of epochs after the checkpoint will come again."""
         lines = [json.dumps(jsonable(record), allow_nan=False) + "\n" for record in records]
         _write_text(self.path / METRICS, "".join(lines))
+        if self._board is not None:
+            self._board.rewrite(records)
 
     @property
     def checkpoint(self) -> Path:
@@ -196,6 +212,8 @@ class RunFolder:
 
     def write_result(self, result: RunResult) -> None:
         write_json(self.path / RESULT, result.as_dict())
+        if self._board is not None:
+            self._board.close()
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -38,8 +38,7 @@ class Listing:
 
 def read_tiny_imagenet(root: Path) -> tuple[Split, Split, int]:
     """Training part, validation part (which serves as the test) and number of classes."""
-    wnids = _wnids(root)
-    listings = _training(root, wnids), _validation(root, wnids)
+    wnids, listings = list_images(root)
     stamp = _stamp(listings)
     images = _cached(root / CACHE, stamp)
     if images is None:
@@ -50,6 +49,12 @@ def read_tiny_imagenet(root: Path) -> tuple[Split, Split, int]:
 
 
 # -- which file is of which class --------------------------------------------------------------
+
+
+def list_images(root: Path) -> tuple[list[str], tuple[Listing, Listing]]:
+    """WordNet ids in the order of their class numbers; training and validation files."""
+    wnids = _wnids(root)
+    return wnids, (_training(root, wnids), _validation(root, wnids))
 
 
 def _wnids(root: Path) -> list[str]:

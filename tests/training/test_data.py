@@ -71,9 +71,10 @@ def test_limit_beyond_the_data_is_refused(limit):
 
 
 def test_validation_samples_are_not_trained_on(digits):
-    rest, (held_x, _) = digits.hold_out(0.1)
-    assert len(held_x) == 144 and len(rest.train_y) == 1437 - 144
-    assert len(torch.cat([rest.train_x, held_x]).flatten(1).unique(dim=0)) == 1437
+    data = digits.with_validation(0.1)
+    assert data.n_validation == 144 and data.n_train == 1437 - 144 and digits.n_validation == 0
+    every = torch.cat([data.train_x, *(x for x, _ in data.validation_batches(50))])
+    assert len(every.flatten(1).unique(dim=0)) == 1437
 
 
 def test_unknown_name_and_missing_folder(monkeypatch, tmp_path):

@@ -1,0 +1,116 @@
+"""`get_data`: the official files of a data set, from their server to the data folder."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .catalogue import KNOWN, Download, Known
+from .checking import MISSING, Finding, check_files
+from .download import download, md5_of
+from .errors import DataError
+from .unpack import unpack
+
+NOT_FOR_DOWNLOAD = {
+    "digits": "digits come with scikit-learn: there is nothing to download",
+    "folder": "a folder of images is yours: lay it out as train/CLASS/*.JPEG and val/CLASS/*.JPEG "
+    "and name it with --data-dir",
+    "imagenet": "ImageNet cannot be downloaded without an account: register at "
+    "https://image-net.org/download.php, get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, "
+    "and unpack them as imagenet/train/WNID/*.JPEG and imagenet/val/WNID/*.JPEG in the data folder "
+    "(the script extract_ILSVRC.sh of PyTorch's examples does that); then 'oneway data check "
+    "imagenet' counts them",
+}
+
+
+def get_data(
+    name: str,
+    folder: Path,
+    server: str | None = None,
+    notify: Callable[[str], None] = lambda sentence: None,
+) -> None:
+    """Download what is missing of a data set, and unpack it; what is there is never replaced.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path
+        The data folder, made if need be.
+    server : str, optional
+        Address of a folder with files of the same names, to be used in place of the official one.
+    notify : callable
+        Gets what a person should know, a sentence at a time.
+
+    Raises
+    ------
+    DataError
+        It cannot be downloaded, or other files are in the way; see also `download` and `unpack`.
+    """
+    if name not in KNOWN:
+        raise DataError(f"no data set {name!r}; there are {', '.join(KNOWN)}")
+    if name in NOT_FOR_DOWNLOAD:
+        raise DataError(NOT_FOR_DOWNLOAD[name])
+    if server and not server.startswith(("http://", "https://")):
+        raise DataError(f"--url {server}: expected an address that begins with https:// or http://")
+    known, folder = KNOWN[name], _made(folder)
+    there = check_files(name, folder)
+    if all(finding.good for finding in there):
+        notify(f"{name} is complete in {folder}")
+        return
+    _refuse_others(known, there, folder)
+    for each in known.downloads:
+        _get(known, each, folder, server, notify)
+    notify(f"{name} is in {folder}. Terms: {known.terms}. Cite: {known.citation}")
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror if error.errno != errno.EEXIST else "there is a file of this name"
+        raise DataError(
+            f"data folder {str(folder)!r} cannot be made ({reason}). Name another one with "
+            "--data-dir"
+        ) from error
+    return folder
+
+
+def _refuse_others(known: Known, there: Sequence[Finding], folder: Path) -> None:
+    """Complain of what is there and would have to be replaced."""
+    in_the_way = [f"{f.name} ({f.note})" for f in there if not f.good and f.state != MISSING]
+    for each in known.downloads:
+        if each.unpacks and (folder / each.unpacks).exists():
+            lacking = [finding.name for finding in there if finding.state == MISSING]
+            lacks = f" (without {', '.join(lacking[:3])})" if lacking else ""
+            in_the_way.append(f"{folder / each.unpacks}{lacks}")
+    if in_the_way:
+        raise DataError(
+            f"{known.name}: not the official files are in the way: {'; '.join(in_the_way)}. Move "
+            "them elsewhere, or name another folder with --data-dir; nothing was changed"
+        )
+
+
+def _get(
+    known: Known, each: Download, folder: Path, server: str | None, notify: Callable[[str], None]
+) -> None:
+    if not each.unpacks and known.find(folder, each.name.removesuffix(".gz")):
+        return
+    target = folder / each.folder / each.name
+    if not target.exists():
+        url = f"{server.rstrip('/')}/{each.name}" if server else each.url
+        notify(f"{each.name}: {each.size / 1e6:.1f} MB from {url}")
+        download(url, target, each.md5, notify)
+    elif md5_of(target) != each.md5:
+        raise DataError(
+            f"{target}: has not the md5 of the official file, {each.md5}. Move it elsewhere; "
+            "nothing was changed"
+        )
+    if each.unpacks:
+        unpack(target, each.unpacks, lambda place: _check_unpacked(known.name, place))
+
+
+def _check_unpacked(name: str, place: Path) -> None:
+    bad = [f"{f.name} {f.state} {f.note}" for f in check_files(name, place) if not f.good]
+    if bad:
+        raise DataError(f"{name}: the archive does not hold the official files: {'; '.join(bad)}")

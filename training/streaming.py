@@ -1,0 +1,205 @@
+"""`StreamedData`: folders of images too large for memory, decoded while training goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .batches import batch_rows
+from .dataset import WHOLE, Batches, Data, Part, limits, set_aside
+from .errors import DataError
+from .image_folder import Listing, list_parts
+from .views import view
+
+# Of ImageNet, in units of a byte.
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+MOST_WORKERS = 8
+# Of a test batch: several of them wait in memory that processes share, which is often small.
+MOST_BYTES = 32 * 10**6
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedData(Data):
+    """Images in class folders, read anew in each epoch by processes that decode and cut them.
+
+    Every image comes as a square of the circuit's input. For training (`view`), ``crop`` is a
+    random part of the image, scaled, and ``flip`` mirrors half of them; a test sees the centre.
+    What is drawn for an image depends on the run's seed, the epoch and the image alone, not on how
+    many processes read.
+
+    Parameters
+    ----------
+    train, test : Listing
+    validation : Listing or None
+        Set aside by `with_validation`.
+    workers : int
+        Processes that decode; 0 decodes in this one.
+    device : str or torch.device
+    """
+
+    train: Listing
+    test: Listing
+    validation: Listing | None = None
+    workers: int = 0
+    device: str | torch.device = "cpu"
+
+    @property
+    def n_train(self) -> int:
+        return len(self.train)
+
+    @property
+    def n_test(self) -> int:
+        return len(self.test)
+
+    @property
+    def n_validation(self) -> int:
+        return 0 if self.validation is None else len(self.validation)
+
+    def train_batches(
+        self,
+        size: int,
+        order: torch.Generator,
+        augmentation: torch.Generator,
+        kind: str = "none",
+        part: Part = WHOLE,
+    ) -> Batches:
+        # One number an epoch: what is drawn from it for an image does not wait for the others.
+        where = augmentation.device
+        epoch = int(torch.randint(2**62, (), generator=augmentation, device=where))
+        views = _Views(self.train, self.shape[-1], kind, epoch)
+        return self._load(views, _rows(self.n_train, size, part, order))
+
+    def test_batches(self, size: int, part: Part = WHOLE) -> Batches:
+        return self._evaluation_batches(self.test, size, part)
+
+    def validation_batches(self, size: int, part: Part = WHOLE) -> Batches:
+        if self.validation is None:
+            return iter(())
+        return self._evaluation_batches(self.validation, size, part)
+
+    def _evaluation_batches(self, listing: Listing, size: int, part: Part) -> Batches:
+        fewer = max(part.world, min(size, MOST_BYTES // prod(self.shape)))
+        return self._load(_Views(listing, self.shape[-1]), _rows(len(listing), fewer, part))
+
+    def to(self, device: str | torch.device) -> StreamedData:
+        mean, std = self.mean.to(device), self.std.to(device)
+        return replace(self, mean=mean, std=std, device=device)
+
+    def fitted(self, shape: tuple[int, ...] | None) -> StreamedData:
+        if shape is None:
+            return self
+        if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2]:
+            raise DataError(
+                f"data set {self.name!r} has colour images, scaled to squares: they fit an input "
+                f"of (3, S, S), but the circuit's input has {tuple(shape)}. Start the circuit with "
+                "3x224x224, or another size"
+            )
+        return replace(self, shape=tuple(shape))
+
+    def limited(self, n_train: int, n_test: int | None = None) -> StreamedData:
+        train, test = limits(self, n_train, n_test)
+        return replace(self, train=self.train.take(train), test=self.test.take(test))
+
+    def with_validation(self, fraction: float) -> StreamedData:
+        kept, held = set_aside(self.n_train, fraction)
+        return replace(self, train=self.train.take(kept), validation=self.train.take(held))
+
+    def fingerprint(self) -> str:
+        """Of names and classes: reading every image would take as long as an epoch."""
+        digest = sha256(f"{self.shape}".encode())
+        for listing in (self.train, self.test):
+            digest.update(listing.names.tobytes() + listing.labels.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def _load(self, views: _Views, rows: Sequence[Tensor]) -> Batches:
+        cuda = torch.device(self.device).type == "cuda"
+        loader = DataLoader(
+            views,
+            batch_sampler=[r.tolist() for r in rows],
+            num_workers=min(self.workers, len(rows)),
+            collate_fn=_as_it_is,
+            pin_memory=cuda,
+            generator=torch.Generator(),  # or it would draw from torch's own
+        )
+        for r, x in zip(rows, _watched(loader), strict=True):
+            y = views.listing.labels[r]
+            yield x.to(self.device, non_blocking=cuda), y.to(self.device, non_blocking=cuda)
+
+
+class _Views(Dataset[Tensor]):
+    """Views of images as batches of bytes (B, 3, S, S); whole batches, since each is one array."""
+
+    def __init__(self, listing: Listing, pixels: int, kind: str = "none", epoch: int | None = None):
+        self.listing, self.pixels, self.kind, self.epoch = listing, pixels, kind, epoch
+
+    def __getitems__(self, rows: Sequence[int]) -> Tensor | DataError:
+        x = np.empty((len(rows), 3, self.pixels, self.pixels), dtype=np.uint8)
+        try:
+            for i, row in enumerate(rows):
+                x[i] = view(self.listing.path(row), self.pixels, self.kind, self._draw(row))
+        except DataError as error:
+            return error  # raised in a worker, it would come with the worker's traceback
+        return torch.from_numpy(x)
+
+    def _draw(self, row: int) -> np.random.Generator | None:
+        return None if self.epoch is None else np.random.default_rng([self.epoch, row])
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _watched(loader: DataLoader) -> Iterator[Tensor]:
+    """The loader's batches; what went wrong in a worker is one clear error here."""
+    try:
+        for batch in loader:
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        raise DataError(
+            f"a process that decodes images ended early ({str(error).splitlines()[0]}). Where "
+            "memory is short, use fewer with --workers, or 0"
+        ) from error
+
+
+def _rows(n: int, size: int, part: Part, order: torch.Generator | None = None) -> Sequence[Tensor]:
+    least = 1 if order is None else part.least
+    every = torch.arange(n)
+    return [part.of(every[rows]) for rows in batch_rows(n, size, order, least)]
+
+
+def read_folder(name: str, root: Path, workers: int | None = None) -> StreamedData:
+    """A folder with ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``, for circuits of 3x224x224.
+
+    Parameters
+    ----------
+    name : str
+    root : Path
+    workers : int, optional
+        By default one for each core that a process may use, up to `MOST_WORKERS`.
+    """
+    train, test, classes = list_parts(root)
+    workers = default_workers() if workers is None else workers
+    return StreamedData(
+        name, (3, 224, 224), classes, torch.tensor(MEAN), torch.tensor(STD), train, test,
+        workers=workers,
+    )  # fmt: skip
+
+
+def default_workers() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # torchrun says how many processes share this machine.
+    sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MOST_WORKERS, (cores or 1) // sharing))
