@@ -10,12 +10,13 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .arrays import as_numpy
-from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION, draw_circuit
+from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
+from .looks import COLOURS, finish, new_axes, shade_phases
+from .rasters import plot_paths, plot_raster, plot_rates, plot_weights, stack_cells
 
 __all__ = [
     "compare_table",
@@ -23,13 +24,16 @@ __all__ = [
     "plot_angles",
     "plot_comparison",
     "plot_curves",
+    "plot_paths",
     "plot_raster",
+    "plot_rates",
+    "plot_weights",
+    "stack_cells",
     "styles",
 ]
 
 Record = Mapping[str, Any]
 
-_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, "#56B4E9", INK)
 _DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.2)))
 _LABELS = {
     "loss": "loss (nats)",
@@ -49,8 +53,8 @@ def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     return {
         name: {
-            "color": _COLOURS[i % len(_COLOURS)],
-            "linestyle": _DASHES[i // len(_COLOURS) % len(_DASHES)],
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": _DASHES[i // len(COLOURS) % len(_DASHES)],
         }
         for i, name in enumerate(dict.fromkeys(names))
     }
@@ -75,7 +79,7 @@ def plot_curves(
     style : mapping, optional
         From `styles`; by default the order of appearance decides.
     """
-    ax = ax or _axes((5.4, 3.6))
+    ax = ax or new_axes((5.4, 3.6))
     curves = _collect(records, x, y, by)
     style = style or styles(curves)
     for name, points in curves.items():
@@ -87,7 +91,7 @@ def plot_curves(
             low, high = [v.min() for v in values], [v.max() for v in values]
             ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.14, lw=0)
     _label(ax, x, y)
-    _finish(ax, legend=by.replace("_", " ") if curves else None)
+    finish(ax, legend=by.replace("_", " ") if curves else None)
     return ax
 
 
@@ -108,16 +112,23 @@ def plot_angles(
     ax: Axes | None = None,
     xlabel: str = "epoch",
     ylabel: str = "angle between W and Bᵀ (°)",
+    legend: str = "feedback weights",
+    phases: Iterable[tuple[str, float, float]] = (),
 ) -> Axes:
     """One line for each feedback drive, dark for the first named and light for the last.
+
+    Also for errors: the angle of each error population to what backpropagation would give, say.
 
     Parameters
     ----------
     x : sequence of float, length T
     angles : mapping of name to sequence of length T
         In degrees; nan leaves a gap.
+    phases : iterable of (name, start, end), optional
+        Shaded spans on the axis of `x`, one shade for each name.
     """
-    ax = ax or _axes((5.4, 3.6))
+    ax = ax or new_axes((5.4, 3.6))
+    shade_phases(ax, phases)
     shades = mpl.colormaps["cividis"](np.linspace(0.05, 0.88, max(len(angles), 1)))
     ax.axhline(90, color=GREY, lw=0.9, ls=(0, (4, 3)))
     ax.annotate(
@@ -133,65 +144,8 @@ def plot_angles(
     if all(float(at).is_integer() for at in x):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(steps=[1.5, 3, 10], nbins=7))
-    _finish(ax, legend="feedback weights" if angles else None)
+    finish(ax, legend=legend if angles else None)
     return ax
-
-
-def plot_raster(
-    spike_times_s: Any,
-    spike_ids: Any,
-    groups: Mapping[str, tuple[int, int]] | None = None,
-    phases: Iterable[tuple[str, float, float]] = (),
-    ax: Axes | None = None,
-) -> Axes:
-    """Spikes as ticks over time.
-
-    Parameters
-    ----------
-    spike_times_s, spike_ids : arrays, length K
-        Time in seconds and cell index of each spike.
-    groups : mapping of name to (first id, one past the last id), optional
-        Populations, each in its own colour and named at the axis.
-    phases : iterable of (name, start in s, end in s), optional
-        Shaded spans, one shade for each name.
-    """
-    ax = ax or _axes((7.0, 4.0))
-    times, ids = as_numpy(spike_times_s), as_numpy(spike_ids)
-    last = int(ids.max()) + 1 if ids.size else 1
-    groups = groups or {"cells": (0, last)}
-    _shade_phases(ax, phases)
-    for name, colour in zip(groups, _cycle(len(groups)), strict=True):
-        low, high = groups[name]
-        inside = (ids >= low) & (ids < high)
-        ax.plot(times[inside], ids[inside], "|", color=colour, ms=3.2, mew=0.8, label=name)
-        if low > 0:
-            ax.axhline(low - 0.5, color="#CCCCCC", lw=0.7)
-    bounds = list(groups.values())
-    ax.set_yticks([(low + high - 1) / 2 for low, high in bounds], list(groups))
-    ax.tick_params(axis="y", length=0)
-    for tick, colour in zip(ax.get_yticklabels(), _cycle(len(groups)), strict=True):
-        tick.set_color(colour)
-    ax.set_ylim(min(low for low, _ in bounds) - 1, max(high for _, high in bounds))
-    ax.margins(x=0.01)
-    ax.set_xlabel("time (s)")
-    ax.set_ylabel("cells")
-    _finish(ax, grid=False)
-    return ax
-
-
-def _shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:
-    spans = list(phases)
-    names = list(dict.fromkeys(name for name, _, _ in spans))
-    shades = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")
-    named: set[str] = set()
-    for name, start, end in spans:
-        ax.axvspan(start, end, color=shades[names.index(name) % len(shades)], lw=0, zorder=0)
-        if name not in named:
-            ax.annotate(
-                name, ((start + end) / 2, 1.0), xycoords=("data", "axes fraction"),
-                xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
-            )  # fmt: skip
-            named.add(name)
 
 
 def plot_comparison(
@@ -208,11 +162,11 @@ def plot_comparison(
     results : mapping of rule to accuracies, one for each seed
         Fractions.
     floor : float, optional
-        Accuracy where only the output layer learns: what a rule has to beat.
+        Accuracy where hidden layers (of image nets: convolutions) stay as drawn: what to beat.
     published : mapping of rule to accuracy, optional
         Figures of the papers, drawn as hollow diamonds.
     """
-    ax = ax or _axes((5.6, 0.34 * max(len(results), 3) + 1.1))
+    ax = ax or new_axes((5.6, 0.34 * max(len(results), 3) + 1.1))
     for row, (name, values) in enumerate(results.items()):
         v = as_numpy(values)
         ax.plot(v, np.full(v.size, row), "o", color=BLUE, ms=4.5, alpha=0.55, mew=0)
@@ -228,7 +182,7 @@ def plot_comparison(
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     ax.set_xlabel(xlabel)
     ax.set_ylabel("rule")
-    _finish(ax)
+    finish(ax)
     return ax
 
 
@@ -236,7 +190,7 @@ def _key(ax: Axes, floor: bool, published: bool) -> None:
     ax.plot([], [], "o", color=BLUE, ms=4.5, alpha=0.55, mew=0, label="one seed")
     ax.plot([], [], "|", color=INK, ms=10, mew=1.8, label="mean")
     if floor:
-        ax.plot([], [], color=GREY, lw=1, ls=(0, (4, 3)), label="only the output layer learns")
+        ax.plot([], [], color=GREY, lw=1, ls=(0, (4, 3)), label="floor: layers frozen")
     if published:
         ax.plot([], [], "D", mfc="none", mec=VERMILION, ms=6, label="published")
     ax.legend(
@@ -259,7 +213,7 @@ def compare_table(
     if not rows:
         raise ValueError("compare_table: got no rows, expected at least one")
     columns = list(columns or rows[0])
-    ax = ax or _axes((1.25 * len(columns), 0.3 * len(rows) + 0.6))
+    ax = ax or new_axes((1.25 * len(columns), 0.3 * len(rows) + 0.6))
     ax.axis("off")
     table = ax.table(
         cellText=[[_cell(key, row.get(key)) for key in columns] for row in rows],
@@ -285,16 +239,7 @@ def _cell(key: str, value: Any) -> str:
     return str(value)
 
 
-# -- shared looks --------------------------------------------------------------------------------
-
-
-def _axes(size: tuple[float, float]) -> Axes:
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
-
-
-def _cycle(n: int) -> list[str]:
-    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
+# -- labels --------------------------------------------------------------------------------------
 
 
 def _known(values: Any) -> bool:
@@ -316,16 +261,3 @@ def _label(ax: Axes, x: str, y: str) -> None:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     if x in ("epoch", "step"):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _finish(ax: Axes, legend: str | None = None, grid: bool = True) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    if grid:
-        ax.grid(True, color="#E6E6E6", lw=0.7)
-        ax.set_axisbelow(True)
-    if legend is not None:
-        # Beside the lines, where it can hide none of them.
-        ax.legend(
-            title=legend, fontsize=8, title_fontsize=8, frameon=False,
-            loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.4,
-        )  # fmt: skip

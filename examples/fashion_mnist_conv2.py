@@ -69,7 +69,7 @@ def table(results: Mapping[str, Sequence[RunResult]]) -> str:
     for name, runs in results.items():
         accuracies = [100 * run.test_accuracy for run in runs]
         spread = f" ± {stdev(accuracies):.2f}" if len(runs) > 1 else ""
-        published = f"{100 * runs[0].published:.2f}" if runs[0].published else ""
+        published = f"{100 * runs[0].published.accuracy:.2f}" if runs[0].published else ""
         angles = " ".join(
             f"{fmean(run.angles_deg[drive] for run in runs):.0f}" for drive in runs[0].angles_deg
         )

@@ -56,6 +56,10 @@ def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str
     depth = _depths(forward)
     readers = [p for p in forward.select(role="drive") if p.weights is not None]
     first = _first_shareable(forward, learning, readers, depth)
+    sharing = [w for w in learning if not _shares_nothing(forward, w, fully_connected)]
+    # All that may share, from the first on, could learn from one activation.
+    longest = max((depth[w.pre] - first + 1 for w in sharing), default=0)
+    _check_block_size(forward, rule, k, longest)
     offset = 1 if k > 1 else 0
     source: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -79,6 +83,16 @@ def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str
         name: s for name, s in source.items() if k == 1 or s != forward.projections[name].pre
     }
     return Sharing(source, _stand_ins(forward, replaced), reasons)
+
+
+def _check_block_size(forward: Circuit, rule: Rule, k: int, longest: int) -> None:
+    # Pairs are the smallest block and the default: where there are none, notes say why.
+    if k > max(longest, 2):
+        raise WiringError(
+            f"rule {rule.name}: block size k={k} fits no block of {forward.name!r}, in which "
+            f"{longest} layers one after the other can share an activation. Choose k from 1 to "
+            f"{max(longest, 2)}"
+        )
 
 
 def matching(source: str, target: str) -> Connector:

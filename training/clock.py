@@ -68,10 +68,23 @@ def alignment_clock(circuit: Circuit, config: TrainConfig, steps_per_epoch: int)
     if min(fading) == 0:
         return f"{who} do not converge: nothing decays, so the first draws of both never fade"
     steps = 1 / min(fading)
+    do = "converge" if _steps_alike(config, own) else _UNLIKE
     return (
-        f"{who} converge with time constant (1 - momentum) / (lr * decay) = {steps:,.0f} steps "
+        f"{who} {do} with time constant (1 - momentum) / (lr * decay) = {steps:,.0f} steps "
         f"= {steps / steps_per_epoch:,.1f} epochs; this run has {config.epochs}"
     )
+
+
+_UNLIKE = (
+    "take steps of another size (the optimizers of the two paths differ), so the gap does not "
+    "close; the first draws fade"
+)
+
+
+def _steps_alike(config: TrainConfig, own: Plasticity) -> bool:
+    """Whether equal gradients make equal steps."""
+    names = ["lr"] * (own.rate is None) + ["optimizer", "momentum", "nesterov", "schedule"]
+    return all(config.of_path("forward", n) == config.of_path("feedback", n) for n in names)
 
 
 def _fading(config: TrainConfig, path: str, own: Plasticity) -> float:

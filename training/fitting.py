@@ -5,10 +5,12 @@ from __future__ import annotations
 from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
+from .catalogue import KNOWN
 from .clock import paired_feedback
 from .config import PATHS, TrainConfig
-from .dataset import DataSet
+from .dataset import Data
 from .errors import ConfigError, DataError
+from .recipes import Recipe
 
 
 def wire(circuit: Circuit, rule: Rule | None) -> Circuit:
@@ -25,7 +27,18 @@ def wire(circuit: Circuit, rule: Rule | None) -> Circuit:
     )
 
 
-def fit(data: DataSet, circuit: Circuit) -> DataSet:
+def check_recipe(recipe: Recipe) -> tuple[Circuit, Rule | None, Circuit]:
+    """Circuit, rule and wired circuit of a recipe, if its parts fit; no data are read."""
+    if recipe.data not in KNOWN:
+        raise DataError(f"no data set {recipe.data!r}; there are {', '.join(KNOWN)}")
+    recipe.limits()
+    circuit, rule = recipe.make_circuit(), recipe.make_rule()
+    wired = wire(circuit, rule)
+    check_decay(wired, recipe.config)
+    return circuit, rule, wired
+
+
+def fit(data: Data, circuit: Circuit) -> Data:
     """The data in the shape of the circuit's input, once it is sure that they fit."""
     if len(circuit.inputs) != 1:
         names = [population.name for population in circuit.inputs]

@@ -1,58 +1,89 @@
-"""Test accuracies (%) in the papers' tables, to stand beside a run of the same kind.
+"""The published figure that belongs beside a run: of the same network, rule and whole data set.
 
-Sources: Woo et al. 2021 (ASAP), Table 1; "Learning the connections in direct feedback alignment"
-(direct Kolen-Pollack, 2021), mean of 10 trials. A run here is comparable in network, data and rule;
-its schedule is its own.
+The figures stand in the shipped recipes. A run of other settings than the recipe's is still shown
+beside it, with the names of the settings that differ; a run on a part of the data is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from oneway.rules import Rule
 
-from .labels import rule_label
+from .config import SPEED, TrainConfig
+from .official import is_complete
+from .tables import Entry, shipped
 
-_WOO = ("bp", "kp", "fa", "dfa", "asap,frozen=first")
-_DIRECT_KP = ("bp", "bp,frozen=conv", "kp", "fa", "drtp", "dfa", "dkp")
-
-
-def _row(rules: tuple[str, ...], *percent: float) -> Mapping[str, float]:
-    return dict(zip(rules, percent, strict=True))
+# What does not make it another experiment.
+_OURS = ("seed", "device", "dtype", "validation", "sync_batch_norm", *SPEED)
 
 
-PUBLISHED_PERCENT: Mapping[tuple[str, str], Mapping[str, float]] = {
-    ("mnist", "alexnet:1x28x28-10"): _row(_WOO, 99.59, 99.55, 99.14, 99.28, 99.32),
-    ("cifar10", "alexnet:3x32x32-10"): _row(_WOO, 90.58, 79.23, 67.92, 73.85, 78.25),
-    ("cifar10", "resnet18:3x32x32-10"): _row(_WOO, 94.93, 94.76, 72.47, 76.0, 92.19),
-    ("cifar10", "resnet18:3x32x32-10,shortcut=no"): _row(_WOO, 94.70, 94.65, 71.38, 75.46, 83.44),
-    ("cifar10", "resnet34:3x32x32-10"): {
-        **_row(_WOO, 95.18, 94.54, 66.99, 73.02, 93.97),
-        "asap,frozen=first,k=4": 93.9,
-    },
-    ("fashion-mnist", "conv2:1x28x28-10"): _row(
-        _DIRECT_KP, 92.18, 91.33, 91.25, 91.12, 89.58, 91.54, 91.66
-    ),
-    ("cifar10", "conv2:3x32x32-10"): _row(
-        _DIRECT_KP, 70.70, 60.01, 70.08, 60.45, 55.32, 62.70, 64.69
-    ),
-}
+@dataclass(frozen=True)
+class Published:
+    """A paper's figure.
+
+    Parameters
+    ----------
+    accuracy : float
+        On the test images, as a fraction.
+    recipe : str
+        Name of the shipped recipe that has it.
+    differs : tuple of str
+        Settings in which the run is not that recipe.
+    """
+
+    accuracy: float
+    recipe: str
+    differs: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Whose figure it is, and what is different here."""
+        other = f"; this run has other {', '.join(self.differs)}" if self.differs else ""
+        return f"published: {100 * self.accuracy:.2f} %, recipe {self.recipe}{other}"
 
 
-def published_accuracy(data: str, circuit: str, rule: Rule | None) -> float | None:
-    """The published test accuracy as a fraction; None where no table has this row.
+def published_figure(
+    data: str, circuit: str, rule: Rule | None, config: TrainConfig, n_train: int, n_test: int
+) -> Published | None:
+    """The figure of the shipped recipe that is most like a run; None where there is no such one.
 
-    `circuit` is a builder string. ASAP's first convolution is random and fixed in the paper, so
-    only a run with ``frozen=first`` has a row to stand beside; gates and norms are the papers'.
+    Parameters
+    ----------
+    data, circuit : str
+        Name of the data set, and builder string.
+    rule : Rule or None
+        Gates and norms count too.
+    config : TrainConfig
+    n_train, n_test : int
+        Samples; those held out of the training part for validation count as training samples.
 
     Examples
     --------
-    >>> from oneway.rules import parse_rule
-    >>> from oneway.training.published import published_accuracy
-    >>> published_accuracy("fashion-mnist", "conv2:1x28x28-10", parse_rule("dkp"))
-    0.9166
+    >>> from oneway.training.published import published_figure
+    >>> from oneway.training.tables import find
+    >>> dkp = find("direct-kp-table1/fashion-mnist/dkp").recipe()
+    >>> settings = (dkp.data, dkp.circuit, dkp.make_rule(), dkp.config)
+    >>> published_figure(*settings, 60_000, 10_000)
+    Published(accuracy=0.9166, recipe='direct-kp-table1/fashion-mnist/dkp', differs=())
+    >>> published_figure(*settings, 20_000, 10_000)
     """
-    if rule is None or rule.gate != "exact" or rule.norm != "full":
+    if rule is None or not is_complete(data, n_train, n_test):
         return None
-    percent = PUBLISHED_PERCENT.get((data, circuit), {}).get(rule_label(rule))
-    return None if percent is None else round(percent / 100, 4)
+    same = [entry for entry in shipped().values() if _is_of(entry, data, circuit, rule)]
+    found = [
+        Published(entry.published, entry.name, _differences(config, entry.recipe().config))
+        for entry in same
+        if entry.published is not None
+    ]
+    return min(found, key=lambda figure: len(figure.differs), default=None)
+
+
+def _is_of(entry: Entry, data: str, circuit: str, rule: Rule) -> bool:
+    if (entry.settings["data"], entry.settings["circuit"]) != (data, circuit):
+        return False
+    return entry.recipe().make_rule() == rule
+
+
+def _differences(one: TrainConfig, other: TrainConfig) -> tuple[str, ...]:
+    names = [field.name for field in fields(TrainConfig) if field.name not in _OURS]
+    return tuple(name for name in names if getattr(one, name) != getattr(other, name))

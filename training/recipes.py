@@ -18,11 +18,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
+from .catalogue import KNOWN
 from .config import TrainConfig, option
-from .data import READERS, load_data
-from .dataset import DataSet
+from .data import load_data
+from .dataset import Data
 from .errors import ConfigError
 from .sources import read_circuit
+from .tensorboard import check_installed
 
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -33,13 +35,15 @@ class Recipe:
 
     circuit: str = option(None, "builder string (mlp:64-128-64-10) or file")
     rule: str | None = option(None, "learning rule with its options, or a file that defines one")
-    data: str = option("digits", "data set", tuple(READERS))
+    data: str = option("digits", "data set", tuple(KNOWN))
     gate: str | None = option(None, "how φ′ enters the feedback path: exact, shared, local")
     norm: str | None = option(None, "how errors pass batch norm: full, scale, own")
     data_dir: str | None = option(None, "folder with the official files of the data set")
+    workers: int | None = option(None, "processes that decode the images of a streamed data set")
     limit: str | None = option(None, "use only N training samples, or N,M with M for the test")
     seeds: int = option(1, "number of runs, with seeds seed, seed + 1, ...")
-    floor: bool = option(False, "also train with hidden layers frozen: what a rule has to beat")
+    floor: bool = option(False, "also train with hidden layers (image nets: convolutions) frozen")
+    tensorboard: bool = option(False, "also write metrics for TensorBoard")
     config: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
@@ -47,6 +51,10 @@ class Recipe:
             raise ConfigError("no circuit given: name one with --circuit, as in mlp:64-128-64-10")
         if self.seeds < 1:
             raise ConfigError(f"seeds = {self.seeds}, expected at least 1")
+        if self.workers is not None and self.workers < 0:
+            raise ConfigError(f"workers = {self.workers}, expected at least 0")
+        if self.tensorboard:
+            check_installed()
 
     def make_circuit(self) -> Circuit:
         return read_circuit(self.circuit)
@@ -58,20 +66,38 @@ class Recipe:
             raise ConfigError("gate and norm belong to a rule: name one with --rule")
         return None
 
-    def load_data(self, shape: tuple[int, ...] | None) -> DataSet:
-        return load_data(self.data, self.data_dir, shape=shape, limit=_parse_limit(self.limit))
+    def load_data(self, shape: tuple[int, ...] | None) -> Data:
+        return load_data(
+            self.data, self.data_dir, shape=shape, limit=self.limits(), workers=self.workers
+        )
+
+    def limits(self) -> int | tuple[int, int] | None:
+        """Numbers of samples, as `load_data` takes them."""
+        return _parse_limit(self.limit)
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
     """The settings in a recipe file, each checked against the list of keys."""
+    return check_settings(f"recipe {str(path)!r}", read_toml(path))
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {str(path)!r} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {str(path)!r} is not a TOML file: {error}") from error
-    return {known(key): check(key, value) for key, value in content.items()}
+
+
+def check_settings(where: str, content: Any) -> dict[str, Any]:
+    """Settings as a TOML file has them, if each has a known key and a value of its type."""
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where}: expected settings, got {content!r}")
+    try:
+        return {known(key): check(key, value) for key, value in content.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_direct_kolen_pollack_reads_what_a_pool_hides_from_backpropagation():
 
 
 @given(
-    widths=st.lists(st.sampled_from([2, 4, 8]), min_size=3, max_size=7),
+    widths=st.lists(st.sampled_from([2, 4, 8]), min_size=4, max_size=7),
     rule=st.sampled_from([*RULES, "asap,k=3", "kp,frozen=first"]),
     size=st.integers(1, 8),
 )

@@ -51,6 +51,24 @@ def test_the_slower_path_sets_the_pace_and_no_decay_never_aligns():
     assert "nothing decays" in alignment_clock(wired, TrainConfig(weight_decay=0.0), 10)
 
 
+@pytest.mark.parametrize(
+    "feedback",
+    [
+        {"feedback_lr": 1e-4},
+        {"feedback_optimizer": "adam"},
+        {"feedback_momentum": 0.5},
+        {"feedback_schedule": "cosine"},
+    ],
+)
+def test_steps_of_another_size_do_not_close_the_gap(feedback):
+    """Equal gradients, but the settings of the direct Kolen-Pollack paper step W and B apart."""
+    wired = parse_rule("kp").wire(CIRCUIT)
+    alike = TrainConfig(lr=1e-2, feedback_lr=1e-2)
+    assert "converge with time constant" in alignment_clock(wired, alike, 10)
+    said = alignment_clock(wired, TrainConfig(lr=1e-2, **feedback), 10)
+    assert "the gap does not close; the first draws fade with time constant" in said
+
+
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])
 def test_no_clock_where_nothing_is_paired(rule):
     assert alignment_clock(parse_rule(rule).wire(CIRCUIT), TrainConfig(), 10) is None

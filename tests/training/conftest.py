@@ -1,0 +1,22 @@
+"""The command line, run in this process."""
+
+import pytest
+
+from oneway.training.cli import main
+
+
+@pytest.fixture
+def oneway(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty folder; gives exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ONEWAY_DATA_DIR", raising=False)
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:  # --help and --version
+            code = leaving.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

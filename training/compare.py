@@ -1,0 +1,311 @@
+"""Runs read back from their folders, and what can be said of them together.
+
+Runs of one network on the same samples form a group. In it, runs that differ in their seed only are
+repeats of one case: its accuracy has a mean and a spread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from oneway.rules import RULES
+
+from .checkpoint import CHECKPOINT
+from .config import SPEED
+from .errors import ConfigError, DataError
+from .labels import rule_label
+from .records import CONFIG, METRICS, RESULT
+
+# The recipes' floor on image nets, and `--floor` elsewhere.
+FLOORS = ("bp,frozen=conv", "bp,frozen=hidden")
+_USUAL = {"gate": "exact", "norm": "full"}
+# What may differ between repeats of one case.
+_NOT_THE_CASE = ("seed", "device", *SPEED)
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as its folder has it.
+
+    Parameters
+    ----------
+    folder : Path
+    about : mapping
+        As in ``result.json``; of an unfinished run, what is known after its last epoch.
+    history : tuple of mappings
+        A record an epoch.
+    samples : tuple of (int, int)
+        Training and test samples.
+    finished : bool
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+    samples: tuple[int, int]
+    finished: bool
+
+    @property
+    def group(self) -> tuple[str, str, tuple[int, int]]:
+        return self.about["data"], self.about["circuit"], self.samples
+
+    @property
+    def label(self) -> str:
+        """The rule with gate and norm, where they are not the papers'."""
+        own = {key: self.about.get(key) for key in _USUAL}
+        extra = [f"{k}={v}" for k, v in own.items() if v not in (None, _USUAL[k])]
+        return ",".join([self.about["rule"] or "wired by hand", *extra])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        config = self.about.get("config") or {}
+        return {key: value for key, value in config.items() if key not in _NOT_THE_CASE}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        samples = dict(zip(("train_samples", "test_samples"), self.samples, strict=True))
+        done = {"epochs_done": len(self.history), "finished": self.finished}
+        return {**self.about, **done, **samples, "folder": str(self.folder)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Repeats of one rule at the same settings; `label` tells it from the others in its group."""
+
+    label: str
+    runs: tuple[SavedRun, ...]
+
+    @property
+    def finished(self) -> tuple[SavedRun, ...]:
+        return tuple(run for run in self.runs if run.finished)
+
+    def values(self, key: str) -> list[Any]:
+        """What its finished runs have under a key."""
+        return _known(run.about.get(key) for run in self.finished)
+
+    @property
+    def angles_deg(self) -> list[float]:
+        """Of each finished run, the mean over its feedback weights."""
+        return _known(_mean_angle(run.about) for run in self.finished)
+
+    @property
+    def selected(self) -> list[float]:
+        """Test accuracies after the epochs that a validation split selects."""
+        return [s["test_accuracy"] for s in self.values("selected")]
+
+    @property
+    def published(self) -> float | None:
+        return next(iter(self.values("published")), None)
+
+    @property
+    def unlike_published(self) -> list[str]:
+        """Settings in which its runs are not the published one."""
+        return next(iter(self.values("unlike_published")), [])
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases on the same network and samples, the most accurate first, unfinished ones last."""
+
+    data: str
+    circuit: str
+    samples: tuple[int, int]
+    cases: tuple[Case, ...]
+
+    @property
+    def runs(self) -> list[SavedRun]:
+        return [run for case in self.cases for run in case.runs]
+
+    @property
+    def floor(self) -> float | None:
+        """What a rule has to beat: from runs of that recipe, or else from runs with ``--floor``.
+
+        Of several (other settings, more layers that learn) the best.
+        """
+        own = [case.values("test_accuracy") for case in self.cases if case.runs[0].label in FLOORS]
+        beside = [case.values("floor_accuracy") for case in self.cases]
+        means = _known(map(mean_of, own)) or _known(map(mean_of, beside))
+        return max(means, default=None)
+
+
+def group_runs(runs: Iterable[SavedRun]) -> list[Group]:
+    """Groups in order of appearance."""
+    by_group: dict[Any, list[SavedRun]] = {}
+    for run in runs:
+        by_group.setdefault(run.group, []).append(run)
+    return [
+        Group(data, circuit, samples, tuple(_cases(mine)))
+        for (data, circuit, samples), mine in by_group.items()
+    ]
+
+
+def _cases(runs: Sequence[SavedRun]) -> list[Case]:
+    by_case: dict[tuple[str, str], list[SavedRun]] = {}
+    for run in runs:
+        settings = json.dumps(run.settings, sort_keys=True)
+        by_case.setdefault((run.label, settings), []).append(run)
+    cases = []
+    for (label, _), mine in by_case.items():
+        rivals = [r.settings for r in runs if r.label == label]
+        special = [
+            f"{key}={_short(value)}"
+            for key, value in mine[0].settings.items()
+            if any(rival.get(key) != value for rival in rivals)
+        ]
+        cases.append(Case(" ".join([label, *special]), tuple(mine)))
+    return sorted(cases, key=lambda case: -(mean_of(case.values("test_accuracy")) or -1.0))
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _known(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Standard deviation over seeds."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def _mean_angle(record: Mapping[str, Any]) -> float | None:
+    return mean_of(_known((record.get("angles_deg") or {}).values()))
+
+
+def curves(group: Group) -> list[dict[str, Any]]:
+    """A record an epoch and run: ``case``, ``epoch``, ``test_accuracy``, ``angle_deg``."""
+    return [
+        {
+            "case": case.label,
+            "epoch": record["epoch"],
+            "test_accuracy": record["test_accuracy"],
+            "angle_deg": _mean_angle(record),
+        }
+        for case in group.cases
+        for run in case.runs
+        for record in run.history
+    ]
+
+
+# -- folders -------------------------------------------------------------------------------------
+
+
+def read_runs(folders: Iterable[str | Path]) -> list[SavedRun]:
+    """Every run in these folders, or below them; each once.
+
+    Raises
+    ------
+    ConfigError
+        A folder is not there, or holds no run.
+    DataError
+        A file of a run is damaged.
+    """
+    places = [place for folder in folders for place in _runs_below(Path(folder))]
+    return [_read_run(place) for place in dict.fromkeys(places)]
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ConfigError(f"run folder {str(folder)!r} is not there")
+    found = sorted({path.parent for name in (CONFIG, RESULT) for path in folder.rglob(name)})
+    if found:
+        return found
+    begun = any(next(folder.rglob(name), None) for name in (METRICS, CHECKPOINT))
+    reason = "a run that was cut short before it began" if begun else "no run"
+    raise ConfigError(
+        f"folder {str(folder)!r} holds {reason}: 'oneway train' leaves {CONFIG}, {METRICS} and "
+        f"{RESULT} in its --out. Name such a folder, or one above"
+    )
+
+
+def _read_run(folder: Path) -> SavedRun:
+    config = _json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    history = _history(folder / METRICS)
+    finished = (folder / RESULT).exists()
+    about = _json(folder / RESULT) if finished else _unfinished(config, history)
+    try:
+        run = SavedRun(
+            folder,
+            about,
+            history,
+            (int(config.get("train_samples", 0)), int(config.get("test_samples", 0))),
+            finished,
+        )
+        # Whatever a table or picture will ask of it.
+        _ = run.group, run.label, _mean_angle(about), run.settings, about["test_accuracy"]
+        _ = [(record["epoch"], record["test_accuracy"]) for record in history]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(
+            f"run in {str(folder)!r} is damaged: {RESULT if finished else CONFIG} or {METRICS} has "
+            f"not what a run leaves there ({error!r}). Leave the folder out"
+        ) from error
+    return run
+
+
+def _unfinished(config: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What would stand in the result, as far as it is known."""
+    rule = config.get("rule") or {}
+    last = history[-1] if history else {}
+    seconds = sum(record.get("seconds", 0.0) for record in history)
+    return {
+        "rule": _label(rule),
+        "circuit": config["circuit"],
+        "data": config["data"],
+        "epochs": config["config"]["epochs"],
+        "seed": config["config"]["seed"],
+        "test_accuracy": last.get("test_accuracy"),
+        "floor_accuracy": None,
+        "published": None,
+        "angles_deg": last.get("angles_deg", {}),
+        "seconds": seconds,
+        "gate": rule.get("gate"),
+        "norm": rule.get("norm"),
+        "config": config["config"],
+    }
+
+
+def _label(rule: dict[str, Any]) -> str | None:
+    """As `rule_label` has it, from what ``config.json`` says of a rule."""
+    lists = {k: tuple(v) for k, v in rule.items() if isinstance(v, list)}
+    options: dict[str, Any] = {k: v for k, v in (rule | lists).items() if k != "name"}
+    name = rule.get("name")
+    # A rule of the user's own is not known here, nor is what is usual for it.
+    return rule_label(RULES[name](**options)) if name in RULES else name
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "not an object")
+    return content
+
+
+def _history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    if not path.exists():
+        return ()
+    try:
+        # What stands behind the last line's end was cut short, or is being written now.
+        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
+        records = tuple(json.loads(line) for line in whole.splitlines())
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    if not all(isinstance(record, dict) for record in records):
+        raise _damaged(path, "a line is not an object")
+    return records
+
+
+def _damaged(path: Path, reason: object) -> DataError:
+    return DataError(f"{str(path)!r} is damaged ({reason}). Leave its folder out")

@@ -1,0 +1,202 @@
+"""Tables of recipes: the rows and columns of a paper's table, each cell a recipe with its figure.
+
+A table is a TOML file. ``[common]`` has the settings of all cells; ``[rows.NAME]`` and
+``[columns.NAME]`` what is special to them, the column's winning over the row's, and a row's
+``columns.NAME`` what is special to one cell. The row's ``published`` has the figures in per cent by
+column. A cell is there where it has a figure, and where the column says ``always = true``; a column
+may point to another one's ``figure``. The tables in the folder ``recipe_tables`` come with the
+package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+from .recipes import Recipe, check_settings, make_recipe, read_recipe, read_toml
+
+_TABLE_KEYS = {"source": str, "note": str, "common": dict, "rows": dict, "columns": dict}
+_ROW_KEYS = {"note": str, "published": dict, "columns": dict}
+_COLUMN_KEYS = {"note": str, "figure": str, "always": bool}
+_CELL_KEYS = {"note": str}
+_WANTED = {str: "text", bool: "true or false", dict: "a table in brackets or braces"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recipe in a table.
+
+    Parameters
+    ----------
+    name : str
+        ``table/row/column``, as `find` takes it.
+    settings : mapping
+        By the keys of a recipe file.
+    source : str
+        Paper and table.
+    published : float or None
+        Test accuracy there, as a fraction.
+    notes : tuple of str
+        What to know before comparing.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    source: str = ""
+    published: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def recipe(self) -> Recipe:
+        return make_recipe(self.settings)
+
+    def sentence(self) -> str:
+        """Its name, and what figure was published where."""
+        figure = "no figure" if self.published is None else f"{100 * self.published:.2f} %"
+        return f"{self.name}: {figure} in {self.source}" if self.source else self.name
+
+
+@cache
+def shipped() -> Mapping[str, Entry]:
+    """The recipes that come with the package, by name."""
+    folder = Path(str(files(__package__).joinpath("recipe_tables")))
+    return {
+        entry.name: entry for path in sorted(folder.glob("*.toml")) for entry in read_entries(path)
+    }
+
+
+def find(text: str) -> Entry:
+    """The recipe that `text` names: a shipped one, a file, or a cell of a table in a file.
+
+    Raises
+    ------
+    ConfigError
+        There is no such recipe, or the file holds something else.
+
+    Examples
+    --------
+    >>> from oneway.training.tables import find
+    >>> find("asap-table1/cifar10-resnet18/asap").settings["circuit"]
+    'resnet18:3x32x32-10,output_norm=yes'
+    """
+    file, is_cell, _ = text.partition(".toml/")
+    if not is_cell and not text.endswith(".toml") and not Path(text).is_file():
+        return _pick(shipped(), text)
+    path = f"{file}.toml" if is_cell else text
+    return _pick({_called(path, entry): entry for entry in read_entries(Path(path))}, text)
+
+
+def _called(path: str, entry: Entry) -> str:
+    """How a recipe in a file is named: by the file, and by row and column in a table."""
+    _, slash, cell = entry.name.partition("/")
+    return f"{path}{slash}{cell}"
+
+
+def _pick(entries: Mapping[str, Entry], text: str) -> Entry:
+    if text in entries:
+        return entries[text]
+    within = [name for name in entries if name.startswith(f"{text}/")]
+    if within:
+        raise ConfigError(
+            f"recipe {text!r} is a table of {len(within)}: name one of its cells, as in {within[0]}"
+        )
+    near = get_close_matches(text, entries, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(
+        f"recipe {text!r} cannot be read: it is neither a file nor a recipe that comes with "
+        f"oneway. {hint}'oneway recipes' lists them"
+    )
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Settings that a row, a column, a cell or the whole table has, and what is said about them."""
+
+    settings: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """Every recipe in a file: one, or the cells of a table."""
+    content = read_toml(path)
+    if "rows" not in content and "columns" not in content:
+        return [Entry(path.stem, read_recipe(path))]
+    where = f"recipe table {str(path)!r}"
+    _check_keys(where, content, _TABLE_KEYS)
+    _check_kinds(where, content, _TABLE_KEYS)
+    entries = list(_cells(where, path.stem, content))
+    if not entries:
+        raise ConfigError(
+            f"{where} has no cell: give a row published = {{...}}, or a column always = true"
+        )
+    return entries
+
+
+def _cells(where: str, table: str, content: Mapping[str, Any]) -> Iterator[Entry]:
+    common = _Part(check_settings(f"{where}, common", content.get("common", {})), content)
+    columns = {
+        name: _part(f"{where}, column {name!r}", inside, _COLUMN_KEYS)
+        for name, inside in content.get("columns", {}).items()
+    }
+    figures_of = [column.about.get("figure", name) for name, column in columns.items()]
+    _check_keys(f"{where}, figure", figures_of, columns)
+    for row_name, inside in content.get("rows", {}).items():
+        place = f"{where}, row {row_name!r}"
+        row = _part(place, inside, _ROW_KEYS)
+        figures = _figures(place, row.about.get("published", {}), columns)
+        cells = row.about.get("columns", {})
+        _check_keys(place, cells, columns)
+        for name, column in columns.items():
+            cell = _part(f"{place}, column {name!r}", cells.get(name, {}), _CELL_KEYS)
+            figure = figures.get(column.about.get("figure", name))
+            if figure is not None or column.about.get("always"):
+                parts = (common, row, column, cell)
+                settings = {key: value for part in parts for key, value in part.settings.items()}
+                notes = [part.about["note"] for part in reversed(parts) if "note" in part.about]
+                yield Entry(
+                    f"{table}/{row_name}/{name}",
+                    settings,
+                    content.get("source", ""),
+                    figure,
+                    tuple(" ".join(note.split()) for note in notes),
+                )
+
+
+def _part(where: str, content: Any, kinds: Mapping[str, type]) -> _Part:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: expected settings, got {content!r}")
+    _check_kinds(where, content, kinds)
+    rest = {key: value for key, value in content.items() if key not in kinds}
+    return _Part(check_settings(where, rest), {k: v for k, v in content.items() if k in kinds})
+
+
+def _figures(where: str, content: Mapping[str, Any], columns: Any) -> dict[str, float]:
+    _check_keys(f"{where}, published", content, columns)
+    for column, percent in content.items():
+        if type(percent) not in (int, float) or not 0 <= percent <= 100:
+            raise ConfigError(
+                f"{where}: published {column} = {percent!r}, expected per cent, from 0 to 100"
+            )
+    return {column: round(percent / 100, 6) for column, percent in content.items()}
+
+
+def _check_kinds(where: str, content: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    for key, kind in kinds.items():
+        if key in content and type(content[key]) is not kind:
+            raise ConfigError(f"{where}: {key} = {content[key]!r}, expected {_WANTED[kind]}")
+
+
+def _check_keys(where: str, content: Iterable[str], known: Iterable[str]) -> None:
+    for key in content:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"{where}: no {key!r}; {hint}")
