@@ -6,14 +6,18 @@ from typing import Any
 # Name → module. Imported at first use: `oneway check` must not wait two seconds for torch.
 _HOME = {
     "ConfigError": "errors",
+    "Data": "dataset",
     "DataError": "errors",
     "DataSet": "dataset",
     "RunResult": "records",
+    "StreamedData": "streaming",
     "TrainConfig": "config",
     "TrainingError": "errors",
     "alignment_clock": "clock",
     "backpropagation_angles": "reference",
     "floor_accuracy": "loop",
+    "get_data": "obtain",
+    "joined": "distributed",
     "load_data": "data",
     "train": "loop",
 }

@@ -85,17 +85,25 @@ def _check_form(path: Path, about: Mapping[str, str]) -> None:
 
 def check_same_run(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Complain about the settings in which the run in a folder differs from this one."""
-    there, here = _flat(begun), _flat(now)
-    differing = [key for key in here | there if there.get(key) != here.get(key)]
-    if differing:
-        listed = "; ".join(
-            f"{key} = {there.get(key)!r} there, {here.get(key)!r} now" for key in differing[:5]
-        )
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+    listed = differences(begun, now, "there", "now")
+    if listed:
         raise ConfigError(
-            f"folder {str(folder)!r} holds another run: {listed}{more}. Resume with the settings "
-            "of that run, or choose another folder with --out; nothing was changed"
+            f"folder {str(folder)!r} holds another run: {listed}. Resume with the settings of that "
+            "run, or choose another folder with --out; nothing was changed"
         )
+
+
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], at_first: str, at_second: str
+) -> str:
+    """In which settings two runs differ, for people; nothing where they are the same."""
+    one, other = _flat(there), _flat(here)
+    differing = [key for key in other | one if one.get(key) != other.get(key)]
+    listed = "; ".join(
+        f"{key} = {one.get(key)!r} {at_first}, {other.get(key)!r} {at_second}"
+        for key in differing[:5]
+    )
+    return f"{listed} and {len(differing) - 5} more" if len(differing) > 5 else listed
 
 
 def fingerprint(*tensors: Tensor) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -22,12 +24,16 @@ from oneway.rules import Rule
 
 from . import recipes
 from .checkpoint import CHECKPOINT
-from .dataset import DataSet
-from .errors import ConfigError
-from .fitting import check_decay, fit, wire
+from .dataset import Data
+from .distributed import Processes, joined
+from .errors import ConfigError, MissingData
+from .fitting import check_recipe, fit
 from .loop import floor_accuracy, train
+from .official import OFFICIAL
 from .recipes import Recipe
 from .records import RunFolder, RunResult, jsonable
+from .smoke import shrunk, synthetic
+from .tables import find
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +41,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "recipe",
         nargs="?",
         metavar="RECIPE",
-        help="TOML file with any of the options below as keys (lr = 0.1)",
+        help="a recipe that 'oneway recipes' lists, or a TOML file with any of the options below "
+        "as keys (lr = 0.1)",
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="the recipe at a size that takes seconds: few images, two epochs, a narrow network; "
+        "on synthetic images where the data set is not at hand",
     )
     parser.add_argument(
         "--set",
@@ -76,32 +89,47 @@ def _add_key(
 
 
 def run(arguments: argparse.Namespace) -> int:
-    recipe = recipes.make_recipe(_settings(arguments))
-    # A rule file may print what it likes; standard output is ours.
-    with redirect_stdout(sys.stderr):
-        circuit, rule = recipe.make_circuit(), recipe.make_rule()
-        wired = wire(circuit, rule)
-        check_decay(wired, recipe.config)
-        data = fit(recipe.load_data(wired.inputs[0].shape), wired)
-        if arguments.resume and arguments.out is None:
-            raise ConfigError("--resume needs the folder of the run: name it with --out")
-        folders = _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
-        try:
-            results = _train_all(recipe, circuit, rule, data, folders)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Metrics so far are in {_common(folders)}; go on with --resume"
-            ) from None
-    if arguments.json:
-        print(json.dumps(_as_dict(results, _common(folders)), allow_nan=False))
-    else:
-        _show(results, _common(folders))
+    with joined() as processes:
+        with _chatter(processes.leads):
+            results, out = _run(arguments, processes)
+        if arguments.json and processes.leads:
+            print(json.dumps(_as_dict(results, out), allow_nan=False))
+        elif processes.leads:
+            _show(results, out)
     return 0
 
 
+@contextmanager
+def _chatter(heard: bool) -> Iterator[None]:
+    """What a rule file prints goes where messages do, and those of one process are enough."""
+    with ExitStack() as stack:
+        where = sys.stderr if heard else stack.enter_context(open(os.devnull, "w"))
+        stack.enter_context(redirect_stdout(where))
+        stack.enter_context(redirect_stderr(where))
+        yield
+
+
+def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
+    recipe = recipes.make_recipe(_settings(arguments))
+    circuit, rule, wired = check_recipe(recipe)
+    data = fit(_load(recipe, wired.inputs[0].shape, arguments.smoke), wired)
+    if arguments.resume and arguments.out is None:
+        raise ConfigError("--resume needs the folder of the run: name it with --out")
+    folders = processes.from_lead(
+        lambda: _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
+    )
+    try:
+        return _train_all(recipe, circuit, rule, data, folders, processes), _common(folders)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Metrics so far are in {_common(folders)}; go on with --resume"
+        ) from None
+
+
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Recipe, then --set, then options: the later ones win."""
-    settings = recipes.read_recipe(arguments.recipe) if arguments.recipe else {}
+    """Recipe, then --smoke, then --set, then options: the later ones win."""
+    settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
+    settings = shrunk(settings) if arguments.smoke else settings
     settings |= recipes.parse_settings(arguments.set)
     for key in recipes.recipe_keys():
         given = getattr(arguments, key)
@@ -110,24 +138,60 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return settings
 
 
+def _recipe_settings(name: str) -> dict[str, Any]:
+    entry = find(name)
+    if entry.source:
+        _tell(entry.sentence())
+    return dict(entry.settings)
+
+
+def _load(recipe: Recipe, shape: tuple[int, ...], smoke: bool) -> Data:
+    """The data; of a smoke run, synthetic images where the files are missing."""
+    try:
+        return recipe.load_data(shape)
+    except MissingData as error:
+        if not smoke or recipe.data not in OFFICIAL:
+            raise
+        _tell(f"SYNTHETIC IMAGES, shaped like {recipe.data}, which is not at hand: {error}")
+        return synthetic(recipe.data)
+
+
 def _train_all(
-    recipe: Recipe, circuit: Circuit, rule: Rule | None, data: DataSet, folders: Sequence[Path]
+    recipe: Recipe,
+    circuit: Circuit,
+    rule: Rule | None,
+    data: Data,
+    folders: Sequence[Path],
+    processes: Processes,
 ) -> list[RunResult]:
     results = []
     for i, folder in enumerate(folders):
         config = replace(recipe.config, seed=recipe.config.seed + i)
         # Without --resume no folder gets here that holds a run.
-        resume = RunFolder.holds_run(folder)
+        resume, knows_floor = processes.from_lead(partial(_kept, folder))
         floor = None
-        if recipe.floor and not (folder / CHECKPOINT).exists():  # which has it
-            floor = floor_accuracy(circuit, data, config)
-        notify = _tell if i == 0 else _keep_quiet
+        if recipe.floor and not knows_floor:
+            floor = floor_accuracy(circuit, data, config, processes=processes)
         results.append(
             train(
-                circuit, rule, data, config, out=folder, floor=floor, notify=notify, resume=resume
+                circuit,
+                rule,
+                data,
+                config,
+                out=folder,
+                floor=floor,
+                notify=_tell if i == 0 else _keep_quiet,
+                resume=resume,
+                processes=processes,
+                tensorboard=recipe.tensorboard,
             )
         )
     return results
+
+
+def _kept(folder: Path) -> tuple[bool, bool]:
+    """Whether a folder holds a run, and a checkpoint, which has the floor."""
+    return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
 
 
 def _tell(sentence: str) -> None:
@@ -196,6 +260,8 @@ def _show(results: Sequence[RunResult], out: Path) -> None:
     title = f"{first.rule or 'wired by hand'} on {first.circuit}, {first.data}"
     console.print(f"[bold]{escape(title)}, {first.epochs} epochs[/]", soft_wrap=True)
     console.print(_accuracies(results))
+    if first.published:
+        console.print(escape(first.published.sentence()), soft_wrap=True, highlight=False)
     if first.angles_deg:
         console.print(_angles(results))
     console.print(f"metrics and results: {escape(str(out))}", soft_wrap=True, highlight=False)
@@ -206,7 +272,7 @@ def _accuracies(results: Sequence[RunResult]) -> Table:
         "test": [r.test_accuracy for r in results],
         "selected": [r.selected["test_accuracy"] if r.selected else None for r in results],
         "floor": [r.floor_accuracy for r in results],
-        "published": [r.published for r in results],
+        "published": [r.published.accuracy if r.published else None for r in results],
     }
     known = {name: values for name, values in columns.items() if values[0] is not None}
     table = Table("seed", *(f"{name} (%)" for name in known), "seconds")

@@ -17,6 +17,11 @@ PATHS = ("forward", "feedback")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Of activity and errors; weights are float32 then.
+COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
+# How fast a run goes, not where to: a run may be resumed with others.
+SPEED = ("channels_last", "compile")
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -41,7 +46,7 @@ class TrainConfig:
     """
 
     epochs: int = option(20, "passes over the training data")
-    batch_size: int = option(64, "samples a step")
+    batch_size: int = option(64, "samples a step, all processes together")
     lr: float = option(0.01, "learning rate")
     momentum: float = option(0.9, "momentum of SGD and Batch-Manhattan")
     nesterov: bool = option(False, "Nesterov's form of momentum")
@@ -68,10 +73,24 @@ class TrainConfig:
     spontaneous_batches: int = option(1, "batches of spontaneous activity in a spell")
     spontaneous_warmup_epochs: int = option(0, "epochs of spontaneous activity before the first")
     augment: str = option("none", "augmentation of the training images", AUGMENTATIONS)
+    sync_batch_norm: bool = option(False, "batch norm over the batches of all processes")
     validation: float = option(0.0, "fraction of the training samples held out for validation")
     seed: int = option(0, "seed of weights, order, augmentation and noise")
     device: str = option("cpu", "torch device")
-    dtype: str = option("float32", "floating point type", tuple(DTYPES))
+    dtype: str = option(
+        "float32",
+        "floating point type; with 16 bits weights, optimizer and loss keep 32",
+        (*DTYPES, *COMPUTE_DTYPES),
+    )
+    channels_last: bool = option(
+        False, "channels of a pixel side by side, as GPUs convolve fastest"
+    )
+    compile: str = option(
+        "no",
+        "torch.compile each step, which takes minutes at first; reduce-overhead and max-autotune "
+        "record CUDA graphs on a GPU",
+        COMPILE_MODES,
+    )
 
     def __post_init__(self) -> None:
         for name in _AT_LEAST_1:
@@ -85,6 +104,11 @@ class TrainConfig:
         for path in PATHS:
             self._check_nesterov(path)
             self._check_course(path)
+        if self.compile != "no" and self.sync_batch_norm:
+            raise ConfigError(
+                f"compile = {self.compile!r} with sync_batch_norm: a step in which processes talk "
+                "to each other cannot be compiled. Leave one of them out"
+            )
         self._check_device()
 
     def _at_least(self, name: str, low: int) -> None:
@@ -138,7 +162,13 @@ class TrainConfig:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        return DTYPES[self.dtype]
+        """Of weights and data."""
+        return DTYPES.get(self.dtype, torch.float32)
+
+    @property
+    def compute_dtype(self) -> torch.dtype | None:
+        """Of activity and errors, where it is another one."""
+        return COMPUTE_DTYPES.get(self.dtype)
 
     def of_path(self, path: str, name: str) -> Any:
         """A setting of the forward or the feedback path."""

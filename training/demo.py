@@ -23,7 +23,7 @@ from .batches import n_batches
 from .clock import alignment_clock
 from .config import TrainConfig
 from .data import load_data
-from .dataset import DataSet
+from .dataset import Data
 from .demo_print import TourPrinter
 from .demo_spiking import spiking_tour
 from .errors import TrainingError
@@ -90,7 +90,7 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     """Wire, check, train and spike; the printer tells what was found as soon as it is known."""
     forward = mlp(settings.sizes, norm=settings.norm)
     data = load_data("digits", shape=forward.inputs[0].shape)
-    samples = len(data.train_y), len(data.test_y)
+    samples = data.n_train, data.n_test
     tour = Tour(forward, settings.config, settings.seeds, samples, host=_host())
     tour.rules = [_wired(label, forward) for label in (*RULES, *VARIANTS)]
     tour.clock = _clocks(tour)
@@ -150,7 +150,7 @@ def _clocks(tour: Tour) -> dict[str, str]:
     return {label: sentence for label, sentence in clocks.items() if sentence}
 
 
-def _train(rule: RuleTour, forward: Circuit, data: DataSet, configs: Sequence[TrainConfig]) -> None:
+def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[TrainConfig]) -> None:
     """One run a seed; a rule that fails leaves its reason, and the tour goes on."""
     if rule.wired is None:
         return

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from oneway.circuits import Circuit
-from oneway.rules import RULES, Rule
+from oneway.circuits import Circuit, Conv2dConnector
+from oneway.rules import Rule, parse_rule
 
 from .batches import n_batches
 from .clock import alignment_clock
 from .config import TrainConfig
-from .dataset import DataSet
-from .errors import ConfigError
+from .dataset import Data
+from .distributed import Alone, Processes
+from .errors import ConfigError, first_line
 from .fitting import check_decay, fit, wire
+from .hardware import fastest_kernels
 from .records import RunFolder, RunResult
 from .run import Run
 
@@ -23,7 +26,7 @@ from .run import Run
 def train(
     circuit: Circuit,
     rule: Rule | None,
-    data: DataSet,
+    data: Data,
     config: TrainConfig | None = None,
     *,
     out: str | Path | None = None,
@@ -31,6 +34,8 @@ def train(
     floor: float | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
     resume: bool = False,
+    processes: Processes | None = None,
+    tensorboard: bool = False,
 ) -> RunResult:
     """Train a circuit.
 
@@ -39,7 +44,7 @@ def train(
     circuit : Circuit
         A forward circuit for `rule` to wire, or a wired one and `rule` None.
     rule : Rule or None
-    data : DataSet
+    data : Data
         Fitted to the circuit's input shape by the loop itself.
     config : TrainConfig, optional
     out : path, optional
@@ -55,6 +60,10 @@ def train(
     resume : bool
         Go on with the run in `out` after its last finished epoch. Metrics (but for the seconds)
         and weights become those of a run without interruption. All else must be as it was.
+    processes : Processes, optional
+        Those that train together, from `joined`; each calls this with the same arguments.
+    tensorboard : bool
+        Also write metrics to ``tensorboard`` in `out`; needs the extra of that name.
 
     Raises
     ------
@@ -73,19 +82,47 @@ def train(
     >>> result.test_accuracy > 0.5
     True
     """
-    config = config or TrainConfig()
+    config, processes = config or TrainConfig(), processes or Alone()
+    notify = notify if processes.leads else _keep_quiet
     wired = wire(circuit, rule)
     check_decay(wired, config)
     data = fit(data, wired)
     loss = _loss(config, loss)
-    if resume and out is None:
-        raise ConfigError("resume needs the folder of the run: name it with --out (out= in Python)")
-    folder = None if out is None else RunFolder(out, resume)
-    run = Run(wired, rule, data, config, loss, folder, floor)
+    for wish, wanted in (("resume", resume), ("tensorboard", tensorboard)):
+        if wanted and out is None:
+            raise ConfigError(
+                f"{wish} needs the folder of the run: name it with --out (out= in Python)"
+            )
+    processes.check(config, loss, data.n_train)
+    # Only the first process touches files.
+    folder = RunFolder(out, resume, tensorboard) if out is not None and processes.leads else None
+    run = Run(wired, rule, data, config, loss, folder, floor, processes)
     if resume:
         run.restore(notify)
     notify_clock(wired, run.data, config, notify)
-    return run.run()
+    with _clear(config), fastest_kernels(config.device):
+        return run.run()
+
+
+@contextmanager
+def _clear(config: TrainConfig) -> Iterator[None]:
+    """What this device or its compiler cannot do, in our words."""
+    try:
+        yield
+    except NotImplementedError as error:  # 16 bits without a kernel for them
+        raise ConfigError(f"dtype = {config.dtype!r}: {error}") from error
+    except RuntimeError as error:
+        # By name: importing the class takes a second, compiled or not.
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        raise ConfigError(
+            f"compile = {config.compile!r}: torch.compile cannot do this here "
+            f"({first_line(error)}). Set compile = no"
+        ) from error
+
+
+def _keep_quiet(sentence: str) -> None:
+    """The first process speaks for all."""
 
 
 def _loss(config: TrainConfig, loss: torch.nn.Module | None) -> torch.nn.Module:
@@ -100,17 +137,28 @@ def _loss(config: TrainConfig, loss: torch.nn.Module | None) -> torch.nn.Module:
 
 
 def notify_clock(
-    wired: Circuit, data: DataSet, config: TrainConfig, notify: Callable[[str], None]
+    wired: Circuit, data: Data, config: TrainConfig, notify: Callable[[str], None]
 ) -> None:
-    steps = n_batches(len(data.train_y), config.batch_size)
+    steps = n_batches(data.n_train, config.batch_size)
     sentence = alignment_clock(wired, config, steps)
     if sentence:
         notify(sentence)
 
 
-def floor_accuracy(circuit: Circuit, data: DataSet, config: TrainConfig | None = None) -> float:
-    """Test accuracy of the same forward circuit and settings where only the output layer learns.
+def floor_accuracy(
+    circuit: Circuit,
+    data: Data,
+    config: TrainConfig | None = None,
+    *,
+    processes: Processes | None = None,
+) -> float:
+    """Test accuracy of the same forward circuit and settings that any rule has to beat.
 
-    What any rule has to beat: hidden layers stay as they were drawn.
+    In image nets only fully connected layers learn, by backpropagation, as in the direct
+    Kolen-Pollack paper; elsewhere only the output layer. The others stay as they were drawn.
     """
-    return train(circuit, RULES["bp"](frozen="hidden"), data, config).test_accuracy
+    drives = circuit.select(role="drive")
+    convolutional = any(isinstance(p.connector, Conv2dConnector) for p in drives)
+    frozen = "conv" if convolutional else "hidden"
+    rule = parse_rule(f"bp,frozen={frozen}")
+    return train(circuit, rule, data, config, processes=processes).test_accuracy

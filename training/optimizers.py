@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
 from .batch_manhattan import BatchManhattan
 from .config import PATHS, TrainConfig
 from .schedules import Factor, constant
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
-    "adam": Adam,
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": partial(SGD, fused=True),
+    "adam": partial(Adam, fused=True),
     "batch_manhattan": BatchManhattan,
 }
 
@@ -39,7 +42,7 @@ class Optimizers:
             by_path.setdefault(group["path"], []).append(group)
         for path, mine in by_path.items():
             kind = config.of_path(path, "optimizer") if path in PATHS else "sgd"
-            optimizer = OPTIMIZERS[kind](mine, lr=config.lr)  # type: ignore[call-arg]
+            optimizer = OPTIMIZERS[kind](mine, lr=config.lr)
             self._optimizers[path] = optimizer
             self._factors[path] = config.factor(path) if path in PATHS else constant
             for group in optimizer.param_groups:
@@ -79,8 +82,17 @@ class Optimizers:
             groups = optimizer.state_dict()["param_groups"]
             mine = {int(number): memory for number, memory in state["remembered"][path].items()}
             optimizer.load_state_dict({"state": mine, "param_groups": groups})
+            _lay_out_like_parameters(optimizer)
         self.epoch = state["epoch"]
         self._set_rates()
+
+
+def _lay_out_like_parameters(optimizer: Optimizer) -> None:
+    """Fused kernels read parameter and memory in the order of storage and do not ask for it."""
+    for parameter, memory in optimizer.state.items():
+        for name, tensor in memory.items():
+            if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                memory[name] = torch.empty_like(parameter).copy_(tensor)
 
 
 def _settings(path: str, config: TrainConfig) -> dict[str, Any]:

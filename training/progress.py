@@ -20,11 +20,13 @@ class ProgressBar:
     ----------
     label : str
     total : int
+    shown : bool
+        Whether to show it at all.
     """
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total, self.done = label, total, 0
-        self._shown = sys.stderr.isatty()
+        self._shown = shown and sys.stderr.isatty()
         self._since = time.monotonic()
         self._bar: Progress | None = None
         self._note = ""

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +17,7 @@ from oneway.analysis.plots import (
     plot_comparison,
     plot_curves,
     plot_raster,
+    stack_cells,
     styles,
 )
 
@@ -29,8 +29,6 @@ WIDTH_IN = 5.6
 CIRCUIT_WIDTH_IN = 8.4
 RASTER_CELLS = 10
 RASTER_S = 0.4
-# Cells between populations that are left free in the raster.
-GAP = 2
 _LOOKS: Any = {
     "svg.fonttype": "path",  # outlines: the same picture whatever fonts there are
     "svg.hashsalt": "oneway",
@@ -110,22 +108,21 @@ def raster_figure(spiking: SpikingTour) -> str:
     assert spiking.record is not None
     record = spiking.record
     start, stop = raster_window(spiking)
-    times, ids, groups, first = [], [], {}, 0
-    for name in reversed(_display_order(spiking)):
-        spikes = record.spikes[name]
-        shown = (spikes.times_s >= start) & (spikes.times_s < stop)
-        shown &= spikes.cells < RASTER_CELLS
-        times.append(spikes.times_s[shown])
-        ids.append(spikes.cells[shown] + first)
-        groups[pretty(name)] = (first, first + RASTER_CELLS)
-        first += RASTER_CELLS + GAP
+    assert spiking.wired is not None
+    spikes = {
+        name: (record.spikes[name].times_s, record.spikes[name].cells)
+        for name in _display_order(spiking)
+    }
+    sizes = {name: cells.size for name, cells in spiking.wired.populations.items()}
+    times, ids, groups, negative = stack_cells(spikes, sizes, (start, stop), RASTER_CELLS)
+    groups = {pretty(name): rows for name, rows in groups.items()}
     phases = [
         (part.phase, max(part.start_s, start), min(part.stop_s, stop))
         for part in record.intervals
         if part.start_s < stop and part.stop_s > start
     ]
     figure, ax = _axes(WIDTH_IN, 3.9)
-    plot_raster(np.concatenate(times), np.concatenate(ids), groups, phases, ax)
+    plot_raster(times, ids, groups, phases, ax, negative)
     ax.set_ylabel("")
     ax.set_xlabel("simulated time (s)")
     return svg_uri(figure)
@@ -156,26 +153,13 @@ def mirror_figure(spiking: SpikingTour) -> str:
     assert spiking.record is not None
     figure, ax = _axes(WIDTH_IN, 3.9)
     angles = {pretty(name): values for name, values in spiking.angles.items()}
-    plot_angles(spiking.record.times_s.tolist(), angles, ax, xlabel="simulated time (s)")
+    turns = [(part.phase, part.start_s, part.stop_s) for part in spiking.record.intervals]
+    times = spiking.record.times_s.tolist()
+    plot_angles(times, angles, ax, xlabel="simulated time (s)", phases=turns)
     _drop_legend(ax)
     ax.legend(loc="lower left", frameon=False, fontsize=8.5)
-    _shade_turns(ax, spiking)
-    return svg_uri(figure)
-
-
-def _shade_turns(ax: Axes, spiking: SpikingTour) -> None:
-    assert spiking.record is not None
-    names = list(dict.fromkeys(part.phase for part in spiking.record.intervals))
-    for part in spiking.record.intervals:
-        shade = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")[names.index(part.phase) % 4]
-        ax.axvspan(part.start_s, part.stop_s, color=shade, lw=0, zorder=0)
-        if part.duration_s > 0.15 * spiking.record.simulated_s:
-            middle = (part.start_s + part.stop_s) / 2
-            ax.annotate(
-                part.phase, (middle, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
-                textcoords="offset points", ha="center", fontsize=7.5, color="#6B6B6B",
-            )  # fmt: skip
     ax.margins(x=0)
+    return svg_uri(figure)
 
 
 def _drop_legend(ax: Axes) -> None:

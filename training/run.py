@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from hashlib import sha256
 from math import isfinite
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import Circuit, to_json
+from oneway.circuits import Circuit
 from oneway.rules import Rule
 
-from .batches import augmented, batches, n_batches
-from .checkpoint import check_same_run, fingerprint
+from .batches import batch_sizes
 from .config import TrainConfig
-from .dataset import DataSet
+from .dataset import Batches, Data
+from .distributed import Alone, Processes
 from .errors import DataError, TrainingError
+from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .labels import rule_label
+from .loss_scale import LossScale
 from .optimizers import Optimizers
 from .progress import ProgressBar
-from .published import published_accuracy
-from .records import RunFolder, RunResult, jsonable
+from .published import Published, published_figure
+from .records import RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
 CHECK_EVERY = 50
 EVALUATION_BATCH = 1000
-STREAMS = ("order", "augmentation", "noise")
 
 
 class Run:
@@ -42,25 +40,41 @@ class Run:
         self,
         wired: Circuit,
         rule: Rule | None,
-        data: DataSet,
+        data: Data,
         config: TrainConfig,
         loss: torch.nn.Module,
         folder: RunFolder | None = None,
         floor: float | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
-        self.identity = {} if folder is None else _identity(wired, rule, data, config, loss)
-        self.validation: tuple[Tensor, Tensor] | None = None
+        self.processes = processes or Alone()
+        world = self.processes.part.world
+        self.identity: dict[str, Any] = {}
+        if folder is not None or world > 1:
+            self.identity = identity(wired, rule, data, config, loss, world)
+        check_alike(self.processes, self.identity)
         if config.validation:
-            data, self.validation = data.hold_out(config.validation)
-            x, y = self.validation
-            self.validation = x.to(config.device), y.to(config.device)
+            data = data.with_validation(config.validation)
         self.data = data.to(config.device)
         self.network = RateNetwork(
-            wired, loss=loss, seed=config.seed, dtype=config.torch_dtype, device=config.device
+            wired,
+            loss=loss,
+            seed=config.seed,
+            dtype=config.torch_dtype,
+            compute_dtype=config.compute_dtype,
+            channels_last=config.channels_last,
+            device=config.device,
+            share_changes=True,
+            stack=self.processes.stack if config.sync_batch_norm else None,
         )
+        self.processes.copy_lead(self.network.state_dict().values())
+        if config.compile != "no":
+            self.network.compile(mode=config.compile)
+        self.loss_scale = LossScale(self.network)
         self.optimizers = Optimizers(self.network.parameter_groups, config)
-        self.generators = dict(zip(STREAMS, generators(config), strict=True))
+        drawn = generators(config, self.processes.part.rank)
+        self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
         self.step = 0
         self.history: list[Mapping[str, Any]] = []
@@ -75,12 +89,13 @@ class Run:
 
     def run(self) -> RunResult:
         self._write_config()
-        steps = n_batches(len(self.data.train_y), self.config.batch_size)
+        steps = len(self._batch_sizes())
         # The first checkpoint comes after the warm-up: a resumed run has that behind it.
         warms_up = self.spontaneous and not self.resumed
         warmup = self.config.spontaneous_warmup_epochs if warms_up else 0
         total = steps * (warmup + self.config.epochs - len(self.history))
-        with ProgressBar(f"{self.label}, seed {self.config.seed}", total) as progress:
+        label = f"{self.label}, seed {self.config.seed}"
+        with ProgressBar(label, total, self.processes.leads) as progress:
             for _ in range(warmup * steps):
                 self._spontaneous_step()
                 progress.advance("spontaneous")
@@ -100,19 +115,28 @@ class Run:
 
     # -- one epoch -------------------------------------------------------------------------
 
+    def _batch_sizes(self) -> list[int]:
+        """Of the batches of an epoch, those of all processes together."""
+        least = self.processes.part.least
+        return batch_sizes(self.data.n_train, self.config.batch_size, least)
+
     def _epoch(self, epoch: int, progress: ProgressBar) -> dict[str, Any]:
         started = time.monotonic()
         rates = self.optimizers.rates
         loss, accuracy = self._learn(epoch, progress)
         self.optimizers.next_epoch()
+        # Where each process normalises its own part, each has running statistics of its own.
+        self.processes.average(self.network.norms.buffers())
         record: dict[str, Any] = {
             "epoch": epoch,
             "train_loss": loss,
             "train_accuracy": accuracy,
-            "test_accuracy": self._accuracy(self.data.test_x, self.data.test_y),
+            "test_accuracy": self._accuracy(self.data.test_batches, self.data.n_test),
         }
-        if self.validation is not None:
-            record["validation_accuracy"] = self._accuracy(*self.validation)
+        if self.data.n_validation:
+            record["validation_accuracy"] = self._accuracy(
+                self.data.validation_batches, self.data.n_validation
+            )
         record["angles_deg"] = weight_angles(self.wired, self.network.weight)
         record["lr"] = rates
         record["seconds"] = time.monotonic() - started
@@ -123,23 +147,28 @@ class Run:
         self.network.train()
         device = self.config.device
         loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        n = len(self.data.train_y)
-        size = self.config.batch_size
-        for x, y in batches(self.data.train_x, self.data.train_y, size, self.generators["order"]):
-            outcome = self._learn_batch(x, y)
+        for (x, y), whole in zip(self._train_batches(), self._batch_sizes(), strict=True):
+            outcome = self._learn_batch(x, y, share=len(y) / whole)
             loss_sum += outcome.loss.detach() * len(y)
             correct += (outcome.output.argmax(1) == y).sum()
             if self.step % CHECK_EVERY == 0:
-                self._check_finite(loss_sum, epoch)
+                self._finite_total(loss_sum, epoch)
             progress.advance(f"epoch {epoch}")
-        self._check_finite(loss_sum, epoch)
-        return float(loss_sum) / n, float(correct) / n
+        n = self.data.n_train
+        return self._finite_total(loss_sum, epoch) / n, float(self.processes.total(correct)) / n
 
-    def _learn_batch(self, x: Tensor, y: Tensor) -> Any:
-        if self.config.augment != "none":
-            x = augmented(x, self.config.augment, self.generators["augmentation"])
+    def _train_batches(self) -> Batches:
+        return self.data.train_batches(
+            self.config.batch_size,
+            self.generators["order"],
+            self.generators["augmentation"],
+            self.config.augment,
+            self.processes.part,
+        )
+
+    def _learn_batch(self, x: Tensor, y: Tensor, share: float) -> Any:
         outcome = self.network.step(self.data.normalise(x, self.config.torch_dtype), y)
-        self.optimizers.step()
+        self._change(share)
         self.step += 1
         if self.spontaneous and self.step % self.config.spontaneous_every == 0:
             for _ in range(self.config.spontaneous_batches):
@@ -147,12 +176,21 @@ class Run:
         return outcome
 
     def _spontaneous_step(self) -> None:
-        self.network.spontaneous_step(self.config.batch_size, generator=self.generators["noise"])
-        self.optimizers.step()
+        world = self.processes.part.world
+        batch = self.config.batch_size // world
+        self.network.spontaneous_step(batch, generator=self.generators["noise"])
+        self._change(1 / world, errors=False)
 
-    def _check_finite(self, loss_sum: Tensor, epoch: int) -> None:
-        if isfinite(float(loss_sum)):
-            return
+    def _change(self, share: float, errors: bool = True) -> None:
+        """Let the weights change as a whole batch wants it, of which a share was seen here."""
+        self.processes.average_changes(self.network.parameters(), share)
+        if self.loss_scale.allows(self.network.parameters(), errors):
+            self.optimizers.step()
+
+    def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
+        total = float(self.processes.total(loss_sum))
+        if isfinite(total):
+            return total
         where = (
             f" Metrics up to epoch {epoch - 1} are in {self.folder.path}." if self.folder else ""
         )
@@ -162,13 +200,15 @@ class Run:
         )
 
     @torch.no_grad()
-    def _accuracy(self, x: Tensor, y: Tensor) -> float:
+    def _accuracy(self, batches: Callable[..., Batches], n: int) -> float:
         self.network.eval()
-        correct = 0
-        for x_part, y_part in batches(x, y, EVALUATION_BATCH):
-            output = self.network(self.data.normalise(x_part, self.config.torch_dtype))
-            correct += int((output.argmax(1) == y_part).sum())
-        return correct / len(y)
+        correct = torch.zeros((), dtype=torch.int64, device=self.config.device)
+        for x, y in batches(EVALUATION_BATCH, self.processes.part):
+            if not len(y):  # a last batch of fewer samples than processes
+                continue
+            output = self.network(self.data.normalise(x, self.config.torch_dtype))
+            correct += (output.argmax(1) == y).sum()
+        return int(self.processes.total(correct)) / n
 
     # -- what is kept ----------------------------------------------------------------------
 
@@ -176,8 +216,8 @@ class Run:
         if self.folder is not None:
             self.folder.write_config(
                 **self.identity,
-                train_samples=len(self.data.train_y),
-                test_samples=len(self.data.test_y),
+                train_samples=self.data.n_train,
+                test_samples=self.data.n_test,
             )
 
     def _record(self, record: Mapping[str, Any]) -> None:
@@ -187,6 +227,7 @@ class Run:
         self._save()
 
     def _save(self) -> None:
+        noise = self.processes.from_each(self.generators["noise"].get_state())
         if self.folder is not None:
             self.folder.save(
                 {
@@ -197,36 +238,47 @@ class Run:
                     "seconds": self.seconds,
                     "network": self.network.state_dict(),
                     "optimizers": self.optimizers.state_dict(),
+                    "loss_scale": self.loss_scale.state_dict(),
                     "generators": {name: g.get_state() for name, g in self.generators.items()},
+                    "noise_of_others": noise[1:],
                 }
             )
 
     def restore(self, notify: Callable[[str], None]) -> None:
         """Take over what the last checkpoint holds; files change only once all of it fits."""
-        assert self.folder is not None
-        state = self.folder.saved()
-        path, begun = self.folder.path, self.folder.settings() if state is None else state["run"]
-        if begun:
-            check_same_run(path, {key: begun.get(key) for key in self.identity}, self.identity)
+        state = self.processes.from_lead(self._saved)
         if state is None:
             notify("no epoch was finished before the interruption: the run starts again")
             return
         try:
             self.network.load_state_dict(state["network"])
             self.optimizers.load_state_dict(state["optimizers"])
+            self.loss_scale.load_state_dict(state.get("loss_scale"))
             for name, generator in self.generators.items():
                 generator.set_state(state["generators"][name])
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
+            self.generators["noise"].set_state(noise[self.processes.part.rank])
+        except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(
-                f"checkpoint in {str(path)!r} does not fit this version of the network ({reason}). "
-                "Start the run again in another folder; nothing was changed"
+                f"checkpoint in {state['path']!r} does not fit this version of the network "
+                f"({reason}). Start the run again in another folder; nothing was changed"
             ) from error
         self.step, self.history = state["step"], state["history"]
         self.floor = state["floor"] if self.floor is None else self.floor
         self.seconds_before, self.resumed = state["seconds"], True
-        self.folder.rewrite_metrics(self.history)
+        if self.folder is not None:
+            self.folder.rewrite_metrics(self.history)
         notify(f"goes on after epoch {len(self.history)} of {self.config.epochs}")
+
+    def _saved(self) -> dict[str, Any] | None:
+        """The state in the folder, once it is sure that it belongs to this run."""
+        assert self.folder is not None
+        state, path = self.folder.saved(), self.folder.path
+        begun = self.folder.settings() if state is None else state["run"]
+        if begun:
+            check_resumable(path, begun, self.identity)
+        return state and state | {"path": str(path)}
 
     def _result(self) -> RunResult:
         last = self.history[-1]
@@ -243,43 +295,17 @@ class Run:
             selected=self._selected(),
             history=tuple(self.history),
             floor_accuracy=self.floor,
-            published=published_accuracy(self.data.name, self.wired.name, self.rule),
+            published=self._published(),
+        )
+
+    def _published(self) -> Published | None:
+        n_train, n_test = self.data.n_train + self.data.n_validation, self.data.n_test
+        return published_figure(
+            self.data.name, self.wired.name, self.rule, self.config, n_train, n_test
         )
 
     def _selected(self) -> dict[str, Any] | None:
-        if self.validation is None:
+        if not self.data.n_validation:
             return None
         best = max(self.history, key=lambda record: record["validation_accuracy"])
         return {key: best[key] for key in ("epoch", "validation_accuracy", "test_accuracy")}
-
-
-def _identity(
-    wired: Circuit,
-    rule: Rule | None,
-    data: DataSet,
-    config: TrainConfig,
-    loss: torch.nn.Module,
-) -> dict[str, Any]:
-    """What two runs must have in common for one to go on where the other stopped."""
-    tensors = (data.train_x, data.train_y, data.test_x, data.test_y)
-    settings = {
-        "circuit": wired.name,
-        "rule": None if rule is None else asdict(rule) | {"name": rule.name},
-        "wiring": sha256(to_json(wired).encode()).hexdigest()[:16],
-        "data": data.name,
-        "samples": fingerprint(*tensors),
-        # A function's text would name its address, which is another one in every process.
-        "loss": getattr(loss, "__qualname__", str(loss)),
-        "config": asdict(config),
-    }
-    return jsonable(settings)  # as it is when read back
-
-
-def generators(config: TrainConfig) -> list[torch.Generator]:
-    """One generator a stream, so that what one of them draws cannot shift another."""
-    drawn = []
-    for stream, name in enumerate(STREAMS):
-        seed = int(np.random.SeedSequence([config.seed, stream]).generate_state(1)[0])
-        device = config.device if name == "noise" else "cpu"
-        drawn.append(torch.Generator(device=device).manual_seed(seed))
-    return drawn

@@ -18,9 +18,8 @@ from oneway.training import (
     load_data,
     train,
 )
-from oneway.training.published import published_accuracy
+from oneway.training.identity import generators
 from oneway.training.records import RunFolder
-from oneway.training.run import generators
 
 CIRCUIT = mlp((64, 20, 10))
 CONFIG = TrainConfig(epochs=2, lr=0.02)
@@ -80,6 +79,18 @@ def test_it_learns_and_beats_the_floor(digits):
     accuracy = train(circuit, parse_rule("bp"), digits, config).test_accuracy
     assert accuracy > 0.85
     assert floor_accuracy(circuit, digits, config) < accuracy - 0.1
+
+
+@pytest.mark.parametrize(
+    ("circuit", "frozen", "not_this"),
+    [("conv2:1x8x8-10,width=2,hidden=16", "conv", "hidden"), ("mlp:64-8-10", "hidden", "conv")],
+)
+def test_the_floor_of_an_image_net_lets_its_dense_layers_learn(digits, circuit, frozen, not_this):
+    circuit = parse_circuit(circuit)
+    alike = train(circuit, parse_rule(f"bp,frozen={frozen}"), digits, CONFIG)
+    other = train(circuit, parse_rule(f"bp,frozen={not_this}"), digits, CONFIG)
+    assert floor_accuracy(circuit, digits, CONFIG) == alike.test_accuracy
+    assert curve(alike) != curve(other)
 
 
 def test_a_wired_circuit_needs_no_rule(digits):
@@ -228,20 +239,3 @@ def test_what_does_not_fit_is_said_before_training(digits, circuit, rule, error,
 def test_settings_are_checked(settings, complaint):
     with pytest.raises(ConfigError, match=complaint):
         TrainConfig(**settings)
-
-
-@pytest.mark.parametrize(
-    ("rule", "percent"),
-    [
-        ("bp", 92.18),
-        ("bp,frozen=conv", 91.33),
-        ("kp", 91.25),
-        ("dkp", 91.66),
-        ("ss", None),
-        ("kp,gate=local", None),
-    ],
-)
-def test_published_figure_stands_beside_the_same_rule_only(rule, percent):
-    found = published_accuracy("fashion-mnist", "conv2:1x28x28-10", parse_rule(rule))
-    assert found == (None if percent is None else pytest.approx(percent / 100))
-    assert published_accuracy("digits", "conv2:1x28x28-10", parse_rule(rule)) is None

@@ -343,9 +343,9 @@ def test_several_seeds_are_resumed_each_from_where_it_was(tmp_path, capsys, monk
     capsys.readouterr()
     seeds = []
 
-    def counted(circuit, data, config):
+    def counted(circuit, data, config, **options):
         seeds.append(config.seed)
-        return floor_accuracy(circuit, data, config)
+        return floor_accuracy(circuit, data, config, **options)
 
     monkeypatch.setattr("oneway.training.cli_train.floor_accuracy", counted)
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0

@@ -1,0 +1,275 @@
+"""Training in several processes, one a device, as torchrun starts them.
+
+Every process holds the whole network and runs its part of each batch. Changes are averaged before
+an optimizer sees them, so the weights stay the same everywhere; the first process alone speaks and
+writes files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from .config import TrainConfig
+from .dataset import WHOLE, Part
+from .errors import ConfigError, TrainingError
+from .launcher import local_rank, number, several
+
+T = TypeVar("T")
+
+# Changes travel together in buffers of so many numbers: few messages, little extra memory.
+BUFFER = 2**24
+
+
+class Processes(ABC):
+    """Those that train one network together; this is one of them.
+
+    Parameters
+    ----------
+    part : Part
+        What this process runs of each batch.
+
+    Attributes
+    ----------
+    stack : callable or None
+        Stacks a tensor of every process, the same in all; None where there is but one.
+    """
+
+    stack: Callable[[Tensor], Tensor] | None = None
+
+    def __init__(self, part: Part = WHOLE) -> None:
+        self.part = part
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one speaks and writes files."""
+        return self.part.rank == 0
+
+    @abstractmethod
+    def check(self, config: TrainConfig, loss: Any, n_train: int) -> None:
+        """Complain about what cannot be shared out."""
+
+    @abstractmethod
+    def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
+        """Make each gradient the mean over the processes, which have these shares of the batch."""
+
+    @abstractmethod
+    def copy_lead(self, tensors: Iterable[Tensor]) -> None:
+        """Make each tensor what it is in the first process."""
+
+    @abstractmethod
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Make each tensor the mean over the processes."""
+
+    @abstractmethod
+    def total(self, tensor: Tensor) -> Tensor:
+        """The sum over the processes."""
+
+    @abstractmethod
+    def from_lead(self, ask: Callable[[], T]) -> T:
+        """What the first process answers; the others do not ask."""
+
+    @abstractmethod
+    def from_each(self, value: T) -> list[T]:
+        """The value of every process, in their order."""
+
+
+class Alone(Processes):
+    """One process: nothing to share, nobody to wait for."""
+
+    def check(self, config: TrainConfig, loss: Any, n_train: int) -> None:
+        pass
+
+    def copy_lead(self, tensors: Iterable[Tensor]) -> None:
+        pass
+
+    def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
+        pass
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        pass
+
+    def total(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+    def from_lead(self, ask: Callable[[], T]) -> T:
+        return ask()
+
+    def from_each(self, value: T) -> list[T]:
+        return [value]
+
+
+class Team(Processes):
+    """Several processes, over torch.distributed's default group."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self.stack = self._stack
+
+    def _stack(self, tensor: Tensor) -> Tensor:
+        parts = tensor.new_empty(self.part.world, *tensor.shape)
+        with _in_touch():
+            dist.all_gather(list(parts), tensor.contiguous())
+        return parts
+
+    def check(self, config: TrainConfig, loss: Any, n_train: int) -> None:
+        world = self.part.world
+        if config.batch_size % world:
+            raise ConfigError(
+                f"batch_size = {config.batch_size} cannot be shared by {world} processes: it is "
+                f"that of all together. Take a multiple of {world}"
+            )
+        if n_train < self.part.least:
+            raise ConfigError(
+                f"{n_train} training samples are too few for {world} processes, which need two "
+                "each. Start fewer"
+            )
+        if getattr(loss, "reduction", "mean") != "mean":
+            raise ConfigError(
+                f"{loss} with reduction {loss.reduction!r} in {world} processes, which average "
+                "what they learn: take a loss that is a mean over the batch"
+            )
+        kind = torch.device(config.device).type
+        if kind == "cuda":
+            _check_gpu(config.device)
+        elif kind != "cpu":
+            raise ConfigError(
+                f"device = {config.device!r} in {world} processes, expected cpu or cuda"
+            )
+
+    def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
+        # Synapses that change alike may have one tensor between them.
+        changes = {p.grad.data_ptr(): p.grad for p in parameters if p.grad is not None}
+        _all([change.mul_(share) for change in changes.values()], dist.all_reduce)
+
+    def copy_lead(self, tensors: Iterable[Tensor]) -> None:
+        _all(tensors, partial(dist.broadcast, src=0))
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        _all([tensor.div_(self.part.world) for tensor in tensors], dist.all_reduce)
+
+    def total(self, tensor: Tensor) -> Tensor:
+        summed = tensor.clone()
+        with _in_touch():
+            dist.all_reduce(summed)
+        return summed
+
+    def from_lead(self, ask: Callable[[], T]) -> T:
+        answer: list[Any] = [ask() if self.leads else None]
+        with _in_touch():
+            dist.broadcast_object_list(answer)
+        return answer[0]
+
+    def from_each(self, value: T) -> list[T]:
+        values: list[Any] = [None] * self.part.world
+        with _in_touch():
+            dist.all_gather_object(values, value)
+        return values
+
+
+def _all(tensors: Iterable[Tensor], collective: Callable[[Tensor], Any]) -> None:
+    """Let a collective change tensors, whatever their layout, a buffer at a time."""
+    for together in _buffers(tensors):
+        flat = torch.cat([tensor.reshape(-1) for tensor in together])
+        with _in_touch():
+            collective(flat)
+        pieces = flat.split([tensor.numel() for tensor in together])
+        for tensor, piece in zip(together, pieces, strict=True):
+            tensor.copy_(piece.view_as(tensor))
+
+
+def _buffers(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """Tensors of one type in groups of about `BUFFER` numbers."""
+    open_groups: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        group = open_groups.setdefault(tensor.dtype, [])
+        group.append(tensor)
+        if sum(member.numel() for member in group) >= BUFFER:
+            yield open_groups.pop(tensor.dtype)
+    yield from open_groups.values()
+
+
+@contextmanager
+def _in_touch() -> Iterator[None]:
+    """Whatever the engine reports when it cannot reach the others, as an error of ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise TrainingError(
+            f"another process ended or cannot be reached ({reason}). Once the cause is gone, go on "
+            "with --resume"
+        ) from error
+
+
+# -- starting and ending -----------------------------------------------------------------------
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Join the processes that torchrun started next to this one; alone if there are none.
+
+    On a machine with GPUs, ``cuda`` is from here on the one of this process.
+
+    Raises
+    ------
+    ConfigError
+        The environment names several processes, but not how to reach them.
+
+    Examples
+    --------
+    >>> with joined() as processes:
+    ...     processes.leads, processes.part.world
+    (True, 1)
+    """
+    if dist.is_available() and dist.is_initialized():  # by somebody else, who will end it
+        yield Team(Part(dist.get_rank(), dist.get_world_size()))
+    elif not several():
+        yield Alone()
+    else:
+        rank, world = number("RANK"), number("WORLD_SIZE")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local_rank() % torch.cuda.device_count())
+        _meet(rank, world)
+        yield Team(Part(rank, world))
+        # Not after an error: others may wait for this process, and it would wait for them.
+        dist.destroy_process_group()
+
+
+_meetings = count()
+
+
+def _meet(rank: int, world: int) -> None:
+    engines = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        store, _, _ = next(dist.rendezvous("env://"))
+        # Where processes meet a second time, addresses of the first must not mislead them.
+        store = dist.PrefixStore(f"oneway/{next(_meetings)}", store)
+        dist.init_process_group(engines, store=store, rank=rank, world_size=world)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"process {rank} of {world} cannot join the others ({str(error).splitlines()[0]}). "
+            "Start them with torchrun"
+        ) from error
+
+
+def _check_gpu(device: str) -> None:
+    if ":" in device:
+        raise ConfigError(
+            f"device = {device!r} in several processes: they would all use it. Set device = "
+            "cuda, and each takes its own"
+        )
+    if local_rank() >= torch.cuda.device_count():
+        raise ConfigError(
+            f"process {local_rank()} of this machine finds no GPU of its own: there are "
+            f"{torch.cuda.device_count()}. Start as many processes as there are GPUs "
+            "(--nproc-per-node), or set device = cpu"
+        )

@@ -1,0 +1,94 @@
+"""What makes a run the one that it is: its settings, its samples, and what it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from oneway.circuits import Circuit, to_json
+from oneway.rules import Rule
+
+from .checkpoint import check_same_run, differences
+from .config import SPEED, TrainConfig
+from .dataset import Data
+from .distributed import Processes
+from .errors import ConfigError
+from .records import jsonable
+
+STREAMS = ("order", "augmentation", "noise")
+
+
+def identity(
+    wired: Circuit,
+    rule: Rule | None,
+    data: Data,
+    config: TrainConfig,
+    loss: torch.nn.Module,
+    world: int,
+) -> dict[str, Any]:
+    """What two runs must have in common for one to go on where the other stopped.
+
+    Parameters
+    ----------
+    world : int
+        Number of processes.
+    """
+    settings = {
+        "circuit": wired.name,
+        "rule": None if rule is None else asdict(rule) | {"name": rule.name},
+        "wiring": sha256(to_json(wired).encode()).hexdigest()[:16],
+        "data": data.name,
+        "samples": data.fingerprint(),
+        # A function's text would name its address, which is another one in every process.
+        "loss": getattr(loss, "__qualname__", str(loss)),
+        "config": asdict(config),
+        "processes": world,
+    }
+    return jsonable(settings)  # as it is when read back
+
+
+def check_resumable(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Complain if a folder holds another run; how fast it computed does not matter."""
+    kept = {key: begun[key] for key in now if key in begun}
+    # Settings that came into being since then were at what is now their default.
+    config = jsonable(asdict(TrainConfig())) | begun["config"]
+    begun = {"processes": 1} | kept | {"config": config}
+    check_same_run(folder, _without_speed(begun), _without_speed(now))
+
+
+def _without_speed(identity: Mapping[str, Any]) -> dict[str, Any]:
+    config = {key: value for key, value in identity["config"].items() if key not in SPEED}
+    return {**identity, "config": config}
+
+
+def check_alike(processes: Processes, mine: Mapping[str, Any]) -> None:
+    """Complain if this process would run something else than the first one."""
+    lead = processes.from_lead(lambda: mine)
+    if lead != mine:
+        raise ConfigError(
+            f"process {processes.part.rank} would not run what the first one does: "
+            f"{differences(lead, mine, 'in the first', 'here')}. Give all of them the same "
+            "settings and data files"
+        )
+
+
+def generators(config: TrainConfig, rank: int = 0) -> list[torch.Generator]:
+    """One generator a stream, so that what one of them draws cannot shift another.
+
+    Noise is another one in every process; order and augmentation are the same.
+    """
+    drawn = []
+    for stream, name in enumerate(STREAMS):
+        noise = name == "noise"
+        entropy = [config.seed, stream, rank if noise else 0]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        # The order must not depend on where the data lies.
+        device = "cpu" if name == "order" else config.device
+        drawn.append(torch.Generator(device=device).manual_seed(seed))
+    return drawn
