@@ -6,19 +6,19 @@ from typing import Any
 # Name → module. Imported at first use: `oneway check` must not wait two seconds for torch.
 _HOME = {
     "ConfigError": "errors",
-    "Data": "dataset",
+    "Data": "data.dataset",
     "DataError": "errors",
-    "DataSet": "dataset",
+    "DataSet": "data.dataset",
     "RunResult": "records",
-    "StreamedData": "streaming",
+    "StreamedData": "data.streaming",
     "TrainConfig": "config",
     "TrainingError": "errors",
     "alignment_clock": "clock",
     "backpropagation_angles": "reference",
     "floor_accuracy": "loop",
-    "get_data": "obtain",
+    "get_data": "data.obtain",
     "joined": "distributed",
-    "load_data": "data",
+    "load_data": "data.loading",
     "train": "loop",
 }
 

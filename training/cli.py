@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -28,6 +29,10 @@ CUT_OFF = 141
 COMMANDS = {
     "check": "say which neurons a rule connects in both directions",
     "train": "train a circuit as rates",
+    "data": "list, download and check data sets",
+    "recipes": "list, show and check recipes of published experiments",
+    "compare": "table and plots of runs, next to published figures",
+    "spike": "run a circuit as spikes: learn, mirror, or answer with weights learned as rates",
     "bench": "step time and memory of each rule against plain autograd",
     "demo": "the tour on handwritten digits, with a report to look at",
 }
@@ -68,13 +73,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
-        print(f"oneway: interrupted. {interrupt}".rstrip(), file=sys.stderr)
-        return INTERRUPTED
+        return _say(f"interrupted. {interrupt}", INTERRUPTED)
 
 
 def _complain(message: str) -> int:
-    print("oneway: error: " + " ".join(message.split()), file=sys.stderr)
-    return BAD_INPUT
+    return _say("error: " + " ".join(message.split()), BAD_INPUT)
+
+
+def _say(message: str, code: int) -> int:
+    """Say why this ends; of several processes that end together, one does."""
+    if "RANK" in os.environ:
+        from .launcher import first_to_fail  # with torch, which takes seconds
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # launchers repeat what we had already
+        if not first_to_fail():
+            return code
+    print(f"oneway: {message}".rstrip(), file=sys.stderr)
+    return code
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

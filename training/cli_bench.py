@@ -23,7 +23,7 @@ from .sources import read_circuit
 if TYPE_CHECKING:
     from oneway.backends.rate.plan import Plan
 
-    from .bench import Bench, RuleMeasure
+    from .bench.measure import Bench, RuleMeasure
 
 DEFAULT_CIRCUIT = "resnet18:3x32x32-10,width=16"
 DEFAULT_RULES = ("bp,fa,kp,dfa,wm,asap,asap,k=4",)
@@ -93,9 +93,9 @@ def _add_number(parser: argparse.ArgumentParser, name: str, default: int | None,
 
 def run(arguments: argparse.Namespace) -> int:
     # Here, so that --help does not wait for torch.
-    from .bench import as_dict, bench, plans, threads
-    from .contenders import BenchConfig
-    from .hardware import hardware_line
+    from .bench.contenders import BenchConfig
+    from .bench.hardware import hardware_line
+    from .bench.measure import as_dict, bench, plans, threads
 
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), threads(arguments.threads):

@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from .catalogue import DATA_DIR_VARIABLE, KNOWN, STREAMED, Known, data_folder
-from .checking import check_files, place_of
+from .data.catalogue import DATA_DIR_VARIABLE, KNOWN, STREAMED, Known, data_folder
+from .data.checking import check_files, place_of
+from .data.obtain import NOT_FOR_DOWNLOAD, get_data
 from .errors import DataError
-from .obtain import NOT_FOR_DOWNLOAD, get_data
 
 DATA_URL_VARIABLE = "ONEWAY_DATA_URL"
 UNLIKE_OFFICIAL = 1

@@ -16,12 +16,12 @@ from rich.table import Table
 
 from oneway.circuits import WiringError
 
+from .data.official import check_official_fit
 from .errors import ConfigError, DataError
 from .fitting import check_recipe
-from .official import check_official_fit
 from .progress import ProgressBar
+from .recipes.tables import Entry, find, read_entries, shipped
 from .records import jsonable
-from .tables import Entry, find, read_entries, shipped
 
 BAD_INPUT = 2
 WIDE = 1000

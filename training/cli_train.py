@@ -22,18 +22,18 @@ from rich.table import Table
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
-from . import recipes
 from .checkpoint import CHECKPOINT
-from .dataset import Data
+from .data.dataset import Data
+from .data.official import OFFICIAL
 from .distributed import Processes, joined
 from .errors import ConfigError, MissingData
 from .fitting import check_recipe, fit
 from .loop import floor_accuracy, train
-from .official import OFFICIAL
-from .recipes import Recipe
+from .recipes import recipe as recipes
+from .recipes.recipe import Recipe
+from .recipes.smoke import shrunk, synthetic
+from .recipes.tables import find
 from .records import RunFolder, RunResult, jsonable
-from .smoke import shrunk, synthetic
-from .tables import find
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

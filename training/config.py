@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .batches import AUGMENTATIONS
+from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
 from .schedules import Factor, constant, cosine, milestones, steps, warmed_up
 

@@ -19,15 +19,15 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, WiringError, mlp
 from oneway.rules import RULES, parse_rule
 
-from .batches import n_batches
+from .bench.hardware import processor
 from .clock import alignment_clock
 from .config import TrainConfig
-from .data import load_data
-from .dataset import Data
+from .data.batches import n_batches
+from .data.dataset import Data
+from .data.loading import load_data
 from .demo_print import TourPrinter
 from .demo_spiking import spiking_tour
 from .errors import TrainingError
-from .hardware import processor
 from .loop import floor_accuracy, train, wire
 from .records import write_json
 from .report import write_report

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from .config import TrainConfig
-from .dataset import WHOLE, Part
+from .data.dataset import WHOLE, Part
 from .errors import ConfigError, TrainingError
 from .launcher import local_rank, number, several
 

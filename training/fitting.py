@@ -5,12 +5,12 @@ from __future__ import annotations
 from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
-from .catalogue import KNOWN
 from .clock import paired_feedback
 from .config import PATHS, TrainConfig
-from .dataset import Data
+from .data.catalogue import KNOWN
+from .data.dataset import Data
 from .errors import ConfigError, DataError
-from .recipes import Recipe
+from .recipes.recipe import Recipe
 
 
 def wire(circuit: Circuit, rule: Rule | None) -> Circuit:

@@ -16,7 +16,7 @@ from oneway.rules import Rule
 
 from .checkpoint import check_same_run, differences
 from .config import SPEED, TrainConfig
-from .dataset import Data
+from .data.dataset import Data
 from .distributed import Processes
 from .errors import ConfigError
 from .records import jsonable

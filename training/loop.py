@@ -11,14 +11,14 @@ import torch
 from oneway.circuits import Circuit, Conv2dConnector
 from oneway.rules import Rule, parse_rule
 
-from .batches import n_batches
+from .bench.hardware import fastest_kernels
 from .clock import alignment_clock
 from .config import TrainConfig
-from .dataset import Data
+from .data.batches import n_batches
+from .data.dataset import Data
 from .distributed import Alone, Processes
 from .errors import ConfigError, first_line
 from .fitting import check_decay, fit, wire
-from .hardware import fastest_kernels
 from .records import RunFolder, RunResult
 from .run import Run
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
-from .published import Published
+from .recipes.published import Published
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"

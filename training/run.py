@@ -15,9 +15,9 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
-from .batches import batch_sizes
 from .config import TrainConfig
-from .dataset import Batches, Data
+from .data.batches import batch_sizes
+from .data.dataset import Batches, Data
 from .distributed import Alone, Processes
 from .errors import DataError, TrainingError
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
@@ -25,7 +25,7 @@ from .labels import rule_label
 from .loss_scale import LossScale
 from .optimizers import Optimizers
 from .progress import ProgressBar
-from .published import Published, published_figure
+from .recipes.published import Published, published_figure
 from .records import RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.

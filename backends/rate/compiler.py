@@ -483,8 +483,12 @@ class Compiler:
             label=p.name,
         )
         if how.reduction == "mean":
-            change = self._op("mean", _mean_change, change, post, label=p.name)
-        return self._op("negate", torch.neg, change, label=p.name) if how.hebbian else change
+            change = self._op(
+                "mean", _mean_change, change, post, inplace=_mean_change_in_place, label=p.name
+            )
+        if not how.hebbian:
+            return change
+        return self._op("negate", torch.neg, change, inplace=Tensor.neg_, label=p.name)
 
     def _learn_cell(self, cell: Population) -> None:
         """Changes of a cell's bias, its gain and shift, and those of normalised drives to it."""
@@ -551,6 +555,10 @@ def _centre(value: Tensor) -> Tensor:
 def _mean_change(change: Tensor, post: Tensor) -> Tensor:
     """Sum to mean, over the batch and the positions that share a weight."""
     return change / (post.numel() / post.shape[1])
+
+
+def _mean_change_in_place(change: Tensor, post: Tensor) -> Tensor:
+    return change.div_(post.numel() / post.shape[1])
 
 
 def _signs(w: Tensor, scale: Tensor) -> Tensor:

@@ -14,18 +14,8 @@ from oneway.analysis.traffic import activation_traffic
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit, save_circuit
 from oneway.rules import WeightMirror, parse_rule
-from oneway.training import timing
-from oneway.training.bench import Bench, RuleMeasure, bench
-from oneway.training.cli import main
-from oneway.training.cli_bench import (
-    DEFAULT_CIRCUIT,
-    DEFAULT_RULES,
-    noise_hint,
-    read_rules,
-    usual_rules,
-)
-from oneway.training.config import COMPILE_MODES
-from oneway.training.contenders import (
+from oneway.training.bench import timing
+from oneway.training.bench.contenders import (
     AUTOGRAD,
     SETTINGS,
     BenchConfig,
@@ -35,8 +25,18 @@ from oneway.training.contenders import (
     random_batch,
     rule_contender,
 )
+from oneway.training.bench.measure import Bench, RuleMeasure, bench
+from oneway.training.bench.timing import Peak, Ratio, alternate, paired_ratio, peak
+from oneway.training.cli import main
+from oneway.training.cli_bench import (
+    DEFAULT_CIRCUIT,
+    DEFAULT_RULES,
+    noise_hint,
+    read_rules,
+    usual_rules,
+)
+from oneway.training.config import COMPILE_MODES
 from oneway.training.errors import ConfigError
-from oneway.training.timing import Peak, Ratio, alternate, paired_ratio, peak
 
 PER_RULE = "step_time_ratio step_time_ratio_spread peak_memory_ratio device dtype batch".split()
 EXTRA = "rule step_s images_per_s traffic_ratio kept_bytes peak_memory_bytes".split()

@@ -12,7 +12,6 @@ import pytest
 
 from oneway.circuits import mlp, save_circuit
 from oneway.rules import parse_rule
-from oneway.training.cli import main
 
 CHECK_KEYS = "circuit rule gate norm reciprocal_pairs weight_transport phases neurons ok".split()
 GRAPH_KEYS = "nodes edges reciprocal_pairs reciprocity ok".split()
@@ -21,23 +20,6 @@ RUN_KEYS = (
 ).split()
 MLP = "mlp:64-32-32-10"
 QUICK = ["train", "--circuit", "mlp:64-16-10", "--limit", "300,100", "--epochs", "2"]
-
-
-@pytest.fixture
-def oneway(capsys, monkeypatch, tmp_path):
-    """Run a command line in an empty folder; gives exit code, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ONEWAY_DATA_DIR", raising=False)
-
-    def call(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # --help and --version
-            code = leaving.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 # -- check -------------------------------------------------------------------------------------

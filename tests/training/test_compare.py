@@ -10,7 +10,7 @@ from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, DataError, TrainConfig, load_data, train
 from oneway.training.compare import curves, group_runs, read_runs
-from oneway.training.published import Published
+from oneway.training.recipes.published import Published
 from oneway.training.records import CONFIG, METRICS, RESULT, RunFolder, RunResult
 
 CIRCUIT = mlp((64, 16, 10))

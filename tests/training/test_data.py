@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneway.training import DataError, DataSet, load_data
-from oneway.training.batches import augmented, batches, n_batches
+from oneway.training.data.batches import augmented, batches, n_batches
 
 
 @pytest.fixture(scope="module")

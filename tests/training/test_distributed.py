@@ -18,10 +18,10 @@ from oneway.backends.rate.norms import full_derivative, normalise, own
 from oneway.backends.rate.pooled_norms import PooledNorms
 from oneway.circuits import BatchNorm
 from oneway.training import ConfigError, TrainConfig, joined, train
-from oneway.training.batches import batch_rows, batch_sizes
 from oneway.training.checkpoint import CHECKPOINT
 from oneway.training.cli import main
-from oneway.training.dataset import Part
+from oneway.training.data.batches import batch_rows, batch_sizes
+from oneway.training.data.dataset import Part
 from oneway.training.distributed import Alone, Team, _buffers
 from oneway.training.identity import generators
 

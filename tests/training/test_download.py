@@ -19,11 +19,11 @@ from file_server import serving
 from official_files import write_cifar10, write_idx_set, write_tiny_imagenet
 
 from oneway.training import DataError, load_data
-from oneway.training.catalogue import KNOWN
 from oneway.training.cli import main
-from oneway.training.download import download, md5_of
-from oneway.training.official import OFFICIAL, Official
-from oneway.training.unpack import unpack
+from oneway.training.data.catalogue import KNOWN
+from oneway.training.data.download import download, md5_of
+from oneway.training.data.official import OFFICIAL, Official
+from oneway.training.data.unpack import unpack
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -153,7 +153,7 @@ def test_full_disk_keeps_the_part(fetch, monkeypatch, tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("oneway.training.download._copy", full)
+        patch.setattr("oneway.training.data.download._copy", full)
         with pytest.raises(DataError, match=r"No space left on device.*Make room"):
             fetch()
     assert part(tmp_path).read_bytes() == CONTENT[:1_000_000]
@@ -386,7 +386,7 @@ def test_ctrl_c_leaves_a_part_to_go_on_from(tmp_path):
     """As a user does it: another process, interrupted while it waits for more."""
     script = (
         "import sys, time\n"
-        "from oneway.training import download as d\n"
+        "from oneway.training.data import download as d\n"
         "from oneway.training.cli import main\n"
         "def slow(response, file, part, total):\n"
         "    file.write(response.read(1000)); file.flush(); print('begun', flush=True)\n"

@@ -20,10 +20,10 @@ from official_files import (
 )
 from scipy.io import savemat
 
-from oneway.training.data import load_data
+from oneway.training.data.formats import read_cifar_batch, read_idx
+from oneway.training.data.loading import load_data
+from oneway.training.data.svhn import read_svhn
 from oneway.training.errors import DataError
-from oneway.training.formats import read_cifar_batch, read_idx
-from oneway.training.svhn import read_svhn
 
 
 @pytest.mark.parametrize("layout", ["MNIST/raw", "MNIST", "raw", "."])

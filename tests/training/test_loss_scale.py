@@ -11,8 +11,8 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, TrainingError, load_data, loss_scale, train
+from oneway.training.bench.hardware import fastest_kernels
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint
-from oneway.training.hardware import fastest_kernels
 from oneway.training.loss_scale import FIRST, MOST_SKIPPED, LossScale
 
 CIRCUIT = mlp((64, 16, 16, 10), norm="before")

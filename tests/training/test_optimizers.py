@@ -14,7 +14,7 @@ from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data, train
 from oneway.training.batch_manhattan import BatchManhattan
-from oneway.training.recipes import check, parse
+from oneway.training.recipes.recipe import check, parse
 
 CIRCUIT = mlp((64, 12, 10))
 CONFIG = TrainConfig(epochs=2, lr=0.02)

@@ -11,12 +11,12 @@ import pytest
 
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, load_data
+from oneway.training.data.official import OFFICIAL, check_official_fit, is_complete
 from oneway.training.fitting import check_recipe
 from oneway.training.labels import rule_label
-from oneway.training.official import OFFICIAL, check_official_fit, is_complete
-from oneway.training.published import published_figure
-from oneway.training.smoke import BATCH, TEST, TRAIN, narrow, shrunk, synthetic
-from oneway.training.tables import find, read_entries, shipped
+from oneway.training.recipes.published import published_figure
+from oneway.training.recipes.smoke import BATCH, TEST, TRAIN, narrow, shrunk, synthetic
+from oneway.training.recipes.tables import find, read_entries, shipped
 
 # As the papers print them: a line for each row, a figure for each of the columns above it.
 FIGURES = """
@@ -320,13 +320,13 @@ def test_the_documentation_says_what_is_there(tmp_path):
 
 
 def test_tables_are_installed():
-    folder = Path(str(files("oneway.training"))) / "recipe_tables"
+    folder = Path(str(files("oneway.training.recipes"))) / "published_tables"
     tables = sorted(path.stem for path in folder.glob("*.toml"))
     assert tables == sorted({name.partition("/")[0] for name in shipped()})
     root = Path(__file__).parents[2]
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    packaged = project["tool"]["setuptools"]["package-data"]["oneway.training"]
-    assert "recipe_tables/*.toml" in packaged
+    packaged = project["tool"]["setuptools"]["package-data"]["oneway.training.recipes"]
+    assert "published_tables/*.toml" in packaged
 
 
 # -- the command line ----------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from PIL import Image
 from oneway.circuits import parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import DataError, TrainConfig, load_data, train
-from oneway.training.dataset import WHOLE, Part
-from oneway.training.streaming import StreamedData, default_workers
-from oneway.training.views import AREA, RATIO, centre_box, random_box, view
+from oneway.training.data.dataset import WHOLE, Part
+from oneway.training.data.streaming import StreamedData, default_workers
+from oneway.training.data.views import AREA, RATIO, centre_box, random_box, view
 
 CLASSES = {"cat": (200, 30, 40), "ant": (20, 180, 60), "dog": (30, 60, 220)}
 CIRCUIT = parse_circuit("conv2:3x16x16-3,width=3,hidden=8")
@@ -217,7 +217,7 @@ def test_each_image_has_a_draw_of_its_own(data):
 
 
 def test_test_batches_are_small_where_images_are_large(data, monkeypatch):
-    monkeypatch.setattr("oneway.training.streaming.MOST_BYTES", 5 * 3 * 16 * 16)
+    monkeypatch.setattr("oneway.training.data.streaming.MOST_BYTES", 5 * 3 * 16 * 16)
     assert [len(y) for _, y in data.test_batches(1000)] == [5, 5, 2]
 
 
@@ -257,7 +257,7 @@ def test_a_worker_that_dies_is_one_clear_error(data, monkeypatch):
 
         os._exit(1)
 
-    monkeypatch.setattr("oneway.training.streaming.view", die)
+    monkeypatch.setattr("oneway.training.data.streaming.view", die)
     with pytest.raises(DataError, match=r"decodes images ended early .*--workers"):
         epoch(replace(data, workers=1))
 

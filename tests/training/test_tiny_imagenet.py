@@ -8,7 +8,7 @@ from official_files import TINY_COLOURS, write_tiny_imagenet
 from PIL import Image
 
 from oneway.training import DataError, load_data
-from oneway.training.tiny_imagenet import CACHE, PIXELS
+from oneway.training.data.tiny_imagenet import CACHE, PIXELS
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def load(folder):
 
 
 def forbid_decoding(monkeypatch):
-    monkeypatch.setattr("oneway.training.tiny_imagenet._image", None)
+    monkeypatch.setattr("oneway.training.data.tiny_imagenet._image", None)
 
 
 @pytest.mark.parametrize("place", ["above", "itself"])
@@ -77,7 +77,7 @@ def test_a_folder_that_cannot_be_written_does_without_a_cache(folder, monkeypatc
     def read_only(*arguments, **options):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("oneway.training.tiny_imagenet.np.savez", read_only)
+    monkeypatch.setattr("oneway.training.data.tiny_imagenet.np.savez", read_only)
     assert load(folder).classes == 3
     assert not list(folder.glob("*.npz")) and not list(folder.glob(".*"))
 

@@ -4,7 +4,7 @@ A table is a TOML file. ``[common]`` has the settings of all cells; ``[rows.NAME
 ``[columns.NAME]`` what is special to them, the column's winning over the row's, and a row's
 ``columns.NAME`` what is special to one cell. The row's ``published`` has the figures in per cent by
 column. A cell is there where it has a figure, and where the column says ``always = true``; a column
-may point to another one's ``figure``. The tables in the folder ``recipe_tables`` come with the
+may point to another one's ``figure``. The tables in the folder ``published_tables`` come with the
 package.
 """
 
@@ -18,8 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
-from .recipes import Recipe, check_settings, make_recipe, read_recipe, read_toml
+from ..errors import ConfigError
+from .recipe import Recipe, check_settings, make_recipe, read_recipe, read_toml
 
 _TABLE_KEYS = {"source": str, "note": str, "common": dict, "rows": dict, "columns": dict}
 _ROW_KEYS = {"note": str, "published": dict, "columns": dict}
@@ -64,7 +64,7 @@ class Entry:
 @cache
 def shipped() -> Mapping[str, Entry]:
     """The recipes that come with the package, by name."""
-    folder = Path(str(files(__package__).joinpath("recipe_tables")))
+    folder = Path(str(files(__package__).joinpath("published_tables")))
     return {
         entry.name: entry for path in sorted(folder.glob("*.toml")) for entry in read_entries(path)
     }
@@ -80,7 +80,7 @@ def find(text: str) -> Entry:
 
     Examples
     --------
-    >>> from oneway.training.tables import find
+    >>> from oneway.training.recipes.tables import find
     >>> find("asap-table1/cifar10-resnet18/asap").settings["circuit"]
     'resnet18:3x32x32-10,output_norm=yes'
     """

@@ -17,10 +17,10 @@ from zipfile import BadZipFile
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ..errors import DataError
+from ..progress import ProgressBar
 from .dataset import Split
-from .errors import DataError
 from .formats import Bytes
-from .progress import ProgressBar
 
 CACHE = "oneway-decoded.npz"
 PIXELS = (64, 64)

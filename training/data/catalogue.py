@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingData
+from ..errors import MissingData
 
 DATA_DIR_VARIABLE = "ONEWAY_DATA_DIR"
 

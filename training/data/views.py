@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .errors import DataError
+from ..errors import DataError
 from .formats import Bytes
 
 # Left, top, right, bottom, in pixels of the file.

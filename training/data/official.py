@@ -7,7 +7,7 @@ from math import prod
 
 from oneway.circuits import Circuit
 
-from .errors import DataError
+from ..errors import DataError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError
+from ..errors import DataError
 
 Bytes = NDArray[np.uint8]
 Labels = NDArray[np.int64]

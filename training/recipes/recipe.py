@@ -18,13 +18,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
-from .catalogue import KNOWN
-from .config import TrainConfig, option
-from .data import load_data
-from .dataset import Data
-from .errors import ConfigError
-from .sources import read_circuit
-from .tensorboard import check_installed
+from ..config import TrainConfig, option
+from ..data.catalogue import KNOWN
+from ..data.dataset import Data
+from ..data.loading import load_data
+from ..errors import ConfigError
+from ..sources import read_circuit
+from ..tensorboard import check_installed
 
 _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import DataError
 from .batches import batch_rows
 from .dataset import WHOLE, Batches, Data, Part, limits, set_aside
-from .errors import DataError
 from .image_folder import Listing, list_parts
 from .views import view
 

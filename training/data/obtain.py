@@ -6,10 +6,10 @@ import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..errors import DataError
 from .catalogue import KNOWN, Download, Known
 from .checking import MISSING, Finding, check_files
 from .download import download, md5_of
-from .errors import DataError
 from .unpack import unpack
 
 NOT_FOR_DOWNLOAD = {

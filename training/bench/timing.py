@@ -17,8 +17,8 @@ from torch import Tensor
 
 from oneway.backends.rate.memory import LiveTensors
 
+from ..errors import ConfigError, first_line
 from .contenders import BenchConfig, Contender
-from .errors import ConfigError, first_line
 
 # A turn shorter than this would measure the clock.
 TURN_S = 0.02

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..errors import DataError
 from .catalogue import KNOWN, STREAMED, data_folder, image_root
 from .dataset import Data, DataSet, Split
-from .errors import DataError
 from .formats import read_cifar_batch, read_idx_pair
 from .svhn import read_svhn
 
@@ -59,7 +59,7 @@ def load_data(
 
     Examples
     --------
-    >>> from oneway.training.data import load_data
+    >>> from oneway.training.data.loading import load_data
     >>> digits = load_data("digits", shape=(64,))
     >>> len(digits.train_y), len(digits.test_y), digits.classes
     (1437, 360, 10)

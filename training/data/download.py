@@ -18,8 +18,8 @@ from typing import BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from .errors import DataError
-from .progress import ProgressBar
+from ..errors import DataError
+from ..progress import ProgressBar
 
 MEGABYTE = 10**6
 TIMEOUT_S = 60.0

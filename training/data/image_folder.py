@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError, MissingData
-from .progress import ProgressBar
+from ..errors import DataError, MissingData
+from ..progress import ProgressBar
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm")
 LAYOUT = "train/CLASS/*.JPEG and val/CLASS/*.JPEG, with the same classes in both"

@@ -17,9 +17,9 @@ from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.backends.rate.plain import PlainNetwork
 from oneway.circuits import Circuit
 
-from .config import COMPILE_MODES, COMPUTE_DTYPES
-from .config import DTYPES as STORED_DTYPES
-from .errors import ConfigError, first_line
+from ..config import COMPILE_MODES, COMPUTE_DTYPES
+from ..config import DTYPES as STORED_DTYPES
+from ..errors import ConfigError, first_line
 
 DTYPES = STORED_DTYPES | COMPUTE_DTYPES
 AUTOGRAD = "autograd"

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoint import fingerprint
+from ..errors import DataError
 from .batches import augmented, batches
-from .checkpoint import fingerprint
-from .errors import DataError
 
 Split = tuple[np.ndarray, np.ndarray]
 Batches = Iterator[tuple[Tensor, Tensor]]

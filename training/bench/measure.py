@@ -19,6 +19,8 @@ from oneway.backends.rate.plan import Plan, plan_step
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
+from ..errors import ConfigError
+from ..progress import ProgressBar
 from .contenders import (
     AUTOGRAD,
     BenchConfig,
@@ -28,9 +30,7 @@ from .contenders import (
     rate_network,
     rule_contender,
 )
-from .errors import ConfigError
 from .hardware import fastest_kernels
-from .progress import ProgressBar
 from .timing import Peak, Ratio, alternate, paired_ratio, peak, warm_up
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 
 from oneway.rules import Rule
 
-from .config import SPEED, TrainConfig
-from .official import is_complete
+from ..config import SPEED, TrainConfig
+from ..data.official import is_complete
 from .tables import Entry, shipped
 
 # What does not make it another experiment.
@@ -59,8 +59,8 @@ def published_figure(
 
     Examples
     --------
-    >>> from oneway.training.published import published_figure
-    >>> from oneway.training.tables import find
+    >>> from oneway.training.recipes.published import published_figure
+    >>> from oneway.training.recipes.tables import find
     >>> dkp = find("direct-kp-table1/fashion-mnist/dkp").recipe()
     >>> settings = (dkp.data, dkp.circuit, dkp.make_rule(), dkp.config)
     >>> published_figure(*settings, 60_000, 10_000)

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from .errors import DataError
-from .progress import ProgressBar
+from ..errors import DataError
+from ..progress import ProgressBar
 
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 

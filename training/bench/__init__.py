@@ -1,0 +1,1 @@
+"""Step time and memory of learning rules against autograd."""
