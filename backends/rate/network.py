@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +11,14 @@ from torch import Tensor, nn
 
 from oneway.circuits import (
     Circuit,
-    FromListConnector,
     Population,
-    Projection,
-    TransposeConnector,
     WiringError,
 )
 
 from .compiled import CompiledRun, new_step
 from .compiler import Compiler
-from .initial import first_draw, initial_std
 from .loss import OutputError
+from .parameters import CircuitParameters, Norm
 from .pooled_norms import Stack
 from .precision import Precision, check_stored
 from .program import Key, Schedule
@@ -45,7 +41,7 @@ class Step:
     output: Tensor
 
 
-class RateNetwork(nn.Module):
+class RateNetwork(CircuitParameters):
     """Runs any wired circuit as rates.
 
     Parameters
@@ -102,7 +98,6 @@ class RateNetwork(nn.Module):
         share_changes: bool = False,
         stack: Stack | None = None,
     ) -> None:
-        super().__init__()
         check_stored(dtype)
         self.precision = Precision(compute_dtype, channels_last)
         if len(circuit.inputs) != 1:
@@ -110,17 +105,12 @@ class RateNetwork(nn.Module):
                 f"circuit {circuit.name!r} has input populations "
                 f"{[p.name for p in circuit.inputs]}; the rate backend takes exactly one"
             )
-        self.circuit, self.seed, self.share_changes = circuit, seed, share_changes
-        self.stack = stack
+        super().__init__(circuit, seed)
+        self.share_changes, self.stack = share_changes, stack
         self.loss = loss or nn.CrossEntropyLoss()
-        self.weights = nn.ParameterDict()
-        self.biases = nn.ParameterDict()
-        self.norms = nn.ModuleDict()
-        self._scales: dict[str, float] = {}
         self._schedules: dict[str, Schedule] = {}
         self._compiled: dict[str, CompiledRun] = {}
         self._compile_options: dict[str, Any] | None = None
-        self._add_parameters()
         scale = torch.tensor(FIRST_LOSS_SCALE) if self.precision.scales_errors else None
         self.register_buffer("loss_scale", scale, persistent=False)
         self.to(device=device, dtype=dtype)
@@ -281,7 +271,7 @@ class RateNetwork(nn.Module):
         if self.loss_scale is not None:
             given[("loss_scale",)] = self.loss_scale
         for name, norm in self.norms.items():
-            given |= {("norm", name, part): getattr(norm, part) for part in _Norm.parts}
+            given |= {("norm", name, part): getattr(norm, part) for part in Norm.parts}
         if x is not None:
             (population,) = self.circuit.inputs
             given[("input", population.name)] = self.precision.given(self._checked(x, population))
@@ -324,128 +314,3 @@ class RateNetwork(nn.Module):
         if kind == "bias":
             return self.biases[owner]
         return getattr(self.norms[owner], kind)
-
-    # -- parameters ------------------------------------------------------------------------
-
-    def _add_parameters(self) -> None:
-        for p in self.circuit.projections.values():
-            if p.norm is not None:
-                learns = self.circuit.populations[p.post].learns is not None
-                self.norms[p.name] = _Norm(self._channels(p.post), p.norm.affine)
-                if p.norm.affine:
-                    self.norms[p.name].gain.requires_grad_(learns and p.error_norm == "full")
-                    self.norms[p.name].shift.requires_grad_(learns)
-            if p.weights is None:
-                continue
-            if p.weights.kind == "independent":
-                learns = p.plasticity is not None
-                self.weights[p.name] = nn.Parameter(self._draw(p), requires_grad=learns)
-            elif p.weights.kind == "sign-tied":
-                forward = self.circuit.projections[p.weights.to or ""]
-                self._scales[p.name] = p.weights.scale or self._std(forward)
-        for cell in self.circuit.populations.values():
-            if cell.bias:
-                bias = torch.zeros(cell.shape[0], dtype=torch.float64)
-                self.biases[cell.name] = nn.Parameter(bias, requires_grad=cell.learns is not None)
-            if cell.norm is not None:
-                self.norms[cell.name] = _Norm(cell.shape[0], cell.norm.affine)
-
-    def _channels(self, population: str) -> int:
-        return self.circuit.populations[population].shape[0]
-
-    def _draw(self, p: Projection) -> Tensor:
-        assert p.weights is not None
-        if p.weights.start == "aligned":
-            return self.weights[p.weights.to or ""].detach().clone()
-        pre, post = self._ends(p)
-        listed = p.connector
-        if isinstance(listed, FromListConnector) and listed.initial_weights is not None:
-            return torch.tensor(listed.initial_weights, dtype=torch.float64)
-        digest = hashlib.sha256(f"{self.seed}:{p.name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        shape, fan_in = p.connector.weight_shape(pre, post), p.connector.fan_in(pre, post)
-        return first_draw(p.weights.start, shape, fan_in, generator)
-
-    def _std(self, p: Projection) -> float:
-        assert p.weights is not None
-        return initial_std(p.weights.start, p.connector.fan_in(*self._ends(p)))
-
-    def _ends(self, p: Projection):
-        return self.circuit.populations[p.pre].shape, self.circuit.populations[p.post].shape
-
-    @torch.no_grad()
-    def weight(self, name: str) -> Tensor:
-        """Weights of a drive as the circuit uses them, in (post, pre, ...) orientation.
-
-        Tied and sign-tied weights are resolved. A feedback drive's are turned into its own
-        direction, so that ``weight("h1 -> h2") - weight("delta_h2 -> delta_h1").T`` is the gap
-        between the two.
-        """
-        w = self._stored(self.circuit.projections[name])
-        transposed = isinstance(self.circuit.projections[name].connector, TransposeConnector)
-        return w.transpose(0, 1) if transposed and w.dim() > 1 else w
-
-    def _stored(self, p: Projection) -> Tensor:
-        if p.weights is None:
-            raise KeyError(f"{p.label} has no weights")
-        if p.weights.kind == "independent":
-            return self.weights[p.name].detach()
-        forward = self._stored(self.circuit.projections[p.weights.to or ""])
-        return forward if p.weights.kind == "tied" else self._scales[p.name] * forward.sign()
-
-    def parameter_groups(
-        self,
-        forward: Mapping[str, Any] | None = None,
-        feedback: Mapping[str, Any] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Groups for a torch optimizer: forward path, feedback path, synapses with own rates.
-
-        Parameters
-        ----------
-        forward, feedback : mapping, optional
-            Optimizer settings of the path (lr, momentum, weight_decay, ...); missing ones are the
-            optimizer's defaults.
-
-        Notes
-        -----
-        A synapse whose plasticity has its own rate η and decay λ follows Δw = −η·grad − λw exactly:
-        its group has lr η, weight decay λ/η and no momentum.
-        """
-        groups = [
-            {"params": [], "path": "forward", **(forward or {})},
-            {"params": [], "path": "feedback", **(feedback or {})},
-        ]
-        groups[0]["params"] += [b for b in self.biases.values() if b.requires_grad]
-        for norm in self.norms.values():
-            groups[0]["params"] += [part for part in norm.parameters() if part.requires_grad]
-        own: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for p in self.circuit.projections.values():
-            if p.plasticity is None:
-                continue
-            how, parameter = p.plasticity, self.weights[p.name]
-            if how.rate is not None:
-                own.setdefault((how.rate, how.decay or 0.0), []).append(parameter)
-            else:
-                is_feedback = self.circuit.populations[p.post].path == "feedback"
-                groups[int(is_feedback)]["params"].append(parameter)
-        for (rate, decay), parameters in own.items():
-            fixed = {"lr": rate, "weight_decay": decay / rate, "momentum": 0.0, "nesterov": False}
-            groups.append({"params": parameters, "path": "own rate", **fixed})
-        return [group for group in groups if group["params"]]
-
-
-class _Norm(nn.Module):
-    """Gain, shift and running statistics of one normalisation."""
-
-    parts = ("gain", "shift", "mean", "var")
-
-    def __init__(self, channels: int, affine: bool) -> None:
-        super().__init__()
-        if affine:
-            self.gain = nn.Parameter(torch.ones(channels, dtype=torch.float64))
-            self.shift = nn.Parameter(torch.zeros(channels, dtype=torch.float64))
-        else:
-            self.register_parameter("gain", None)
-            self.register_parameter("shift", None)
-        self.register_buffer("mean", torch.zeros(channels, dtype=torch.float64))
-        self.register_buffer("var", torch.ones(channels, dtype=torch.float64))

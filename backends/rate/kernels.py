@@ -1,0 +1,36 @@
+"""The small kernels that no other file has: biases, means, signs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def add_bias(u: Tensor, bias: Tensor) -> Tensor:
+    return u + bias.reshape(1, -1, *[1] * (u.dim() - 2))
+
+
+def add_bias_in_place(u: Tensor, bias: Tensor) -> Tensor:
+    return u.add_(bias.reshape(1, -1, *[1] * (u.dim() - 2)))
+
+
+def sum_cells(error: Tensor) -> Tensor:
+    """Sum over batch and positions: cells of one channel share their bias."""
+    return error.sum(dim=[0, *range(2, error.dim())])
+
+
+def centre(value: Tensor) -> Tensor:
+    return value - value.mean(dim=0, keepdim=True)
+
+
+def mean_change(change: Tensor, post: Tensor) -> Tensor:
+    """Sum to mean, over the batch and the positions that share a weight."""
+    return change / (post.numel() / post.shape[1])
+
+
+def mean_change_in_place(change: Tensor, post: Tensor) -> Tensor:
+    return change.div_(post.numel() / post.shape[1])
+
+
+def signs(w: Tensor, scale: Tensor) -> Tensor:
+    return scale * torch.sign(w)
