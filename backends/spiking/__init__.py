@@ -9,24 +9,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .network import SpikingNetwork
+    from .export import SpikeData, from_neo, load_spikes, save_spikes, to_neo
+    from .export_nir import from_nir, to_nir
+    from .network import Rates, SpikingNetwork
     from .parameters import SpikingParameters
-    from .record import PhaseInterval, Spikes, SpontaneousRecord
+    from .record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _HOME = {
+    "Changes": "record",
+    "Presentation": "record",
+    "Rates": "network",
     "SpikingNetwork": "network",
     "SpikingParameters": "parameters",
     "PhaseInterval": "record",
     "Spikes": "record",
     "SpontaneousRecord": "record",
+    "SpikeData": "export",
+    "from_neo": "export",
+    "load_spikes": "export",
+    "save_spikes": "export",
+    "to_neo": "export",
+    "from_nir": "export_nir",
+    "to_nir": "export_nir",
 }
 
 __all__ = [
+    "Changes",
     "PhaseInterval",
+    "Presentation",
+    "Rates",
+    "SpikeData",
     "Spikes",
     "SpikingNetwork",
     "SpikingParameters",
     "SpontaneousRecord",
+    "from_neo",
+    "from_nir",
+    "load_spikes",
+    "save_spikes",
+    "to_neo",
+    "to_nir",
 ]
 
 

@@ -2,96 +2,184 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from functools import lru_cache
-from math import pi, sqrt
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 from brian2 import Hz, Quantity, have_same_dimensions, ms, mV, second
-from scipy.integrate import quad
-from scipy.optimize import brentq
-from scipy.special import erfcx
 
-# How far a threshold that is only looked at every dt seems to recede from a diffusing membrane, in
-# standard deviations of one step: -zeta(1/2) / sqrt(2 pi) (Broadie, Glasserman & Kou 1997).
-_DISCRETE_THRESHOLD = 0.5826
+Coding = Literal["push_pull", "baseline"]
+_MAY_BE_ZERO = (
+    "noise",
+    "refractory",
+    "learn_time",
+    "read_from",
+    "gate_threshold",
+    "adapt_time",
+    "noise_tone",
+)
 
 
 @dataclass(frozen=True)
 class SpikingParameters:
-    """Physical quantities of cells and synapses.
+    """Physical quantities of cells, synapses and trials.
 
-    Rates code signals by their deviation from a baseline (Akrout et al. 2019, appendix C.2): an
-    activity of 1 is a filtered spike train `unit` above `baseline`.
+    An activity of 1 is a filtered spike train of `unit`; errors have a unit of their own, because
+    small errors need many spikes.
 
     Parameters
     ----------
     dt : second
         Time step of cells and spikes.
-    tau_mem, tau_syn : second
-        Membrane, and the current that a drive's spike evokes.
+    tau_mem, tau_mem_signed : second
+        Membranes: of cells that fire for one sign only, and of pairs that fire for both. A leaky
+        pair is deaf to input below 1 / (unit τ), so that small errors are silent.
+    tau_syn : second
+        The current that a drive's spike evokes.
     tau_trace : second
-        Filter through which a cell's spike train becomes its activity.
+        Filter through which a cell's spike train becomes its activity, for its own synapses and,
+        one to one, for cells that it teaches, gates or is mimicked by.
     tau_mean : second
-        Running means: of a cell's activity, and of the drive that it adapts to.
-    baseline : Hz
-        β, the rate at rest and the mean rate of noisy cells.
-    refractory : second
-    v_rest, v_reset, v_threshold : volt
+        Running mean of a cell's activity, for synapses that learn from deviations.
+    v_rest, v_threshold : volt
+        A spike sets a cell back by the difference of the two, so that no input is lost.
     noise : volt
         Standard deviation of a resting membrane.
-    gain : volt
-        Lasting depolarisation by a synapse of weight 1 whose presynaptic activity is 1.
-    batch_time : second
-        Simulated time that counts as one batch: a plasticity of rate η and decay λ changes its
-        weight by η · mean(post · pre) − λ w in this time.
+    refractory : second
+        Of cells about a baseline.
+    coding : {"push_pull", "baseline"}
+        How spikes, which have no sign, stand for activity that has one. `push_pull`: two cells for
+        each unit, of which one fires for positive and one for negative activity. `baseline`: one
+        cell, whose rate deviates from β (Akrout et al. 2019, appendix C.2).
+    unit, error_unit : Hz
+        Rate, or deviation from baseline, that means an activity or an error of 1.
+    baseline : Hz
+        β: rate at rest about a baseline, and of cells that fire noise.
+    max_rate : Hz
+        What a cell can be made to fire at most.
+    gate_threshold : float
+        Activity above which a cell counts as active where φ′ is asked for: a filtered spike train
+        is never exactly zero.
+    present_time : second
+        How long a sample is presented.
+    read_from : second
+        When, after its onset, the output begins to be read.
+    learn_time : second
+        Synapses learn during this last part of a sample, every `plasticity_dt`; with 0 once, at
+        its end.
     plasticity_dt : second
         Time step of weight changes; a fraction of `tau_trace` suffices.
+    batch_time : second
+        Simulated time that counts as one batch where noise drives the circuit: a plasticity of
+        rate η and decay λ changes its weight by η · mean(post · pre) − λ w in this time.
     phase_time : second
-        How long a phase lasts before the next one takes its turn.
+        How long a noisy phase lasts before the next one takes its turn.
+    adapt_time : second
+        First part of each turn, in which running means settle and nothing is learned.
+    noise_tau_trace : second
+        `tau_trace` where noise drives the circuit: there the correlation of two cells counts, and
+        a shorter filter has more independent moments.
+    noise_gain : float
+        By how much more strongly cells respond where noise drives the circuit.
+    noise_tone : float
+        Further current, in units of the threshold, of cells that noise drives and that fire for
+        one sign only: at rest they would miss every other deviation.
     """
 
     dt: Quantity = field(default_factory=lambda: 1 * ms)
-    tau_mem: Quantity = field(default_factory=lambda: 10 * ms)
-    tau_syn: Quantity = field(default_factory=lambda: 5 * ms)
+    tau_mem: Quantity = field(default_factory=lambda: 20 * ms)
+    tau_mem_signed: Quantity = field(default_factory=lambda: 30 * ms)
+    tau_syn: Quantity = field(default_factory=lambda: 2 * ms)
     tau_trace: Quantity = field(default_factory=lambda: 20 * ms)
-    tau_mean: Quantity = field(default_factory=lambda: 2 * second)
-    baseline: Quantity = field(default_factory=lambda: 100 * Hz)
-    refractory: Quantity = field(default_factory=lambda: 2 * ms)
+    tau_mean: Quantity = field(default_factory=lambda: 0.5 * second)
     v_rest: Quantity = field(default_factory=lambda: -70 * mV)
-    v_reset: Quantity = field(default_factory=lambda: -60 * mV)
     v_threshold: Quantity = field(default_factory=lambda: -50 * mV)
-    noise: Quantity = field(default_factory=lambda: 5 * mV)
-    gain: Quantity = field(default_factory=lambda: 30 * mV)
+    noise: Quantity = field(default_factory=lambda: 0 * mV)
+    refractory: Quantity = field(default_factory=lambda: 0 * ms)
+    coding: Coding = "push_pull"
+    unit: Quantity = field(default_factory=lambda: 200 * Hz)
+    error_unit: Quantity = field(default_factory=lambda: 2000 * Hz)
+    baseline: Quantity = field(default_factory=lambda: 100 * Hz)
+    max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
+    gate_threshold: float = 0.05
+    present_time: Quantity = field(default_factory=lambda: 100 * ms)
+    read_from: Quantity = field(default_factory=lambda: 40 * ms)
+    learn_time: Quantity = field(default_factory=lambda: 0 * ms)
+    plasticity_dt: Quantity = field(default_factory=lambda: 2 * ms)
     batch_time: Quantity = field(default_factory=lambda: 3 * second)
-    plasticity_dt: Quantity = field(default_factory=lambda: 5 * ms)
     phase_time: Quantity = field(default_factory=lambda: 4 * second)
+    adapt_time: Quantity = field(default_factory=lambda: 1 * second)
+    noise_tau_trace: Quantity = field(default_factory=lambda: 5 * ms)
+    noise_gain: float = 2.0
+    noise_tone: float = 2.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = getattr(self, item.name)
-            usual = item.default_factory()  # type: ignore[operator, misc, unused-ignore]
-            if not have_same_dimensions(value, usual):
-                raise ValueError(
-                    f"SpikingParameters: {item.name} = {value}, expected a quantity such as "
-                    f"{usual}. Multiply the number by its Brian2 unit"
-                )
-            if not item.name.startswith("v_") and not value > 0 * usual:
-                raise ValueError(f"SpikingParameters: {item.name} = {value}, expected > 0")
-        if not self.v_reset < self.v_threshold:
+            if item.name != "coding":
+                self._check(item.name, getattr(self, item.name), _usual(item))
+        if self.coding not in get_args(Coding):
             raise ValueError(
-                f"SpikingParameters: v_reset = {self.v_reset} must lie below v_threshold = "
+                f"SpikingParameters: coding = {self.coding!r}, expected one of "
+                f"{', '.join(get_args(Coding))}"
+            )
+        if not self.v_rest < self.v_threshold:
+            raise ValueError(
+                f"SpikingParameters: v_rest = {self.v_rest} must lie below v_threshold = "
                 f"{self.v_threshold}"
             )
-        if self.baseline * self.dead_time >= 1:
+        if self.baseline * self.refractory >= 1:
             raise ValueError(
                 f"SpikingParameters: cells cannot fire at baseline = {self.baseline} with a "
                 f"refractory period of {self.refractory}. Lower one of them"
             )
+        for name in ("read_from", "learn_time"):
+            if getattr(self, name) > self.present_time:
+                raise ValueError(
+                    f"SpikingParameters: {name} = {getattr(self, name)} is longer than "
+                    f"present_time = {self.present_time}"
+                )
 
-    @property
-    def unit(self) -> Quantity:
-        """Deviation from baseline that means 1: what Poisson firing at β makes of itself."""
-        return (self.baseline / (2 * self.tau_trace)) ** 0.5
+    def _check(self, name: str, value: Any, usual: Any) -> None:
+        if not have_same_dimensions(value, usual):
+            raise ValueError(
+                f"SpikingParameters: {name} = {value}, expected a quantity such as "
+                f"{usual}. Multiply the number by its Brian2 unit"
+            )
+        if name.startswith("v_"):
+            return
+        zero = name in _MAY_BE_ZERO
+        if value < 0 * value or (value == 0 * value and not zero):
+            raise ValueError(
+                f"SpikingParameters: {name} = {value}, expected {'>= 0' if zero else '> 0'}"
+            )
+
+    @classmethod
+    def about_baseline(cls, **changes: Any) -> SpikingParameters:
+        """Cells that fire about a baseline of 100 Hz, with noisy membranes."""
+        usual: dict[str, Any] = {
+            "coding": "baseline",
+            "unit": 50 * Hz,
+            "error_unit": 50 * Hz,
+            "max_rate": 400 * Hz,
+            "tau_mem": 10 * ms,
+            "noise": 1 * mV,
+            "noise_gain": 1.0,
+            "refractory": 2 * ms,
+        }
+        return cls(**usual | changes)
+
+    def for_noise(self) -> SpikingParameters:
+        """The same where noise drives the circuit: there is one unit, for there are no errors."""
+        return replace(self, tau_trace=self.noise_tau_trace, error_unit=self.unit)
+
+    # -- what follows from them ------------------------------------------------------------
+
+    def rest(self, path: str) -> float:
+        """The activity that a resting cell's spikes alone would stand for."""
+        return float(self.baseline / self.unit_of(path)) if self.coding == "baseline" else 0.0
+
+    def unit_of(self, path: str) -> Quantity:
+        """The rate that means 1 on a path."""
+        return self.error_unit if path == "error" else self.unit
 
     @property
     def dead_time(self) -> Quantity:
@@ -104,49 +192,55 @@ class SpikingParameters:
         return self.baseline / (1 - self.baseline * self.dead_time)
 
     @property
-    def baseline_drive(self) -> Quantity:
-        """Constant drive above rest that makes an undriven noisy membrane fire at β."""
-        volts = _drive_for_rate(
-            float(self.baseline),
-            float(self.tau_mem),
-            float(self.dead_time),
-            sqrt(2) * float(self.noise),
-            float(self.v_threshold - self.v_rest) + float(self._receding),
-            float(self.v_reset - self.v_rest),
-        )
-        return volts * 1000 * mV
+    def noise_power(self) -> float:
+        """Variance of the activity of a cell that fires noise."""
+        return float(self.baseline / (2 * self.tau_trace * self.unit**2))
 
     @property
-    def _receding(self) -> Quantity:
-        return _DISCRETE_THRESHOLD * self.noise * (2 * self.dt / self.tau_mem) ** 0.5
+    def tick(self) -> Quantity:
+        """Step of the schedule in which samples are presented."""
+        return self.plasticity_dt if self.learn_time > 0 * ms else self.present_time
+
+    @property
+    def learn_ticks(self) -> int:
+        """How many times synapses learn from one sample."""
+        return max(1, round(float(self.learn_time / self.plasticity_dt)))
+
+    def constants(self) -> dict[str, Any]:
+        """What equations of cells and synapses refer to by name."""
+        named = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.name in _IN_EQUATIONS
+        }
+        for path in ("forward", "error"):
+            named[f"{path}_unit"] = self.unit_of(path)
+            named[f"{path}_rest"] = self.rest(path)
+        return {
+            **named,
+            "noise_power": self.noise_power,
+            "dead_time": self.dead_time,
+            "hazard": self.hazard,
+        }
 
 
-def lif_rate(
-    drive: float, tau_mem: float, dead_time: float, sigma: float, threshold: float, reset: float
-) -> float:
-    """Rate of a leaky integrate-and-fire cell in white noise (Siegert 1951), SI units.
+_IN_EQUATIONS = (
+    "tau_mem",
+    "tau_mem_signed",
+    "tau_syn",
+    "tau_trace",
+    "tau_mean",
+    "v_rest",
+    "v_threshold",
+    "noise",
+    "refractory",
+    "baseline",
+    "max_rate",
+    "gate_threshold",
+    "noise_gain",
+    "noise_tone",
+)
 
-    `sigma` is √2 times the standard deviation of the resting membrane.
-    """
-    low, high = (reset - drive) / sigma, (threshold - drive) / sigma
-    area, _ = quad(lambda u: erfcx(-u), low, high)
-    return 1 / (dead_time + tau_mem * sqrt(pi) * area)
 
-
-@lru_cache(maxsize=32)
-def _drive_for_rate(
-    rate: float, tau_mem: float, dead_time: float, sigma: float, threshold: float, reset: float
-) -> float:
-    def excess(drive: float) -> float:
-        return lif_rate(drive, tau_mem, dead_time, sigma, threshold, reset) - rate
-
-    # Five standard deviations below threshold a cell is silent; the upper end fires as fast as
-    # a noiseless cell that needs less than one membrane time constant in all.
-    low, high = threshold - 5 * sigma, threshold + sigma
-    while excess(high) < 0:
-        high += threshold - reset
-        if high > 1e3 * (threshold - reset):
-            raise ValueError(f"no drive makes these cells fire at {rate} Hz. Lower baseline")
-    while excess(low) > 0:
-        low -= sigma
-    return brentq(excess, low, high)
+def _usual(item) -> Any:
+    return item.default if isinstance(item.default, float) else item.default_factory()

@@ -18,7 +18,8 @@ from .mirrors import B, W, mirror
 
 pytestmark = pytest.mark.spiking
 
-FAST = SpikingParameters(batch_time=1 * second)
+FAST = SpikingParameters(batch_time=1 * second, adapt_time=0 * second)
+BASELINE = SpikingParameters.about_baseline(batch_time=1 * second, adapt_time=0 * second)
 
 
 def angle(net: SpikingNetwork, b=None) -> float:
@@ -37,12 +38,15 @@ def unrelated_weights(n_pre=12, n_post=8, seed=3) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_feedback_follows_the_forward_weights_that_are_wired(sign):
+@pytest.mark.parametrize(
+    ("parameters", "limit"), [(FAST, 45), (BASELINE, 70)], ids=["push-pull", "baseline"]
+)
+def test_feedback_follows_the_forward_weights_that_are_wired(sign, parameters, limit):
     weights = unrelated_weights()
-    net = SpikingNetwork(mirror(), FAST, weights={**weights, W: sign * weights[W]})
+    net = SpikingNetwork(mirror(), parameters, weights={**weights, W: sign * weights[W]})
     assert angle(net) == pytest.approx(90)
     record = net.run_spontaneous(4.0)
-    assert angle(net) < 45
+    assert angle(net) < limit
     np.testing.assert_array_equal(net.weight(W), sign * weights[W])
     np.testing.assert_array_equal(record.weights[B][0], weights[B])
     np.testing.assert_array_equal(record.weights[B][-1], net.weight(B))
@@ -52,7 +56,7 @@ def test_without_drive_feedback_finds_no_relation():
     weights = unrelated_weights()
     net = SpikingNetwork(mirror(), FAST, weights={**weights, W: np.zeros((8, 12))})
     net.run_spontaneous(4.0)
-    assert angle_deg(weights[W], net.weight(B).T) > 65
+    assert angle_deg(weights[W], net.weight(B).T) > 60
 
 
 def test_rate_zero_changes_nothing():
@@ -79,26 +83,28 @@ def test_weights_follow_from_the_spikes_of_their_own_cells(centred, hebbian):
     expected = net.weight(B)
     record = net.run_spontaneous(1.0)
     post_TI, pre_TJ = (
-        filtered(record.spikes[name], n, FAST, centred)
-        for name, n in (("delta_a", 4), ("delta_b", 3))
+        filtered(record.spikes[name], n, centred) for name, n in (("delta_a", 4), ("delta_b", 3))
     )
+    power = float(FAST.baseline / (2 * FAST.noise_tau_trace * FAST.unit**2))
     for post_I, pre_J in zip(post_TI, pre_TJ, strict=True):
-        growth = (1 if hebbian else -1) * 0.2 * np.outer(post_I, pre_J)
-        expected = expected + (growth - 0.3 * expected) * 0.005
+        growth = (1 if hebbian else -1) * 0.2 * np.outer(post_I, pre_J) / power
+        expected = expected + (growth - 0.3 * expected) * 0.002
     np.testing.assert_allclose(net.weight(B), expected, rtol=1e-9)
 
 
-def filtered(spikes, n, p, centred):
-    """Centred activity at each step of the weights, from spike times alone."""
-    dt, tau, slow = float(p.dt), float(p.tau_trace), float(p.tau_mean)
+def filtered(spikes, n, centred):
+    """Centred activity at each step of the weights, from spikes alone."""
+    dt, tau, slow = float(FAST.dt), float(FAST.noise_tau_trace), float(FAST.tau_mean)
+    kick = 1 / float(FAST.unit * FAST.noise_tau_trace)
     steps = np.round(spikes.times_s / dt).astype(int)
-    trace, mean, sampled = np.full(n, float(p.baseline)), np.full(n, float(p.baseline)), []
+    sides = np.where(spikes.cells < n, 1.0, -1.0)
+    trace, mean, sampled = np.zeros(n), np.zeros(n), []
     for step in range(1000):
         trace, mean = trace * (1 - dt / tau), mean + (trace - mean) * dt / slow
-        if step % 5 == 0:
-            centre = mean if centred == "batch" else float(p.baseline)
-            sampled.append((trace - centre) / float(p.unit))
-        trace = trace + np.bincount(spikes.cells[steps == step], minlength=n) / tau
+        now = steps == step
+        trace = trace + kick * np.bincount(spikes.cells[now] % n, sides[now], minlength=n)
+        if step % 2 == 1:  # weights change before the next step
+            sampled.append(trace - (mean if centred == "batch" else 0))
     return np.array(sampled)
 
 
@@ -107,24 +113,30 @@ def filtered(spikes, n, p, centred):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"baseline": 40 * Hz}, {"noise": 2 * mV, "dt": 0.5 * ms}, {"tau_mem": 20 * ms}],
-    ids=["default", "slow", "less noise", "long memory"],
+    [{}, {"baseline": 40 * Hz}, {"dt": 0.5 * ms}, {"tau_mem": 20 * ms}, {"noise": 0 * mV}],
+    ids=["default", "slow", "fine", "long memory", "no noise"],
 )
 def test_cells_fire_around_the_baseline(changes):
-    p = replace(SpikingParameters(gain=0.01 * mV), **changes)
+    p = SpikingParameters.about_baseline(noise_gain=0.01, **{"noise": 1 * mV} | changes)
     record = SpikingNetwork(mirror(40, 40), p).run_spontaneous(1.5)
     rates = [record.mean_rates_hz[name] for name in ("a", "b")]
     np.testing.assert_allclose(rates, float(p.baseline), rtol=0.08)
 
 
-def test_noisy_cells_fire_like_poisson():
-    """Intervals of a Poisson process with a dead time: exponential beyond it."""
-    p = SpikingParameters()
-    spikes = SpikingNetwork(mirror(50, 2), p).run_spontaneous(2.0).spikes["a"]
-    gaps = np.concatenate([np.diff(spikes.times_s[spikes.cells == i]) for i in range(50)])
-    assert gaps.min() > float(p.refractory) - 1e-6
-    lively = gaps.mean() - float(p.dead_time)
-    assert gaps.std() == pytest.approx(lively, rel=0.05)
+@pytest.mark.parametrize("parameters", [FAST, BASELINE], ids=["push-pull", "baseline"])
+def test_noisy_cells_fire_like_poisson(parameters):
+    """Exponential intervals, and of a pair as often one cell as the other, independently."""
+    spikes = SpikingNetwork(mirror(50, 2), parameters).run_spontaneous(2.0).spikes["a"]
+    unit = spikes.cells % 50
+    gaps = np.concatenate([np.diff(spikes.times_s[unit == i]) for i in range(50)])
+    dead = float(parameters.refractory)
+    assert gaps.mean() == pytest.approx(1 / 100, rel=0.05)
+    assert gaps.std() == pytest.approx(gaps.mean() - dead, rel=0.08)
+    if parameters is FAST:
+        sides = [spikes.cells[unit == i] >= 50 for i in range(50)]
+        assert np.mean(np.concatenate(sides)) == pytest.approx(0.5, abs=0.03)
+        same = np.concatenate([side[1:] == side[:-1] for side in sides])
+        assert same.mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_mimicking_cells_repeat_their_partners_one_step_later():
@@ -132,6 +144,7 @@ def test_mimicking_cells_repeat_their_partners_one_step_later():
     for name in ("a", "b"):
         source, copy = record.spikes[name], record.spikes[f"delta_{name}"]
         heard = source.times_s < 0.5 - 1.5e-3
+        assert len(source) > 100
         assert copies(source.times_s[heard] + 1e-3, source.cells[heard]) == copies(
             copy.times_s, copy.cells
         )
@@ -146,7 +159,7 @@ def copies(times_s, cells):
 
 def test_phases_take_turns():
     circuit = parse_rule("wm").wire(mlp((5, 12, 10, 8)))
-    net = SpikingNetwork(circuit, SpikingParameters(phase_time=0.5 * second))
+    net = SpikingNetwork(circuit, replace(FAST, phase_time=0.5 * second))
     record = net.run_spontaneous(2.0, record_every_s=0.5)
     assert [(i.phase, i.start_s) for i in record.intervals] == [
         (phase, pytest.approx(start))
@@ -170,12 +183,21 @@ def test_phases_take_turns():
         }
         assert fired == part[turn.phase]
     assert "x" not in record.spikes
-    assert record.mean_rates_hz["output"] == pytest.approx(100, rel=0.15)
+    assert record.mean_rates_hz["h1"] > 30
+
+
+def test_nothing_is_learned_while_means_settle():
+    circuit = parse_rule("wm").wire(mlp((5, 6, 4)))
+    net = SpikingNetwork(circuit, SpikingParameters(adapt_time=0.3 * second))
+    record = net.run_spontaneous(0.5, record_every_s=0.1)
+    steps = np.abs(np.diff(record.weights["delta_output -> delta_h1"], axis=0)).max(axis=(1, 2))
+    assert (steps[:3] == 0).all()
+    assert (steps[3:] > 0).all()
 
 
 def test_rule_aligns_every_layer_that_has_feedback():
     circuit = parse_rule("wm").wire(mlp((5, 10, 10, 8)))
-    net = SpikingNetwork(circuit, SpikingParameters(batch_time=1 * second, phase_time=1 * second))
+    net = SpikingNetwork(circuit, replace(FAST, phase_time=1 * second))
     before = weight_angles(circuit, net.weight)
     net.run_spontaneous(8.0)
     after = weight_angles(circuit, net.weight)
@@ -192,7 +214,7 @@ def test_a_second_run_goes_on_with_fresh_noise():
     first = net.run_spontaneous(0.25, record_every_s=0.2)
     second_run = net.run_spontaneous(0.25, record_every_s=0.2)
     np.testing.assert_allclose(first.times_s, [0, 0.2, 0.25])
-    np.testing.assert_allclose(second_run.times_s, [0.25, 0.4, 0.5])
+    np.testing.assert_allclose(second_run.times_s, [0.25, 0.4, 0.5], atol=0.003)
     np.testing.assert_array_equal(first.weights[B][-1], second_run.weights[B][0])
     assert second_run.spikes["a"].times_s.min() >= 0.25
     # Repeated noise would give the same spikes; fresh noise coincides in one step out of ten.
@@ -217,6 +239,6 @@ def test_report_covers_all_turns():
     net.run_spontaneous(0.4, report=lambda *what: seen.append(what))
     done = [completed for _, completed, _, _ in seen]
     assert done == sorted(done)
-    assert done[0] == 0
+    assert done[0] < 0.1
     assert done[-1] == pytest.approx(1)
     assert {duration for *_, duration in seen} == {0.4}

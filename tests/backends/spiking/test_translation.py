@@ -13,16 +13,17 @@ pytest.importorskip("brian2")
 from brian2 import Hz, ms, mV, second
 
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.parameters import lif_rate
-from oneway.backends.spiking.synapses import weight_equation
+from oneway.backends.spiking.arrays import Arrays
+from oneway.backends.spiking.translate import Translation
 from oneway.circuits import (
-    ACTIVITY,
     BatchNorm,
     Circuit,
+    MatchConnector,
+    MaxPoolConnector,
+    Wiring,
     WiringError,
     mlp,
     parse_circuit,
-    taught_by,
 )
 from oneway.rules import parse_rule
 
@@ -47,13 +48,8 @@ def relearning(**changes) -> Circuit:
 
 UNTRANSLATABLE = {
     "no noise": (mlp((4, 3, 2)), "no spontaneous phase.*engaged.*noisy="),
-    "image": (
-        parse_rule("wm").wire(parse_circuit("conv2:1x8x8-3,width=2,hidden=6")),
-        r"'h1' has image shape \(2, 8, 8\).*RateNetwork",
-    ),
     "no rate": (relearning(rate=None), "'delta_b -> delta_a'.*rate = None, decay = 0.5"),
     "sum": (relearning(reduction="sum"), "reduction 'sum', expected 'mean'"),
-    "gated": (relearning(pre=replace(ACTIVITY, gated=True)), "ungated activities"),
     "silent": (
         Circuit(
             "silent",
@@ -65,30 +61,63 @@ UNTRANSLATABLE = {
     ),
     "norm": (
         changed(changed(mirror(), W, norm=BatchNorm()), "mirror a", bias_blocked=False),
-        "'a -> b'.*BatchNorm.*norm='none'.*bias_blocked=True",
+        "'a -> b'.*BatchNorm.*norm='none'",
     ),
 }
 
 
 @pytest.mark.parametrize(("circuit", "message"), UNTRANSLATABLE.values(), ids=UNTRANSLATABLE)
-def test_untranslatable_circuits_say_why(circuit, message):
+def test_untranslatable_noisy_phases_say_why(circuit, message):
     with pytest.raises(WiringError, match=message):
-        SpikingNetwork(circuit)
+        SpikingNetwork(circuit).run_spontaneous(0.1)
 
 
-def test_learning_from_a_taught_signal_is_refused():
-    from oneway.circuits import Wiring
+def test_batch_norm_is_refused_by_name():
+    circuit = parse_rule("kp").wire(parse_circuit("conv2:1x8x8-3,width=2,hidden=6"))
+    with pytest.raises(
+        WiringError, match=r"'x -> h1'.*BatchNorm.*'engaged'.*norm=none.*RateNetwork"
+    ):
+        SpikingNetwork(circuit).present(np.zeros((1, 1, 8, 8)))
 
+
+def test_normalised_cells_are_refused_by_name():
+    circuit = parse_rule("kp").wire(mlp((4, 3, 2), norm="after"))
+    with pytest.raises(WiringError, match=r"population 'h1'.*BatchNorm.*norm='none'"):
+        SpikingNetwork(circuit).present(np.zeros((1, 4)))
+
+
+def test_a_max_pool_without_its_gate_is_refused_by_name():
+    net = Wiring("pooled")
+    x = net.population("x", (1, 4, 4))
+    pool = net.population("pool", (1, 2, 2))
+    net.connect(x, pool, MaxPoolConnector(2))
+    error, back = (
+        net.population(n, s, path="feedback") for n, s in (("e", (1, 2, 2)), ("b", (1, 4, 4)))
+    )
+    net.connect(error, back, MaxPoolConnector(2).transpose, partner="x -> pool")
+    with pytest.raises(WiringError, match=r"'e -> b'.*gate.*AveragePoolConnector"):
+        net.build()
+
+
+def test_cells_that_mimic_do_not_relay_to_others():
     net = Wiring(mirror())
-    net.teach("a", "delta_a")
-    net.learn(B, ACTIVITY, taught_by("a"), "mirror a", reduction="mean", rate=0.1, decay=0.1)
-    with pytest.raises(WiringError, match=r"learns from Signal.*taught.*at 'delta_a'"):
-        SpikingNetwork(net.build())
+    net.population("far", (12,))
+    net.mimic("delta_a", "far", "mirror a")
+    with pytest.raises(WiringError, match=r"'mimic: delta_a -> far'.*'delta_a' itself mimics"):
+        SpikingNetwork(net.build()).run_spontaneous(0.1)
+
+
+def test_relayed_spikes_come_from_one_cell():
+    net = Wiring(mirror())
+    net.population("half", (6,))
+    net.mimic("a", "half", "mirror a", MatchConnector())
+    with pytest.raises(WiringError, match=r"'mimic: a -> half'.*strongest.*\(12,\) to \(6,\)"):
+        SpikingNetwork(net.build()).run_spontaneous(0.1)
 
 
 def test_blocked_normalisation_is_left_out():
     circuit = changed(mirror(), W, norm=BatchNorm())
-    assert SpikingNetwork(circuit).run_spontaneous(0.05).mean_rates_hz["b"] > 0
+    assert SpikingNetwork(circuit).run_spontaneous(0.2).mean_rates_hz["b"] > 0
 
 
 # -- weights --------------------------------------------------------------------------------
@@ -116,25 +145,37 @@ def test_aligned_start_copies_the_transpose():
 
 def test_given_weights_are_checked():
     with pytest.raises(
-        WiringError, match=r"'a -> b'.*shape \(12, 8\), but \(post, pre\) = \(8, 12\)"
+        WiringError, match=r"'a -> b'.*shape \(12, 8\), but \(post, pre, ...\) = \(8, 12\)"
     ):
         SpikingNetwork(mirror(), weights={W: np.zeros((12, 8))})
-    with pytest.raises(WiringError, match=r"names 'b -> a'.*There are: a -> b, delta_b -> delta_a"):
+    with pytest.raises(WiringError, match=r"named 'b -> a'.*There are: a -> b, delta_b -> delta_a"):
         SpikingNetwork(mirror(), weights={"b -> a": np.zeros((12, 8))})
-    with pytest.raises(WiringError, match="no spiking drive 'b -> a'"):
+    with pytest.raises(WiringError, match="no drive with weights is named 'b -> a'"):
         SpikingNetwork(mirror()).weight("b -> a")
 
 
 # -- locality -------------------------------------------------------------------------------
 
 
-def test_a_synapse_reads_its_own_two_cells_and_constants():
-    equation = weight_equation(mirror().projections[B].plasticity)
-    names = set(re.findall(r"[a-z_]\w*", equation)) - {"dw", "dt", "clock", "driven", "w"}
-    assert {name for name in names if not name.endswith(("_pre", "_post"))} == {
-        "unit",
-        "batch_time",
-    }
+@pytest.mark.parametrize("rule", ["kp", "asap,gate=local", "dfa", "wm"])
+@pytest.mark.parametrize("dynamics", ["settled", "spiking"])
+def test_a_synapse_reads_its_own_two_cells_and_the_schedule(rule, dynamics):
+    circuit = parse_rule(rule).wire(mlp((4, 6, 6, 3)))
+    for phase in {bool(phase.noisy) for phase in circuit.phases.values()}:
+        names = tuple(p.name for p in circuit.phases.values() if bool(p.noisy) == phase)
+        translation = Translation(
+            circuit, names, SpikingParameters(), dynamics, Arrays.drawn(circuit, 0)
+        )
+        model = translation.run()
+        plastic = [joined for joined in model.synapses if joined.regular]
+        assert plastic
+        for joined in plastic:
+            assert {r.group for r in joined.references} <= {"schedule"}
+            for regular in joined.regular:
+                read = set(re.findall(r"[A-Za-z_]\w*", regular.code))
+                own = {name for name in read if name.endswith(("_pre", "_post"))}
+                shared = {r.variable for r in joined.references}
+                assert read - own - shared <= {"w", "step", "int", "noise_power"}
 
 
 # -- parameters -----------------------------------------------------------------------------
@@ -143,11 +184,14 @@ def test_a_synapse_reads_its_own_two_cells_and_constants():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tau_mem": 10}, "tau_mem = 10, expected a quantity such as 10. ms"),
+        ({"tau_mem": 10}, "tau_mem = 10, expected a quantity such as 20. ms"),
         ({"baseline": 20 * mV}, "baseline = 20. mV, expected a quantity such as 100. Hz"),
-        ({"gain": -3 * mV}, "gain = -3. mV, expected > 0"),
+        ({"unit": -3 * Hz}, "unit = -3. Hz, expected > 0"),
+        ({"noise": -3 * mV}, "noise = -3. mV, expected >= 0"),
         ({"refractory": 20 * ms}, "cannot fire at baseline = 100. Hz"),
-        ({"v_reset": -40 * mV}, "must lie below v_threshold"),
+        ({"v_rest": -40 * mV}, "must lie below v_threshold"),
+        ({"coding": "ternary"}, "coding = 'ternary', expected one of push_pull, baseline"),
+        ({"read_from": 1 * second}, "read_from = 1. s is longer than present_time = 100. ms"),
     ],
 )
 def test_parameters_are_checked(changes, message):
@@ -156,19 +200,14 @@ def test_parameters_are_checked(changes, message):
 
 
 def test_parameters_scale():
-    p = SpikingParameters(baseline=80 * Hz, tau_trace=10 * ms)
-    assert float(p.unit) == pytest.approx(np.sqrt(80 / 0.02))
-    assert p == SpikingParameters(baseline=80 * Hz, tau_trace=0.01 * second)
-
-
-def test_rate_without_noise_is_the_textbook_formula():
-    """1 / (dead time + τ ln((I − reset) / (I − threshold))) as noise goes to zero."""
-    rate = lif_rate(0.03, 0.01, 0.002, 1e-4, 0.02, 0.01)
-    assert rate == pytest.approx(1 / (0.002 + 0.01 * np.log(0.02 / 0.01)), rel=1e-3)
+    assert SpikingParameters(tau_trace=10 * ms) == SpikingParameters(tau_trace=0.01 * second)
+    p = SpikingParameters.about_baseline(baseline=80 * Hz, unit=40 * Hz)
+    assert p.rest("forward") == 2
+    assert SpikingParameters().rest("forward") == 0
 
 
 def test_unknown_target():
-    with pytest.raises(ValueError, match="target 'cuda', expected one of numpy, cython"):
+    with pytest.raises(ValueError, match="target 'cuda', expected one of numpy, cython, cpp"):
         SpikingNetwork(mirror(), target="cuda")
 
 

@@ -1,0 +1,138 @@
+"""Weights and biases of a circuit: first draws, given values, orientation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from zlib import crc32
+
+import numpy as np
+
+from oneway.circuits import (
+    Circuit,
+    FromListConnector,
+    Projection,
+    TransposeConnector,
+    WiringError,
+)
+
+WeightMap = Mapping[str, np.ndarray]
+
+
+@dataclass
+class Arrays:
+    """What a circuit has learned so far.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    weights : dict
+        Drive that owns its weights → array as its connector stores it.
+    biases : dict
+        Population → one value a cell, or a channel of images.
+    """
+
+    circuit: Circuit
+    weights: dict[str, np.ndarray]
+    biases: dict[str, np.ndarray]
+
+    @classmethod
+    def drawn(cls, circuit: Circuit, seed: int) -> Arrays:
+        """First draws: each drive has a generator of its own, seeded by `seed` and its name."""
+        own = [p for p in circuit.select(role="drive") if _kind(p) == "independent"]
+        weights = {p.name: _draw(circuit, p, seed) for p in own}
+        for p in own:
+            if p.weights is not None and p.weights.start == "aligned":
+                weights[p.name] = weights[p.weights.to or ""].copy()
+        cells = circuit.populations.values()
+        return cls(circuit, weights, {c.name: np.zeros(c.shape[0]) for c in cells if c.bias})
+
+    def set_weights(self, given: WeightMap) -> None:
+        """Take over weights in (post, pre, ...) orientation; tied ones are ignored."""
+        for name, value in given.items():
+            p = self._drive(name)
+            if _kind(p) != "independent":
+                continue  # they follow from the projection that they are tied to
+            stored = oriented(p, np.array(value, dtype=float))
+            if stored.shape != self.weights[name].shape:
+                raise WiringError(
+                    f"{p.label}: weights have shape {np.shape(value)}, but (post, pre, ...) = "
+                    f"{oriented(p, self.weights[name]).shape}. Did you pass the transpose?"
+                )
+            self.weights[name] = stored
+
+    def set_biases(self, given: WeightMap) -> None:
+        """Take over biases, one value a cell, or a channel of images."""
+        for name, value in given.items():
+            if name not in self.biases:
+                raise WiringError(
+                    f"biases= names {name!r}, which is not a population with a bias. There are: "
+                    f"{', '.join(self.biases)}"
+                )
+            new = np.array(value, dtype=float)
+            if new.shape != self.biases[name].shape:
+                raise WiringError(
+                    f"population {name!r}: biases have shape {new.shape}, expected "
+                    f"{self.biases[name].shape}, one for each cell (or channel)"
+                )
+            self.biases[name] = new
+
+    def weight(self, name: str) -> np.ndarray:
+        """Weights of a drive as the circuit uses them, (post, pre, ...); tied ones resolved."""
+        p = self._drive(name)
+        return oriented(p, self._stored(p)).copy()
+
+    def _stored(self, p: Projection) -> np.ndarray:
+        assert p.weights is not None
+        if p.weights.kind == "independent":
+            return self.weights[p.name]
+        forward = self._stored(self.circuit.projections[p.weights.to or ""])
+        return forward if p.weights.kind == "tied" else self.scale(p) * np.sign(forward)
+
+    def scale(self, p: Projection) -> float:
+        """Magnitude of sign-tied weights."""
+        assert p.weights is not None
+        forward = self.circuit.projections[p.weights.to or ""]
+        return p.weights.scale or _standard_deviation(self.circuit, forward)
+
+    def _drive(self, name: str) -> Projection:
+        p = self.circuit.projections.get(name)
+        if p is None or p.weights is None:
+            weighted = (p.name for p in self.circuit.select(role="drive") if p.weights)
+            raise WiringError(
+                f"no drive with weights is named {name!r}. There are: {', '.join(weighted)}"
+            )
+        return p
+
+
+def oriented(p: Projection, w: np.ndarray) -> np.ndarray:
+    """From the stored layout to (post, pre, ...), or back."""
+    return w.swapaxes(0, 1) if isinstance(p.connector, TransposeConnector) and w.ndim > 1 else w
+
+
+def _kind(p: Projection) -> str | None:
+    return p.weights.kind if p.weights else None
+
+
+def _ends(circuit: Circuit, p: Projection):
+    return circuit.populations[p.pre].shape, circuit.populations[p.post].shape
+
+
+def _draw(circuit: Circuit, p: Projection, seed: int) -> np.ndarray:
+    listed = p.connector
+    if isinstance(listed, FromListConnector) and listed.initial_weights is not None:
+        return np.array(listed.initial_weights)
+    pre, post = _ends(circuit, p)
+    shape = listed.weight_shape(pre, post)
+    fan_in = listed.fan_in(pre, post)
+    generator = np.random.default_rng([seed, crc32(p.name.encode())])
+    if p.weights is not None and p.weights.start == "kaiming_normal":
+        return generator.normal(0.0, sqrt(2 / fan_in), shape)
+    return generator.uniform(-1.0, 1.0, shape) / sqrt(fan_in)
+
+
+def _standard_deviation(circuit: Circuit, p: Projection) -> float:
+    fan_in = p.connector.fan_in(*_ends(circuit, p))
+    normal = p.weights is not None and p.weights.start == "kaiming_normal"
+    return sqrt(2 / fan_in) if normal else sqrt(1 / (3 * fan_in))

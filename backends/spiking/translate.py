@@ -1,0 +1,169 @@
+"""From a wired circuit to what Brian2 is told; one translator for each kind of element.
+
+It knows populations, projections, phases and plasticity statements, and no rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oneway.circuits import Circuit, Projection
+
+from .arrays import Arrays
+from .cells import translate_population
+from .checks import check_translatable
+from .dynamics import DYNAMICS, Dynamics
+from .joins import translate_projection
+from .naming import SCHEDULE
+from .pairs import Pairs, list_pairs
+from .parameters import SpikingParameters
+from .specs import SCHEDULED, Cells, Joined, Model, Reference, Regular
+from .turns import Turns
+
+Place = tuple[str, str]
+LOSSES = ("cross_entropy", "squared")
+
+
+@dataclass
+class Translation:
+    """All that the translators of single elements need to know.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    phases : tuple of str
+        Which of its phases to run.
+    parameters : SpikingParameters
+    dynamics : str
+    arrays : Arrays
+        First weights and biases.
+    loss : {"cross_entropy", "squared"}
+        Whether error cells compare the target with the output's share in all output (softmax), or
+        with the output itself.
+    together : bool
+        Whether phases that only change what synapses learn from run at the same time.
+    tallying : bool
+        Synapses note what they would change and keep their weights.
+    """
+
+    circuit: Circuit
+    phases: tuple[str, ...]
+    parameters: SpikingParameters
+    dynamics: str
+    arrays: Arrays
+    loss: str = "cross_entropy"
+    together: bool = True
+    tallying: bool = False
+    turns: Turns = field(init=False)
+    how: Dynamics = field(init=False)
+    model: Model = field(init=False)
+    homes: dict[tuple[str, str], Place] = field(default_factory=dict, init=False)
+    tallies: dict[tuple[str, str], Place] = field(default_factory=dict, init=False)
+    _pairs: dict[str, Pairs] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.circuit, self.phases, self.together)
+        self.how = DYNAMICS[self.dynamics](self.turns, self.parameters)
+        if not self.turns.data:
+            self.parameters = self.parameters.for_noise()
+        check_translatable(self.turns, self.how.spikes)
+        p = self.parameters
+        tick = p.dt
+        if self.how.spikes:
+            tick = p.tick if self.turns.data else p.plasticity_dt
+        self.model = Model(self.circuit.name, p.dt, tick)
+
+    def run(self) -> Model:
+        """Translate everything."""
+        self.model.cells.append(schedule_cells(self))
+        for population in self.turns.populations.values():
+            translate_population(self, population)
+        for p in self._owners_first():
+            translate_projection(self, p)
+        if self.how.spikes:
+            self.model.constants |= self.parameters.constants()
+        for group in self.model.groups.values():
+            group.references = [one for one in group.references if _is_read(one, group)]
+        return self.model
+
+    def _owners_first(self) -> list[Projection]:
+        """Weights must be there before others refer to them."""
+        projections = list(self.turns.select())
+        return sorted(
+            projections, key=lambda p: p.weights is not None and p.weights.kind != "independent"
+        )
+
+    def pairs(self, p: Projection) -> Pairs:
+        """The synapses of a projection."""
+        if p.name not in self._pairs:
+            populations = self.circuit.populations
+            self._pairs[p.name] = list_pairs(
+                p.connector, populations[p.pre].shape, populations[p.post].shape
+            )
+        return self._pairs[p.name]
+
+    def relayed(self, p: Projection) -> bool:
+        """Whether a projection makes its target fire whenever its source has fired."""
+        return p.role == "mimic" and self.how.spikes and p.name in self.turns.mimicking(p.post)
+
+    def resting(self, path: str) -> bool:
+        """Whether cells of a path fire even when they have nothing to say."""
+        return self.how.spikes and self.parameters.rest(path) != 0
+
+    # -- where weights and biases are ------------------------------------------------------
+
+    def home(self, projection: str) -> Place:
+        """Group and variable that hold the weights of a drive."""
+        return self.homes["weights", projection]
+
+    def homes_filled(self) -> Iterator[tuple[Place, np.ndarray]]:
+        """Every place of weights and biases with what belongs there."""
+        for (kind, name), place in self.homes.items():
+            stored = self.arrays.weights if kind == "weights" else self.arrays.biases
+            yield place, stored[name].ravel()
+
+    def take_home(self, get: Callable[[Place], np.ndarray]) -> None:
+        """Weights and biases as a run left them."""
+        for (kind, name), place in self.homes.items():
+            stored = self.arrays.weights if kind == "weights" else self.arrays.biases
+            stored[name] = get(place).reshape(stored[name].shape)
+
+    def table(self, name: str, columns: int = 0) -> str:
+        """A name for values that the schedule brings: one a tick, or one row a sample."""
+        self.model.tables[name] = columns
+        return name
+
+
+def schedule_cells(translation: Translation) -> Cells:
+    """One cell that everybody knows the time from: phase, sample, and how much to learn."""
+    shared = {
+        "phase": "integer",  # which phase of the circuit it is
+        "sample": "integer",  # which row of the data is presented
+        "share": "1",  # what one sample counts of its batch
+        "learn": "1",  # which part of a sample's learning falls to this tick
+        "gather": "1",  # the same for means
+    }
+    cells = Cells(SCHEDULE, 1, "when what happens")
+    cells.equations = [f"{name} : {kind} (shared)" for name, kind in shared.items()]
+    lines = []
+    for name, kind in shared.items():
+        now = f"{translation.table(f'{name}_at')}(t - begin)"
+        lines.append(f"{name} = int({now} + 0.5)" if kind == "integer" else f"{name} = {now}")
+    for path in ("forward", "feedback"):
+        cells.equations += [
+            f"{path}_rate : 1 (shared)  # η of the {path} path",
+            f"{path}_decay : 1 (shared)  # λ of the {path} path",
+        ]
+    cells.regular.append(Regular("\n".join(lines), order=SCHEDULED))
+    return cells
+
+
+def _is_read(reference: Reference, group: Cells | Joined) -> bool:
+    """Whether a group says anything of a variable that it refers to."""
+    texts = [*group.equations, *(regular.code for regular in group.regular)]
+    texts += [group.on_pre or ""] if isinstance(group, Joined) else [group.threshold or ""]
+    return any(re.search(rf"\b{reference.variable}\b", text) for text in texts)

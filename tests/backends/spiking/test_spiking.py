@@ -1,0 +1,193 @@
+"""Spikes: they converge to the rates, learn, move between backends, and are shown as a program."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("brian2")
+
+from brian2 import Hz, ms
+
+from oneway.backends.rate import RateNetwork
+from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.circuits import WiringError, mlp
+from oneway.rules import parse_rule
+
+pytestmark = pytest.mark.spiking
+
+
+def samples(n=2, size=6, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, size))
+
+
+# -- convergence ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_error_of_random_spikes_falls_with_the_root_of_the_averaging_time():
+    """|activity − rate| ∝ T^(−1/2), in every population, with membranes that average over T."""
+    forward, x = mlp((6, 20, 10)), samples(3)
+    settled = SpikingNetwork(forward, dynamics="settled")
+    expected = settled.signals(x)
+    times, errors = np.array([30, 120, 480]), []
+    for t in times:
+        p = SpikingParameters(
+            tau_mem=t * ms, tau_trace=t * ms, present_time=7 * t * ms, read_from=6.9 * t * ms
+        )
+        net = SpikingNetwork(forward, p, dynamics="poisson", weights=settled.weights())
+        shown = net.present(x, record=list(forward.populations))
+        errors.append(
+            [np.sqrt(np.mean((shown.activities[n] - expected[n]) ** 2)) for n in expected]
+        )
+    slopes = np.polyfit(np.log(times), np.log(errors), 1)[0]
+    np.testing.assert_allclose(slopes, -0.5, atol=0.2)
+    assert np.mean(slopes) == pytest.approx(-0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("parameters", [SpikingParameters(), SpikingParameters.about_baseline()])
+def test_integrate_and_fire_cells_code_their_input(parameters):
+    """A cell's spikes, counted for long, are its activity: exactly its current's rate."""
+    p = replace(
+        parameters, tau_mem_signed=1000_000 * ms, present_time=1500 * ms, read_from=500 * ms
+    )
+    x = np.array([[-0.9, -0.3, 0.0, 0.2, 0.7, 1.0]])
+    net = SpikingNetwork(mlp((6, 4)), replace(p, noise=0 * p.noise))
+    shown = net.present(x, record=["x"])
+    np.testing.assert_allclose(shown.activities["x"], x, atol=0.06)
+
+
+# -- learning -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["kp", "asap,gate=local", "dfa"])
+def test_output_moves_to_its_target(rule):
+    """One sample again and again: the distance of the output from its target shrinks."""
+    x, y = np.tile(samples(1), (15, 1)), np.full(15, 2)
+    net = SpikingNetwork(parse_rule(rule).wire(mlp((6, 12, 12, 3))), seed=1)
+    net.rates.forward_rate = net.rates.feedback_rate = 0.05
+    distance = np.linalg.norm(net.present(x, y, learn=True).outputs - np.eye(3)[2], axis=1)
+    assert distance[-3:].mean() < 0.85 * distance[0]
+
+
+def test_errors_are_silent_when_the_target_is_met():
+    """Error cells compare: an output at its target leaves them nothing to fire for."""
+    net = SpikingNetwork(
+        parse_rule("kp").wire(mlp((4, 3))), weights={"x -> output": np.zeros((3, 4))}
+    )
+    right = net.present(np.zeros((1, 4)), np.zeros((1, 3)), record=["delta_output"])
+    wrong = net.present(np.zeros((1, 4)), np.array([1]), record=["delta_output"])
+    assert len(right.spikes["delta_output"]) == 0
+    cells = wrong.spikes["delta_output"].cells
+    # The output is too small: the cell for negative errors fires, of the target's unit alone.
+    assert set(cells.tolist()) == {1 + 3}
+
+
+# -- weights --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["kp", "bp", "asap"])
+def test_weights_move_both_ways_by_name(rule):
+    circuit = parse_rule(rule).wire(mlp((4, 6, 6, 3)))
+    rate, spiking = RateNetwork(circuit, seed=3), SpikingNetwork(circuit)
+    for bias in rate.biases.values():
+        bias.data.uniform_(-1, 1)
+    spiking.load(rate)
+    for name in rate.weights:
+        np.testing.assert_array_equal(spiking.weight(name), rate.weight(name).double().numpy())
+    other = RateNetwork(circuit, seed=4)
+    spiking.store(other)
+    for name in rate.weights:
+        np.testing.assert_array_equal(other.weight(name), rate.weight(name))
+    for name, bias in rate.biases.items():
+        np.testing.assert_array_equal(other.biases[name].detach(), bias.detach())
+
+
+def test_weights_of_another_circuit_are_refused():
+    rate = RateNetwork(parse_rule("kp").wire(mlp((4, 6, 3))))
+    with pytest.raises(WiringError, match=r"named 'x -> h1'.*There are: x -> output"):
+        SpikingNetwork(mlp((4, 3))).load(rate)
+
+
+# -- the program ----------------------------------------------------------------------------
+
+
+def test_the_program_that_is_shown_does_what_the_network_does(tmp_path):
+    circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(), np.array([1, 3])
+    net = SpikingNetwork(circuit)
+    text, arrays = net.script(x, y, file="shown.py")
+    (tmp_path / "shown.py").write_text(text)
+    np.savez(tmp_path / "shown.npz", **arrays)
+    done = subprocess.run(
+        [sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    shown = net.present(x, y, learn=True, record=list(circuit.populations))
+    for name, spikes in shown.spikes.items():
+        assert len(spikes) > 0
+        # The program goes on through the closing tick, which the network does not count.
+        assert f"'cells_{name}': '" in done.stdout
+    assert "drive_x_post += side_pre * w / (forward_unit * tau_syn)" in text
+
+
+# -- input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((2, 5)), None, r"'x' has shape \(4,\), but the samples have \(2, 5\)"),
+        (np.zeros((0, 4)), None, r"have \(0, 4\)"),
+        (np.full((1, 4), np.nan), None, "not finite"),
+        (np.zeros((2, 4)), np.array([0, 3]), "0 to 3, expected class numbers 0 to 2"),
+        (np.zeros((2, 4)), np.array([0.5, 1]), "expected class numbers"),
+        (np.zeros((2, 4)), np.array([0]), r"shape \(1,\), expected \(2,\)"),
+    ],
+)
+def test_bad_samples_are_refused(x, y, message):
+    net = SpikingNetwork(parse_rule("kp").wire(mlp((4, 3))))
+    with pytest.raises(ValueError, match=message):
+        net.present(x, y)
+
+
+def test_methods_say_which_dynamics_they_need():
+    circuit = parse_rule("kp").wire(mlp((4, 3)))
+    with pytest.raises(ValueError, match=r"signals needs dynamics='settled'.*spiking"):
+        SpikingNetwork(circuit).signals(np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="learn=True needs y"):
+        SpikingNetwork(circuit).present(np.zeros((1, 4)), learn=True)
+    with pytest.raises(WiringError, match="no target population"):
+        SpikingNetwork(mlp((4, 3))).present(np.zeros((1, 4)), np.array([1]))
+    with pytest.raises(WiringError, match=r"record names 'h7'.*There are: x, output"):
+        SpikingNetwork(mlp((4, 3))).present(np.zeros((1, 4)), record=["h7"])
+
+
+# -- compiled targets -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cython", "cpp_standalone"])
+def test_compiled_targets_do_the_same(target):
+    """No cell is random here, so that every spike and every weight must agree."""
+    circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(3), np.array([1, 3, 0])
+    results = []
+    for each in ("numpy", target):
+        net = SpikingNetwork(circuit, target=each, chunk=3)
+        shown = net.present(x, y, learn=True, record=["delta_h1"])
+        again = net.present(x, y, record=["delta_h1"])  # the program that is built already
+        results.append((shown, again, net))
+    (a, b, first), (c, d, other) = results
+    np.testing.assert_array_equal(a.spikes["delta_h1"].cells, c.spikes["delta_h1"].cells)
+    np.testing.assert_allclose(a.outputs, c.outputs, atol=1e-9)
+    np.testing.assert_allclose(b.outputs, d.outputs, atol=0.3)  # its membranes start afresh or not
+    for name, w in first.weights().items():
+        np.testing.assert_allclose(w, other.weight(name), atol=1e-9, err_msg=name)
+
+
+def test_rates_are_in_hertz():
+    p = SpikingParameters(unit=100 * Hz, present_time=500 * ms, tau_mem_signed=1000_000 * ms)
+    shown = SpikingNetwork(mlp((2, 2)), p).present(np.array([[1.0, 0.0]]), record=["x"])
+    assert shown.mean_rates_hz["x"] == pytest.approx(50, rel=0.05)
