@@ -46,8 +46,9 @@ def _run(rule: RuleTour, seconds: float) -> SpikingTour:
         record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
     angles = {}
     for name, weights in record.weights.items():
-        w_JI = network.weight(rule.wired.projections[name].partner or "")
-        angles[name] = [angle_deg(b_IJ.T, w_JI) for b_IJ in weights]
+        partner = rule.wired.projections[name].partner
+        if partner is not None:  # forward weights, which may be recorded too, have none
+            angles[name] = [angle_deg(b_IJ.T, network.weight(partner)) for b_IJ in weights]
     return SpikingTour(rule.label, rule.wired, record, angles)
 
 

@@ -1,0 +1,381 @@
+"""What the spiking backend costs: against a script by hand, with size, and in real time.
+
+Shows, one subcommand each:
+
+- pair: wall time of a generated simulation over that of a Brian2 script written by hand for the
+  same network (Kolen-Pollack learning, all to all), both built once, taking turns, on the same
+  target. First both are checked to end with the same weights. Median and quartiles of the rounds.
+- scale: seconds for each simulated second, and peak memory of the process, of networks of 10 to
+  1,000 input and hidden cells: three decades and more of synapses. Each runs in a process of its
+  own; with --out, a picture.
+- realtime: how many times faster than real time the digits network learns in C++ standalone, and
+  how long its program took to compile.
+
+Run it on an idle machine. Nothing is drawn at random but weights and data, seed 0.
+
+    python benchmarks/spiking.py pair [--target numpy] [--rounds 7] [--samples 30]
+    python benchmarks/spiking.py scale [--target numpy] [--cells 10 32 100 ...] [--out scale.png]
+    python benchmarks/spiking.py realtime [--circuit mlp:64-48-48-10] [--rule kp] [--samples 360]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from brian2 import (
+    Network,
+    NeuronGroup,
+    StateMonitor,
+    Synapses,
+    TimedArray,
+    prefs,
+)
+
+from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.circuits import Circuit, mlp, parse_circuit
+from oneway.rules import parse_rule
+from oneway.training.bench.hardware import hardware_line
+from oneway.training.bench.timing import paired_ratio
+
+SIZES = (64, 48, 10)
+RATE, DECAY = 0.015, 1e-4
+CELLS = (10, 32, 100, 316, 1000)
+MIB = 2**20
+
+
+# -- the same network, by hand -----------------------------------------------------------------
+
+_TRACES = """
+dactivity/dt = -activity / tau_trace : 1
+dv/dt = (v_rest + (v_threshold - v_rest) * current - v) / {tau} : volt
+"""
+_SIGNED = {
+    "threshold": "v > v_threshold",
+    "reset": "v -= v_threshold - v_rest\nactivity += 1 / ({unit} * tau_trace)",
+    "events": {"minus": "v < 2 * v_rest - v_threshold"},
+}
+_MINUS = "v += v_threshold - v_rest\nactivity -= 1 / ({unit} * tau_trace)"
+_HIDDEN = """
+ddrive/dt = -drive / tau_syn : 1
+dtaught/dt = -taught / tau_trace : 1
+bias : 1
+rate = unit * (drive + bias) : Hz
+intervals = clip(tau_mem * rate, 1e-3, inf) : 1
+current = clip(1 / (1 - exp(-1 / intervals)) + clip(tau_mem * rate, -3, 0), -2, inf) : 1
+"""
+_OUTPUT = """
+ddrive/dt = -drive / tau_syn : 1
+dtaught/dt = -taught / tau_trace : 1
+bias : 1
+current = unit * tau_mem_signed * (drive + bias) : 1
+"""
+_ERROR_OUTPUT = """
+ddrive/dt = -drive / tau_syn : 1
+current = error_unit * tau_mem_signed * drive : 1
+"""
+_ERROR_HIDDEN = """
+ddrive/dt = -drive / tau_syn : 1
+dtaught/dt = -taught / tau_trace : 1
+current = error_unit * tau_mem_signed * drive * int(taught > gate_threshold) : 1
+"""
+
+
+class ByHand:
+    """Kolen-Pollack learning in one hidden layer, as one would write it for Brian2.
+
+    Parameters
+    ----------
+    weights : dict
+        Projection → (post, pre), to start from.
+    p : SpikingParameters
+    target : str
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray], p: SpikingParameters, target: str) -> None:
+        self.p, self.target = p, target
+        self.w: dict[str, tuple[Synapses, tuple[int, int]]] = {}
+        (hidden, inputs), outputs = weights["x -> h1"].shape, len(weights["h1 -> output"])
+        prefs.codegen.target = target
+        self.x = self._signed(inputs, "current = unit * tau_mem_signed * data(t, i) : 1", "unit")
+        self.h = NeuronGroup(
+            hidden,
+            _HIDDEN + _TRACES.format(tau="tau_mem"),
+            threshold="v > v_threshold",
+            reset="v -= v_threshold - v_rest\nactivity += 1 / (unit * tau_trace)",
+            method="euler",
+            dt=p.dt,
+        )
+        self.o = self._signed(outputs, _OUTPUT, "unit")
+        wanted = "current = unit * tau_mem_signed * targets(t, i) : 1"
+        self.target_cells = self._signed(outputs, wanted, "unit")
+        self.d_o = self._signed(outputs, _ERROR_OUTPUT, "error_unit")
+        self.d_h = self._signed(hidden, _ERROR_HIDDEN, "error_unit")
+        groups = [self.x, self.h, self.o, self.target_cells, self.d_o, self.d_h]
+        for group in groups:
+            group.v = p.v_rest
+        low, high = float(p.v_rest), float(p.v_threshold)
+        self.h.v_ = low + (high - low) * (np.arange(hidden) * 0.618034 % 1)
+        learning = [
+            self._learning(pre, post, name, weights[name], unit)
+            for pre, post, name, unit in (
+                (self.x, self.h, "x -> h1", "unit"),
+                (self.h, self.o, "h1 -> output", "unit"),
+                (self.d_o, self.d_h, "delta_output -> delta_h1", "error_unit"),
+            )
+        ]
+        told = [
+            self._told(self.o, self.d_o, "drive_post += {s}1 / (unit * tau_syn)"),
+            self._told(self.target_cells, self.d_o, "drive_post -= {s}1 / (unit * tau_syn)"),
+            self._told(self.h, self.d_h, "taught_post += {s}1 / (unit * tau_trace)"),
+            self._told(self.d_h, self.h, "taught_post += {s}1 / (error_unit * tau_trace)"),
+            self._told(self.d_o, self.o, "taught_post += {s}1 / (error_unit * tau_trace)"),
+        ]
+        change = "bias -= eta(t) * (taught + lam * bias)"
+        for group in (self.h, self.o):
+            group.run_regularly(change, dt=p.present_time, when="start")
+        self.network = Network(*groups, *learning, *told)
+
+    def _signed(self, n: int, equations: str, unit: str) -> NeuronGroup:
+        group = NeuronGroup(
+            n,
+            equations + _TRACES.format(tau="tau_mem_signed"),
+            threshold=_SIGNED["threshold"],
+            reset=_SIGNED["reset"].format(unit=unit),
+            events=dict(_SIGNED["events"]),  # Brian2 adds to it
+            method="euler",
+            dt=self.p.dt,
+        )
+        group.run_on_event("minus", _MINUS.format(unit=unit))
+        return group
+
+    def _events(self, pre: NeuronGroup, code: str) -> dict:
+        if "minus" not in pre.events:
+            return {"on_pre": code.format(s="")}
+        both = {"spike": code.format(s=""), "minus": code.format(s="-")}
+        return {"on_pre": both, "on_event": {event: event for event in both}}
+
+    def _told(self, pre: NeuronGroup, post: NeuronGroup, code: str) -> Synapses:
+        synapses = Synapses(pre, post, **self._events(pre, code), dt=self.p.dt)
+        synapses.connect(j="i")
+        return synapses
+
+    def _learning(
+        self, pre: NeuronGroup, post: NeuronGroup, name: str, w_JI: np.ndarray, unit: str
+    ) -> Synapses:
+        events = self._events(pre, f"drive_post += {{s}}w / ({unit} * tau_syn)")
+        synapses = Synapses(pre, post, "w : 1", **events, dt=self.p.dt)
+        synapses.connect()
+        synapses.w = w_JI.T.ravel()
+        change = "w -= eta(t) * (taught_post * activity_pre + lam * w)"
+        synapses.run_regularly(change, dt=self.p.present_time, when="start")
+        self.w[name] = (synapses, w_JI.shape)
+        return synapses
+
+    def learn(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Every sample once; as ours does, the output is recorded to be read."""
+        p, steps = self.p, len(x)
+        prefs.codegen.target = self.target
+        named = "tau_mem tau_mem_signed tau_syn tau_trace v_rest v_threshold gate_threshold".split()
+        begin = self.network.t
+        shift = round(float(begin / p.present_time))
+        before = [np.zeros((shift, width)) for width in (x.shape[1], len(self.o))]
+        data, targets = np.vstack((before[0], x)), np.vstack((before[1], np.eye(len(self.o))[y]))
+        # What a sample teaches is learned at its end, where the next trial begins.
+        eta = np.concatenate([np.zeros(shift + 1), RATE * np.ones(steps)])
+        monitor = StateMonitor(self.o, "activity", record=True, dt=p.plasticity_dt, when="end")
+        self.network.add(monitor)
+        self.network.run(
+            (steps + 1) * p.present_time,
+            namespace={
+                **{name: getattr(p, name) for name in named},
+                "unit": p.unit,
+                "error_unit": p.error_unit,
+                "lam": DECAY / RATE,
+                "data": TimedArray(data, dt=p.present_time),
+                "targets": TimedArray(targets, dt=p.present_time),
+                "eta": TimedArray(eta, dt=p.present_time),
+            },
+        )
+        self.network.remove(monitor)
+
+    def weight(self, name: str) -> np.ndarray:
+        """Present weights, (post, pre)."""
+        synapses, (n_post, n_pre) = self.w[name]
+        return np.array(synapses.w).reshape(n_pre, n_post).T
+
+
+# -- pair --------------------------------------------------------------------------------------
+
+
+def random_task(sizes: Sequence[int], samples: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(samples, sizes[0])), rng.integers(0, sizes[-1], samples)
+
+
+def generated(circuit: Circuit, target: str, **how) -> SpikingNetwork:
+    net = SpikingNetwork(circuit, target=target, seed=0, **how)
+    net.rates.forward_rate = net.rates.feedback_rate = RATE
+    net.rates.forward_decay = net.rates.feedback_decay = DECAY
+    return net
+
+
+def contenders(target: str) -> tuple[SpikingNetwork, ByHand]:
+    """Ours, and the one by hand with the same weights."""
+    circuit = parse_rule("kp").wire(mlp(SIZES))
+    ours = generated(circuit, target)
+    return ours, ByHand(ours.weights(), ours.parameters, target)
+
+
+def check_same_weights(ours: SpikingNetwork, by_hand: ByHand, x: np.ndarray, y: np.ndarray) -> None:
+    """Both learn the same from the same samples; raises SystemExit if they do not."""
+    ours.present(x, y, learn=True)
+    by_hand.learn(x, y)
+    for name in ours.weights():
+        if not np.allclose(ours.weight(name), by_hand.weight(name), rtol=1e-7, atol=1e-9):
+            gap = np.abs(ours.weight(name) - by_hand.weight(name)).max()
+            raise SystemExit(f"{name}: ours and the one by hand differ by {gap:.2g}")
+
+
+def pair(chosen: argparse.Namespace) -> None:
+    ours, by_hand = contenders(chosen.target)
+    x, y = random_task(SIZES, chosen.samples)
+    check_same_weights(ours, by_hand, x, y)
+    turns: dict[str, Callable[[], object]] = {
+        "ours": lambda: ours.present(x, y, learn=True),
+        "by hand": lambda: by_hand.learn(x, y),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    for _ in range(chosen.rounds):
+        for name, turn in turns.items():
+            began = perf_counter()
+            turn()
+            seconds[name].append(perf_counter() - began)
+    ratio = paired_ratio(seconds["ours"], seconds["by hand"])
+    print(f"{'-'.join(map(str, SIZES))}, {chosen.samples} samples a turn, {chosen.rounds} rounds")
+    print(f"{chosen.target}; {hardware_line()}")
+    for name, taken in seconds.items():
+        print(f"{name:8} {np.median(taken):7.2f} s a turn")
+    print(f"ratio    {ratio.median:7.3f}   quartiles {ratio.low:.3f}-{ratio.high:.3f}")
+
+
+# -- scale -------------------------------------------------------------------------------------
+
+
+def measure(cells: int, target: str, samples: int) -> dict[str, float]:
+    """One size, in this process."""
+    circuit = parse_rule("kp").wire(mlp((cells, cells, 10)))
+    net = generated(circuit, target)
+    x, y = random_task((cells, 10), samples)
+    first = net.present(x, y, learn=True)
+    again = net.present(x, y, learn=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
+    synapses = sum(w.size for w in net.weights().values())
+    return {
+        "cells": sum(c.size for c in circuit.populations.values()),
+        "synapses": synapses,
+        "seconds_per_second": again.wall_s / again.simulated_s,
+        "build_s": first.wall_s - again.wall_s,
+        "peak_mib": peak / MIB,
+    }
+
+
+_MAC = sys.platform == "darwin"  # where the peak is in bytes
+
+
+def scale(chosen: argparse.Namespace) -> None:
+    if chosen.one:
+        print(json.dumps(measure(chosen.one, chosen.target, chosen.samples)))
+        return
+    print(f"{chosen.target}; {hardware_line()}")
+    print(f"{'cells':>8}{'synapses':>11}{'s per s':>10}{'build s':>10}{'peak MiB':>10}")
+    records = []
+    for cells in chosen.cells:
+        command = [sys.executable, __file__, "scale", "--one", str(cells)]
+        command += ["--target", chosen.target, "--samples", str(chosen.samples)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{cells} cells: {done.stderr.strip().splitlines()[-1]}")
+        record = json.loads(done.stdout.splitlines()[-1])
+        records.append(record)
+        print(
+            f"{record['cells']:8,}{record['synapses']:11,}{record['seconds_per_second']:10.2f}"
+            f"{record['build_s']:10.1f}{record['peak_mib']:10.0f}",
+            flush=True,
+        )
+    if chosen.out:
+        draw_scale(records, chosen.target, chosen.out)
+        print("saved", chosen.out)
+
+
+def draw_scale(records: Sequence[dict[str, float]], target: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    synapses = [record["synapses"] for record in records]
+    words = {
+        "seconds_per_second": "wall time for one simulated second (s)",
+        "peak_mib": "peak memory of the process (MiB)",
+    }
+    for ax, (key, label) in zip(figure.subplots(1, 2), words.items(), strict=True):
+        ax.loglog(synapses, [record[key] for record in records], "o-", color="#0072B2")
+        ax.set_xlabel("synapses with weights")
+        ax.set_ylabel(label)
+        ax.grid(True, which="both", color="#E6E6E6", lw=0.6)
+        ax.set_title(target, fontsize=9)
+    figure.savefig(path, dpi=130)
+
+
+# -- real time ---------------------------------------------------------------------------------
+
+
+def realtime(chosen: argparse.Namespace) -> None:
+    from oneway.training import load_data
+    from oneway.training.spiking import samples
+
+    circuit = parse_rule(chosen.rule).wire(parse_circuit(chosen.circuit))
+    data = load_data("digits", shape=circuit.inputs[0].shape)
+    x, y = (values[: chosen.samples] for values in samples(data, "train"))
+    net = generated(circuit, "cpp_standalone", threads=chosen.threads)
+    first = net.present(x, y, learn=True)
+    factors = []
+    for _ in range(chosen.rounds):
+        again = net.present(x, y, learn=True)
+        factors.append(again.simulated_s / again.wall_s)
+    print(f"{chosen.circuit}, {chosen.rule}, {len(y)} digits, C++ standalone; {hardware_line()}")
+    print(f"compiled and run once in {first.wall_s:.0f} s")
+    low, high = min(factors), max(factors)
+    print(f"{np.median(factors):.1f} times real time, {low:.1f} to {high:.1f}")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    commands = parser.add_subparsers(required=True)
+    for name, run, shown in (("pair", pair, 30), ("scale", scale, 10), ("realtime", realtime, 360)):
+        command = commands.add_parser(name)
+        command.set_defaults(run=run)
+        command.add_argument("--samples", type=int, default=shown, help="of 100 ms, in each turn")
+        if name != "realtime":
+            command.add_argument("--target", default="numpy", help="numpy or cython")
+        if name != "scale":
+            command.add_argument("--rounds", type=int, default=7)
+    scaled, real = commands.choices["scale"], commands.choices["realtime"]
+    scaled.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    scaled.add_argument("--out", type=Path, help="picture")
+    scaled.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    real.add_argument("--circuit", default="mlp:64-48-48-10")
+    real.add_argument("--rule", default="kp")
+    real.add_argument("--threads", type=int, default=0, help="OpenMP threads")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    chosen = options()
+    chosen.run(chosen)

@@ -1,0 +1,59 @@
+"""Every spiking example runs in its quick form, and shows what it says."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("brian2")
+
+pytestmark = [pytest.mark.spiking, pytest.mark.slow]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_weight_mirror(tmp_path):
+    script = example("spiking_weight_mirror")
+    angles = script.main(tmp_path, 6.0)
+    assert angles["mirror"][-1] < angles["mirror"][0] - 15
+    assert angles["control: W cut"][-1] > 70
+    assert (tmp_path / "spiking_weight_mirror.png").stat().st_size > 10_000
+
+
+def test_kolen_pollack(tmp_path, capsys):
+    results = example("spiking_kolen_pollack").main(tmp_path, quick=True)
+    assert set(results) == {"kp", "fa"}
+    # Few digits move little; but W and B get the same change, and under FA only W moves.
+    for rule, moves in (("kp", True), ("fa", False)):
+        b = "delta_h2 -> delta_h1"
+        moved = results[rule].weights[b] - results[rule].first_weights[b]
+        assert (abs(moved).max() > 0) == moves
+    assert "test digits" in capsys.readouterr().out
+
+
+def test_asap_without_a_reciprocal_pair(tmp_path, capsys):
+    results = example("spiking_asap_one_way").main(tmp_path, quick=True)
+    words = capsys.readouterr().out.splitlines()
+    one_way = next(line for line in words if line.startswith("ASAP, one-way gates"))
+    assert one_way.split()[-3:] == ["0", "0", "none"]
+    assert len(results) == 3
+
+
+def test_rates_and_spikes(tmp_path, capsys):
+    slopes = example("rates_and_spikes").main(tmp_path, quick=True)
+    assert -0.75 < slopes["poisson"] < -0.25
+    assert "the same to the last bit" in capsys.readouterr().out
+
+
+def test_wake_and_sleep(tmp_path):
+    result = example("spiking_wake_and_sleep").main(tmp_path, quick=True)
+    phases = {part.phase for part in result.excerpt.data.intervals}
+    assert phases == {"mirror h1", "mirror h2", "engaged"}
+    assert (tmp_path / "spiking_wake_and_sleep_raster.png").exists()

@@ -1,0 +1,246 @@
+"""`oneway spike`: JSON keys, files, the way from rates to spikes, one-line complaints."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("brian2")
+
+from oneway.circuits import load_circuit, mlp, save_circuit
+from oneway.rules import parse_rule
+from oneway.training.bridge import read_weights, save_weights
+from oneway.training.errors import DataError
+from oneway.training.spiking import SpikingRun, samples
+from oneway.training.spiking_config import SpikingConfig
+from oneway.training.spiking_probe import Probe
+
+pytestmark = pytest.mark.spiking
+
+KEYS = "rule angles_deg accuracy simulated_s wall_s mean_rate_hz".split()
+NET = "mlp:64-8-10"
+QUICK = ["--samples", "8,6", "--epochs", "1", "--measurements", "1", "--target", "numpy"]
+SPIKE = ["spike", NET, *QUICK]
+
+
+# -- results -----------------------------------------------------------------------------------
+
+
+def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
+    out = tmp_path / "run"
+    code, text, err = oneway(
+        *SPIKE, "--rule", "kp", "--out", out, "--nir", "a.nir", "--spikes", "a.npz", "--json"
+    )
+    content = json.loads(text)
+    assert (code, text.count("\n"), err) == (0, 1, "")
+    assert set(KEYS) <= set(content)
+    assert (content["rule"], content["data"]) == ("kp", "digits")
+    assert (content["train_samples"], content["test_samples"]) == (8, 6)
+    assert list(content["angles_deg"]) == ["delta_output -> delta_h1"]
+    assert 0 <= content["accuracy"] <= 1 and content["simulated_s"] > 1.4
+    assert content["mean_rate_hz"] > 1 and content["mean_rates_hz"]["h1"] > 0
+    assert content["reciprocal_pairs"] == {"papers": 8, "all": 8, "output": 10}
+    assert json.loads((out / "result.json").read_text()) == content
+    assert load_circuit(out / "circuit.json") == parse_rule("kp").wire(mlp((64, 8, 10)))
+    for name in "raster rates alignment errors weights".split():
+        assert (out / f"{name}.png").stat().st_size > 1000
+    assert_exports(tmp_path, out)
+    code, _, err = oneway(*SPIKE, "--rule", "kp", "--out", out)
+    assert code == 2 and "holds a run already" in err
+
+
+def assert_exports(tmp_path, out):
+    from oneway.backends.spiking.export import load_spikes
+
+    nir = pytest.importorskip("nir")
+    spikes = load_spikes(tmp_path / "a.npz")
+    assert spikes.sizes["h1"] == 8 and len(spikes.spikes["h1"])
+    wired = load_circuit(out / "circuit.json")
+    learned = read_weights(out, wired)
+    node = nir.read(tmp_path / "a.nir").nodes["x -> h1"]
+    np.testing.assert_array_equal(node.weight, learned.weights["x -> h1"])
+
+
+def test_angles_and_weights_are_those_of_the_network():
+    """Numbers of the result against the network's own, computed anew."""
+    from oneway.analysis import angle_deg
+    from oneway.training import load_data
+
+    wired = parse_rule("kp").wire(mlp((64, 8, 10)))
+    data = load_data("digits", shape=(64,), limit=(8, 6))
+    config = SpikingConfig(epochs=1, measurements=1, target="numpy", rate=0.05)
+    run = SpikingRun(wired, data, config)
+    result = run.run()
+    w_JI, b_IJ = result.weights["h1 -> output"], result.weights["delta_output -> delta_h1"]
+    assert result.angles_deg == {"delta_output -> delta_h1": pytest.approx(angle_deg(b_IJ.T, w_JI))}
+    assert (w_JI != result.first_weights["h1 -> output"]).any()
+    # Both get the same change, so that their difference only fades.
+    gap = w_JI - b_IJ.T
+    before = (
+        result.first_weights["h1 -> output"] - result.first_weights["delta_output -> delta_h1"].T
+    )
+    assert np.corrcoef(gap.ravel(), before.ravel())[0, 1] > 0.999
+    x, y = samples(data, "test")
+    assert result.accuracy == pytest.approx(run.network.evaluate(x, y), abs=0.35)
+
+
+def test_noise_alone_aligns(oneway, tmp_path):
+    arguments = ["--no-task", "--seconds", "8", "--target", "numpy", "--json", "--out", "o"]
+    code, text, _ = oneway("spike", "mlp:4-8-6", "--rule", "wm", *arguments)
+    content = json.loads(text)
+    assert code == 0 and content["accuracy"] is None and content["data"] is None
+    first, last = (record["angles_deg"] for record in (content["curve"][0], content["curve"][-1]))
+    drive = "delta_output -> delta_h1"
+    assert last[drive] < first[drive] - 10
+    assert content["simulated_s"] >= 8
+    assert not (tmp_path / "o/errors.png").exists()  # there were none
+
+
+def test_for_people(oneway):
+    code, text, err = oneway(*SPIKE, "--rule", "fa", "--rates-too")
+    assert (code, err) == (0, "")
+    assert "mlp:64-8-10: fa, spiking, numpy" in text
+    assert "joined both ways" in text and "same weights as rates" in text
+    assert "backpropagation's error" in text
+
+
+# -- weights over the bridge -------------------------------------------------------------------
+
+
+def test_what_was_learned_as_rates_answers_as_spikes(oneway, tmp_path):
+    """Most digits, with the weights of a run as rates and not a single spike of learning."""
+    train = ["train", "--circuit", "mlp:64-24-10", "--epochs", "8", "--lr", "0.05"]
+    assert oneway(*train, "--rule", "kp", "--out", "rates", "--json")[0] == 0
+    arguments = ["--weights", "rates", "--samples", "9,40", "--target", "numpy", "--json"]
+    code, text, err = oneway(
+        "spike", "mlp:64-24-10", "--rule", "kp", *arguments, "--rates-too", "--out", "s"
+    )
+    content = json.loads(text)
+    assert code == 0, err
+    assert content["config"]["epochs"] == 0 and content["online_accuracy"] == []
+    assert content["rates_accuracy_same_weights"] > 0.85
+    assert content["accuracy"] > 0.75
+    assert "rates_accuracy" not in content  # nothing was trained
+    # And on from there, under another rule: its feedback weights are not in the file.
+    code, _, err = oneway(
+        "spike", "mlp:64-24-10", "--rule", "dfa", "--weights", "s", "--samples", "5,5", "--json"
+    )
+    assert code == 0 and err.count("start from their own draw") <= 1
+
+
+def test_both_files_hold_the_same_weights(tmp_path):
+    from oneway.backends.rate import RateNetwork
+    from oneway.training.checkpoint import write_checkpoint
+
+    wired = parse_rule("kp").wire(mlp((4, 3, 2)))
+    rates = RateNetwork(wired, dtype=torch.float64, seed=3)
+    with torch.no_grad():
+        rates.biases["h1"].add_(0.5)
+    write_checkpoint(tmp_path / "checkpoint.safetensors", {"network": rates.state_dict()})
+    first = read_weights(tmp_path, wired)
+    path = save_weights(tmp_path / "w.safetensors", wired, first.weights, first.biases)
+    second = read_weights(path, wired)
+    assert set(first.weights) == set(second.weights) == set(rates.weights)
+    for name in rates.weights:
+        np.testing.assert_array_equal(first.weights[name], rates.weight(name).numpy())
+        np.testing.assert_array_equal(first.weights[name], second.weights[name])
+    np.testing.assert_array_equal(second.biases["h1"], 0.5)
+    assert first.missing == []
+    assert read_weights(path, parse_rule("bp").wire(mlp((4, 3, 2)))).missing == []
+    with pytest.raises(DataError, match=r"shape \(3, 4\), expected \(3, 5\)"):
+        read_weights(path, parse_rule("kp").wire(mlp((5, 3, 2))))
+    with pytest.raises(DataError, match="no weights for projection 'h1 -> h2'"):
+        read_weights(path, parse_rule("kp").wire(mlp((4, 3, 3, 2))))
+
+
+# -- parts -------------------------------------------------------------------------------------
+
+
+def test_the_script_runs_without_us(oneway, tmp_path):
+    code, text, err = oneway("spike", NET, "--rule", "kp", *QUICK[:2], "--show-code", "--out", "s")
+    assert (code, err.startswith("saved")) == (0, True)
+    assert (tmp_path / "s/circuit.py").read_text().strip() == text.strip()
+    assert "oneway" not in "".join(line for line in text.splitlines() if "import" in line)
+    compile(text, "circuit.py", "exec")
+    for word in ("NeuronGroup", "Synapses", "delta_h1"):
+        assert word in text
+    code, _, err = oneway("spike", NET, "--rule", "kp", *QUICK[:2], "--show-code")
+    assert code == 0 and "--out DIR writes both" in err
+
+
+def test_settled_errors_under_backpropagation_are_backpropagation_s():
+    """With tied weights and no spikes, the angle to backpropagation's error is 0."""
+    from oneway.backends.spiking import SpikingNetwork
+    from oneway.training import load_data
+
+    wired = parse_rule("bp").wire(mlp((64, 6, 5, 10)))
+    data = load_data("digits", shape=(64,), limit=(8, 6))
+    network = SpikingNetwork(wired, dynamics="settled")
+    angles = Probe(wired, data, "settled").error_angles(network)
+    assert set(angles) == {"delta_h1", "delta_h2", "delta_output"}
+    assert max(angles.values()) < 1e-4
+    other = SpikingNetwork(parse_rule("fa").wire(mlp((64, 6, 5, 10))), dynamics="settled")
+    assert Probe(other.circuit, data, "settled").error_angles(other)["delta_h1"] > 20
+
+
+# -- complaints --------------------------------------------------------------------------------
+
+BAD = {
+    "no rule": (["spike", NET], "learns nothing without a rule"),
+    "rule": (["spike", NET, "--rule", "kpp"], "no rule 'kpp'"),
+    "gate": (["spike", NET, "--gate", "local"], "name one with --rule"),
+    "batch norm": (
+        ["spike", f"{NET},norm=before", "--rule", "kp", *QUICK],
+        "BatchNorm has no spiking translation",
+    ),
+    "shape": (["spike", "mlp:65-10", "--rule", "fa", *QUICK], "but the circuit's input has (65,)"),
+    "classes": (["spike", "mlp:64-9", "--rule", "fa", *QUICK], "has 10 classes, but the output"),
+    "dynamics": ([*SPIKE, "--rule", "kp", "--dynamics", "lif"], "expected one of spiking, poisson"),
+    "target": ([*SPIKE, "--rule", "kp", "--target", "cuda"], "expected one of auto, numpy"),
+    "number": ([*SPIKE, "--rule", "kp", "--rate", "fast"], "invalid float value: 'fast'"),
+    "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1, expected at least 0"),
+    "samples": ([*SPIKE, "--rule", "kp", "--samples", "many"], "limit = 'many', expected"),
+    "no task": (["spike", NET, "--rule", "kp", "--no-task"], "Leave out --no-task, or use a rule"),
+    "no epochs": (["spike", NET, "--rule", "wm", "--no-task", "--epochs", "2"], "--epochs belongs"),
+    "weights": ([*SPIKE, "--rule", "kp", "--weights", "nowhere"], "'nowhere' holds no weights"),
+    "damaged": ([*SPIKE, "--rule", "kp", "--weights", "file"], "cannot be read as safetensors"),
+    "folder": ([*SPIKE, "--rule", "kp", "--nir", "no/a.nir"], "its folder is not there"),
+    "out": ([*SPIKE, "--rule", "kp", "--out", "file/x"], "cannot be written"),
+    "typo": ([*SPIKE, "--rule", "kp", "--epoch", "3"], "did you mean --epochs?"),
+    "settled noise": (
+        ["spike", NET, "--rule", "wm", "--no-task", "--dynamics", "settled"],
+        "run_spontaneous needs cells that spike",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(oneway, tmp_path, case):
+    (tmp_path / "file").write_text("nothing of use")
+    arguments, complaint = BAD[case]
+    code, out, err = oneway(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("oneway: error: ") and err.count("\n") == 1
+    assert complaint in err
+
+
+def test_a_wired_circuit_needs_no_rule(oneway, tmp_path):
+    path = save_circuit(parse_rule("fa").wire(mlp((64, 4, 10))), tmp_path / "wired.json")
+    code, text, _ = oneway("spike", path, "--samples", "3,3", *QUICK[2:], "--json")
+    assert code == 0 and json.loads(text)["rule"] is None
+    code, _, err = oneway("spike", path, "--rule", "fa")
+    assert code == 2 and "is wired already" in err
+
+
+def test_without_brian2_the_fix_is_named():
+    code = (
+        "import sys; sys.modules['brian2'] = None\n"
+        "from oneway.training.cli import main\n"
+        f"sys.exit(main(['spike', '{NET}', '--rule', 'kp']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert 'pip install "oneway[spiking]"' in done.stderr and done.stderr.count("\n") == 1
