@@ -33,7 +33,6 @@ from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.plain import PlainNetwork
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training.bench.measure import threads
 from oneway.training.bench.contenders import (
     BenchConfig,
     Contender,
@@ -43,8 +42,9 @@ from oneway.training.bench.contenders import (
     rule_contender,
 )
 from oneway.training.bench.hardware import hardware_line
-from oneway.training.progress import ProgressBar
+from oneway.training.bench.measure import threads
 from oneway.training.bench.timing import alternate, paired_ratio, peak
+from oneway.training.progress import ProgressBar
 
 PEERS = {"FA, peer": "fa", "ASAP k=2, peer": "asap,k=2", "ASAP k=4, peer": "asap,k=4"}
 OURS = {

@@ -41,6 +41,10 @@ class Pairs:
         each member of its window, a synapse lies. On its way back, the branch that it belongs to.
     branches : int
         How many there are.
+    shared : bool
+        Whether weights are looked up by `weight`: several synapses may have one, and some weights
+        none, as those of a kernel that reach past the edges of a small image. Else each synapse
+        has its own, in their order.
     """
 
     i: np.ndarray
@@ -49,6 +53,7 @@ class Pairs:
     factor: float = 1.0
     branch: np.ndarray | None = None
     branches: int = 1
+    shared: bool = False
 
     def __len__(self) -> int:
         return len(self.i)
@@ -58,11 +63,6 @@ class Pairs:
         assert self.branch is not None
         own = self.branch == number
         return Pairs(self.i[own], self.j[own], None, self.factor)
-
-    @property
-    def shared(self) -> bool:
-        """Whether several synapses have one weight."""
-        return self.weight is not None and len(np.unique(self.weight)) < len(self.weight)
 
 
 def list_pairs(connector: Connector, pre: Shape, post: Shape) -> Pairs:
@@ -124,6 +124,7 @@ def _conv(connector: Conv2dConnector, pre: Shape, post: Shape) -> Pairs:
         np.ravel_multi_index((channel, pre_row[place], pre_column[place]), pre),
         np.ravel_multi_index((out, row[place], column[place]), post),
         np.ravel_multi_index((out, within, down[place], right[place]), weight_shape),
+        shared=True,
     )
 
 

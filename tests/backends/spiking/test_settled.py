@@ -72,7 +72,7 @@ def test_pools_agree(pool, rule):
 def test_built_circuits_agree(rule):
     for text in (
         "conv2:1x6x6-3,norm=none,width=2,hidden=5",
-        "resnet18:1x4x4-3,norm=none,width=1",
+        "resnet18:1x4x4-3,norm=none,width=1,activation=tanh",
     ):
         both = Both.of(parse_rule(rule).wire(parse_circuit(text)))
         both.assert_same_signals()
