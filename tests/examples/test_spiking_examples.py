@@ -21,7 +21,7 @@ def example(name: str):
 
 def test_weight_mirror(tmp_path):
     script = example("spiking_weight_mirror")
-    angles = script.main(tmp_path, 6.0)
+    angles = script.main(tmp_path, 12.0)
     assert angles["mirror"][-1] < angles["mirror"][0] - 15
     assert angles["control: W cut"][-1] > 70
     assert (tmp_path / "spiking_weight_mirror.png").stat().st_size > 10_000

@@ -29,7 +29,7 @@ def samples(n=2, size=6, seed=0):
 @pytest.mark.slow
 def test_the_error_of_random_spikes_falls_with_the_root_of_the_averaging_time():
     """|activity − rate| ∝ T^(−1/2), in every population, with membranes that average over T."""
-    forward, x = mlp((6, 20, 10)), samples(3)
+    forward, x = mlp((6, 20, 10)), samples(8)
     settled = SpikingNetwork(forward, dynamics="settled")
     expected = settled.signals(x)
     times, errors = np.array([30, 120, 480]), []
