@@ -49,7 +49,7 @@ class DemoSettings:
     # Without normalisation the rules whose hidden errors never fade drive rectified cells silent.
     norm: str = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
-    spiking_s: float = 24.0
+    spiking_s: float = 16.0
     config: TrainConfig = CONFIG
 
     def quick(self) -> DemoSettings:

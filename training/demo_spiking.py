@@ -43,7 +43,8 @@ def _run(rule: RuleTour, seconds: float) -> SpikingTour:
     assert rule.wired is not None
     network = SpikingNetwork(rule.wired, seed=0)
     with ProgressBar(f"{rule.label}, spiking", PER_CENT) as bar:
-        record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
+        # Every look at the weights interrupts the simulation, which costs about a second.
+        record = network.run_spontaneous(seconds, seconds / 12, report=_reporter(bar))
     angles = {}
     for name, weights in record.weights.items():
         partner = rule.wired.projections[name].partner
