@@ -13,9 +13,9 @@ from torch import Tensor
 
 from oneway.circuits import Plasticity, Population, Projection, Signal, TransposeConnector
 
-from .connectors import rows_are_channels
+from .connectors import plain_rows, rows_are_channels
 from .fold import fold_scales
-from .fuse import fuse_products
+from .fuse import fuse_products, join_drives
 from .kernels import centre, mean_change, mean_change_in_place, sum_cells
 from .precision import stored
 from .program import Kernel, Schedule, Value
@@ -62,6 +62,7 @@ class Compiler(Values):
             self.program.result(("output",), self._comparison()[0])
             self.program.result(("loss",), self._loss_and_error()[0])
         keep_signs_only(self.program)
+        join_drives(self.program, plain_rows)
         fuse_products(self.program, self._joint_kernels().get)
         fold_scales(self.program, rows_are_channels)
         return self.program.finish()
@@ -171,6 +172,7 @@ class Compiler(Values):
         if isinstance(p.connector, TransposeConnector):
             # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
+        pre = self._windows(half, pre)
         change = self._op(
             "correlate",
             half.correlate,

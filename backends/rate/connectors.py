@@ -35,10 +35,11 @@ class RateConnector:
     """Synapses between populations of shape `pre` and `post`.
 
     `apply` and `adjoint` take weights first where the connector has some. `joint`, where there is
-    one, computes `adjoint` and `correlate` of the same post signal together. `correlate` may be
-    given weights, `like` which its result is shaped. A connector whose way
-    back depends on what came forward (max-pool) says so with `routed`: its `apply` then returns
-    (activity, route), and its `adjoint` takes the route in place of weights.
+    one, computes `adjoint` and `correlate` of the same post signal together; `windows`, where
+    there is one, writes out what each postsynaptic cell reads, and `apply` and `correlate` take
+    that in place of pre. `correlate` may be given weights, `like` which its result is shaped. A
+    connector whose way back depends on what came forward (max-pool) says so with `routed`: its
+    `apply` then returns (activity, route), and its `adjoint` takes the route in place of weights.
     """
 
     routed = False
@@ -50,6 +51,7 @@ class RateConnector:
     adjoint: Callable[..., Any]
     correlate: Callable[..., Tensor]
     joint: Callable[..., tuple[Tensor, Tensor]] | None = None
+    windows: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         self.connector, self.pre, self.post = connector, pre, post
@@ -81,11 +83,32 @@ class AllToAll(RateConnector):
         return post.flatten(1).T @ pre.flatten(1)
 
 
+# Up to so many windows for each postsynaptic channel, matrix products with all of them are faster
+# than convolution, which reorders the weights each time (measured with 0.5 to 256 of them).
+FEW_WINDOWS = 8
+
+
 class Conv2d(RateConnector):
     connector: Conv2dConnector
 
+    def windows(self, pre: Tensor) -> Tensor:
+        """What the postsynaptic cells read: (I · kernel², B · cells), or images if that is slower.
+
+        Both `apply` and `correlate` of the same pre can then be products of matrices.
+        """
+        c, (channels, *places) = self.connector, self.post
+        few = pre.shape[0] * prod(places) <= FEW_WINDOWS * channels
+        wide = pre.dtype in (torch.float32, torch.float64)
+        if not (few and wide and pre.device.type == "cpu" and c.groups == 1):
+            return pre
+        padded = F.pad(pre.transpose(0, 1), [c.padding] * 4)
+        windows = padded.unfold(2, c.kernel, c.stride).unfold(3, c.kernel, c.stride)
+        return windows.permute(0, 4, 5, 1, 2, 3).flatten(3).flatten(0, 2)
+
     def apply(self, w: Tensor, pre: Tensor) -> Tensor:
         c = self.connector
+        if pre.dim() == 2:  # windows
+            return (w.flatten(1) @ pre).unflatten(1, (-1, *self.post[1:])).transpose(0, 1)
         return F.conv2d(pre, w, None, c.stride, c.padding, 1, c.groups)
 
     def adjoint(self, w: Tensor, post: Tensor) -> Tensor:
@@ -98,6 +121,9 @@ class Conv2d(RateConnector):
         return F.conv_transpose2d(post, w, None, c.stride, c.padding, left_over, c.groups)
 
     def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
+        if pre.dim() == 2:  # windows
+            product = post.transpose(0, 1).flatten(1) @ pre.T
+            return product.view(self.connector.weight_shape(self.pre, self.post))
         # The kernel reads the shape of the weights and nothing else.
         if like is None or like.dtype != post.dtype:
             like = post.new_empty(self.connector.weight_shape(self.pre, self.post))
@@ -260,6 +286,12 @@ def rows_are_channels(key: tuple) -> bool:
     return isinstance(connector, Conv2dConnector) or (
         isinstance(connector, AllToAllConnector) and len(post) == 1
     )
+
+
+def plain_rows(key: tuple) -> int | None:
+    """Postsynaptic cells where weights are a matrix between rows of cells; None elsewhere."""
+    connector, pre, post = key
+    return post[0] if isinstance(connector, AllToAllConnector) and len(pre + post) == 2 else None
 
 
 def rate_connector(

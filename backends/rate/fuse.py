@@ -1,13 +1,21 @@
-"""One kernel where an error goes back through a synapse and its change are due together.
+"""One kernel for several products that read the same signal.
 
-Convolution's backward kernel makes both from one reading of the error. The weights that carry the
-error back and the activity in the product may be anybody's: B and a shared activation, say.
+Convolution's backward kernel takes an error back through a synapse and makes a change from it in
+one reading. The weights that carry the error back and the activity in the product may be anybody's:
+B and a shared activation, say. Drives from one population to many, direct feedback above all, are
+one product with all of their weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from .program import Kernel, Operation, Program, Value
 
@@ -59,3 +67,54 @@ def _pairs(operations: list[Operation]) -> list[_Pair]:
             if match is not None:
                 pairs.append(_Pair(match, i))
     return pairs
+
+
+def join_drives(program: Program, width: Callable[[Any], int | None]) -> None:
+    """Replace drives that read the same activity by one operation, at the first one's place.
+
+    Parameters
+    ----------
+    program : Program
+    width : callable
+        Connector key → postsynaptic cells of a drive that may be joined, or None. Drives to images
+        may not: all of their results at once would take as much memory as all activations.
+    """
+    reading: dict[Value, list[Operation]] = {}
+    for op in program.operations:
+        if op.kind == "apply" and width(op.detail) is not None:
+            reading.setdefault(op.inputs[-1], []).append(op)
+    replaced: dict[tuple[Value, ...], list[Operation]] = {}
+    for drives in reading.values():
+        casts = _made_later(program, [op.inputs[0] for op in drives], drives[0])
+        if len(drives) > 1 and casts is not None:
+            replaced |= {op.outputs: [] for op in (*drives, *casts)}
+            cells = [width(op.detail) or 0 for op in drives]
+            replaced[drives[0].outputs] = [*casts, _joined(drives, cells)]
+    program.operations = [
+        new for op in program.operations for new in replaced.get(op.outputs, [op])
+    ]
+
+
+def _made_later(program: Program, weights: list[Value], first: Operation) -> list[Operation] | None:
+    """Operations that make weights only after `first`; None if one needs more than parameters."""
+    sources = set(program.sources.values())
+    later = program.operations[program.operations.index(first) :]
+    makers = [op for op in later if set(op.outputs) & set(weights)]
+    return makers if all(sources.issuperset(op.inputs) for op in makers) else None
+
+
+def _joined(drives: list[Operation], cells: list[int]) -> Operation:
+    weights = [op.inputs[0] for op in drives]
+    return Operation(
+        "apply",
+        partial(_drive_all, cells),
+        (*weights, drives[0].inputs[-1]),
+        tuple(op.outputs[0] for op in drives),
+        ", ".join(op.label for op in drives),
+        tuple(op.detail for op in drives),
+    )
+
+
+def _drive_all(cells: list[int], *weights_and_pre: Tensor) -> tuple[Tensor, ...]:
+    *weights, pre = weights_and_pre
+    return F.linear(pre, torch.cat(weights)).split(cells, 1)

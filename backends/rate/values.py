@@ -179,7 +179,17 @@ class Values:
                 "apply", half.apply, pre, detail=half.key, outputs=2, label=p.name
             )[0]
         weights = () if p.weights is None else (self._weights(p),)
+        pre = self._windows(half, pre)
         return self._op("apply", half.apply, *weights, pre, detail=half.key, label=p.name)
+
+    def _windows(self, half: RateConnector, pre: Value) -> Value:
+        """What the synapses read, written out once for the drive and for what learns from it.
+
+        Only where noise drives the circuit: data waits for its error, and windows for nothing.
+        """
+        if half.windows is None or not self.circuit.phases[self.phases[0]].noisy:
+            return pre
+        return self._op("windows", half.windows, pre, detail=half.key)
 
     def _route(self, p: Projection) -> Value:
         """Which presynaptic cell won each window of the max-pool that `p` runs against."""

@@ -36,6 +36,7 @@ def test_thrift_and_overwriting_change_no_number(rule, options, monkeypatch):
     step, found = changes(thrifty, x.clone(), y)
 
     monkeypatch.setattr(compiler, "keep_signs_only", lambda program: None)
+    monkeypatch.setattr(compiler, "join_drives", lambda program, width: None)
     monkeypatch.setattr(compiler, "fuse_products", lambda program, joint: None)
     monkeypatch.setattr(compiler, "fold_scales", lambda program, rows: None)
     monkeypatch.setattr("oneway.backends.rate.program._in_place", lambda op, dead, fixed: op)
