@@ -9,16 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .engine import Rates
     from .export import SpikeData, from_neo, load_spikes, save_spikes, to_neo
     from .export_nir import from_nir, to_nir
-    from .network import Rates, SpikingNetwork
+    from .network import SpikingNetwork
     from .parameters import SpikingParameters
     from .record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _HOME = {
     "Changes": "record",
     "Presentation": "record",
-    "Rates": "network",
+    "Rates": "engine",
     "SpikingNetwork": "network",
     "SpikingParameters": "parameters",
     "PhaseInterval": "record",

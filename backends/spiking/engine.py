@@ -1,0 +1,166 @@
+"""Runs of a circuit's phases: each starts from the present weights and leaves the next ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from oneway.circuits import Circuit
+
+from .arrays import Arrays, oriented
+from .naming import SCHEDULE
+from .parameters import SpikingParameters
+from .record import Changes
+from .runs import Recorded, Recording, Report, Run, RuntimeRun
+from .schedule import Schedule
+from .standalone import StandaloneRun
+from .translate import Translation
+from .trials import Trials
+from .turns import Turns
+
+
+@dataclass
+class Rates:
+    """η and λ of the two paths: Δw = −η · post ⊗ pre − λ w, for each sample.
+
+    Synapses whose plasticity states its own rate and decay follow those.
+    """
+
+    forward_rate: float = 0.01
+    forward_decay: float = 0.0
+    feedback_rate: float = 0.01
+    feedback_decay: float = 0.0
+
+
+@dataclass
+class Running:
+    """A translation, and the run that it became."""
+
+    translation: Translation
+    run: Run
+    runs: int = 0
+
+
+@dataclass
+class Engine:
+    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        Present weights and biases: where runs begin, and what they leave.
+    rates : Rates
+    simulated_s : float
+        Of all runs so far.
+    """
+
+    circuit: Circuit
+    parameters: SpikingParameters
+    arrays: Arrays
+    seed: int
+    dynamics: str
+    target: str
+    loss: str
+    in_turn: bool
+    threads: int
+    rates: Rates = field(default_factory=Rates)
+    simulated_s: float = 0.0
+    _running: dict[tuple, Running] = field(default_factory=dict)
+
+    @property
+    def data_phases(self) -> tuple[str, ...]:
+        """Phases that data drives."""
+        return tuple(phase.name for phase in self.circuit.phases.values() if not phase.noisy)
+
+    @property
+    def noisy_phases(self) -> tuple[str, ...]:
+        """Phases that noise drives."""
+        return tuple(phase.name for phase in self.circuit.phases.values() if phase.noisy)
+
+    def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
+        """Samples as trials of all phases that data drives."""
+        turns = Turns(self.circuit, self.data_phases, together=not self.in_turn)
+        return Trials.of(self.circuit, turns, self.parameters, self.dynamics, x, y, batch)
+
+    # -- running ---------------------------------------------------------------------------
+
+    def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
+        """The translation of some phases as a run, made once."""
+        key = (phases, tallying)
+        if key not in self._running:
+            translation = Translation(
+                self.circuit,
+                phases,
+                self.parameters,
+                self.dynamics,
+                self.arrays,
+                self.loss,
+                together=not self.in_turn,
+                tallying=tallying,
+            )
+            self._running[key] = Running(translation, self._new_run(translation))
+        return self._running[key]
+
+    def _new_run(self, translation: Translation) -> Run:
+        model = translation.run()
+        if self.target == "cpp_standalone":
+            return StandaloneRun(model, self.threads)
+        return RuntimeRun(model, self.target)
+
+    def go(
+        self,
+        running: Running,
+        schedule: Schedule,
+        recording: Recording,
+        report: Report | None = None,
+    ) -> Recorded:
+        """Run a schedule from the present weights on, and keep those that it leaves."""
+        run, model = running.run, running.run.model
+        for place, value in running.translation.homes_filled():
+            run.set(place, value)
+        for name, value in vars(self.rates).items():
+            run.set((SCHEDULE, name), value)
+        # One random stream for all: each run starts it where only the seed and the number of
+        # earlier runs say.
+        seed = self.seed + 7919 * running.runs
+        running.runs += 1
+        duration_s = (schedule.ticks - 1) * float(model.tick)  # the closing one aside
+        recorded = run.run(
+            schedule.tables(model.tables),
+            schedule.ticks,
+            seed,
+            recording,
+            report and _in_seconds(report, duration_s),
+        )
+        running.translation.take_home(run.get)
+        self.simulated_s += duration_s
+        return recorded
+
+    # -- tallies ---------------------------------------------------------------------------
+
+    def clear(self, running: Running) -> None:
+        """Forget what synapses would have changed."""
+        for place in running.translation.tallies.values():
+            running.run.set(place, 0.0)
+
+    def tallied(self, running: Running) -> Changes:
+        """What synapses would have changed since."""
+        weights: dict[str, np.ndarray] = {}
+        biases: dict[str, np.ndarray] = {}
+        for (kind, name), place in running.translation.tallies.items():
+            change = running.run.get(place)
+            if kind == "bias":
+                biases[name] = change
+            else:
+                shape = self.arrays.weights[name].shape
+                weights[name] = oriented(self.circuit.projections[name], change.reshape(shape))
+        return Changes(weights, biases)
+
+
+def _in_seconds(report: Report, duration_s: float) -> Report:
+    def on_report(elapsed: Any, completed: Any, start: Any, duration: Any) -> None:
+        report(float(elapsed), float(completed), 0.0, duration_s)
+
+    return on_report

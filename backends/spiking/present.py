@@ -1,0 +1,118 @@
+"""Presenting samples one after another, in one run or in several of one length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from .engine import Engine
+from .naming import cells_of
+from .record import Presentation, joined
+from .runs import Recorded, Report
+from .trials import Trials, data_rows
+from .watch import Watch
+
+
+def present(
+    engine: Engine,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    factors: tuple[float, float],
+    record: Sequence[str],
+    record_every_s: float | None,
+    report: Report | None,
+    chunk: int,
+) -> Presentation:
+    """See `SpikingNetwork.present`.
+
+    Parameters
+    ----------
+    factors : (float, float)
+        Parts of the learning rates at the first and at the last sample; linear between.
+    chunk : int
+        How many samples the program presents that is built once; compiled targets only.
+    """
+    began, rows_of = time.perf_counter(), data_rows(engine.circuit, x, y)
+    x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
+    size = chunk if engine.target == "cpp_standalone" else samples
+    progress = _Progress(report, began, -(-samples // size))
+    learning = np.linspace(*factors, samples)
+    parts = []
+    for start in range(0, max(1, samples), size):
+        # A program that is built for so many samples gets so many: the last one is repeated.
+        rows = np.minimum(np.arange(start, start + size), samples - 1)
+        part = np.where(np.arange(start, start + size) < samples, learning[rows], 0.0)
+        targets = None if y is None else y[rows]
+        shown = _in_one_run(engine, x[rows], targets, part, record, record_every_s, progress.part)
+        parts.append(shown.first(samples - start))
+        progress.parts_done += 1
+    return joined(parts, time.perf_counter() - began)
+
+
+def _in_one_run(
+    engine: Engine,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    factors: np.ndarray,
+    record: Sequence[str],
+    record_every_s: float | None,
+    report: Report | None,
+) -> Presentation:
+    """Present samples, each with its part of the learning rates."""
+    began = time.perf_counter()
+    trials = engine.trials(x, y)
+    running = engine.prepare(engine.data_phases)
+    watch = Watch.of(engine, running.translation, record, record_every_s)
+    recording = watch.also((cells_of(engine.circuit.output.name), "activity"), trials.read_dt)
+    recorded = engine.go(running, trials.schedule(factors), recording, report)
+    return _presentation(trials, recorded, watch, began)
+
+
+def _presentation(trials: Trials, recorded: Recorded, watch: Watch, began: float) -> Presentation:
+    engine, start_s = watch.engine, watch.start_s
+    populations = engine.circuit.populations
+    spikes = watch.spikes(recorded)
+    duration = engine.simulated_s - start_s
+    activity_times, times = np.array([]), np.array([])
+    activity, weights = {}, {}
+    for name, place in watch.populations.items():
+        activity_times, activity[name] = recorded.states[place]
+    for name in watch.projections:
+        times, weights[name] = watch.weights(recorded, name)
+    output = cells_of(engine.circuit.output.name), "activity"
+    return Presentation(
+        activities={
+            name: trials.read(*recorded.states[place]) for name, place in watch.populations.items()
+        },
+        outputs=trials.read(*recorded.states[output]),
+        spikes=spikes,
+        times_s=times + start_s,
+        weights=weights,
+        activity=activity,
+        activity_times_s=activity_times + start_s,
+        onsets_s=start_s + trials.onsets_s,
+        mean_rates_hz={
+            name: len(train) / (populations[name].size * duration) for name, train in spikes.items()
+        },
+        simulated_s=duration,
+        wall_s=time.perf_counter() - began,
+    )
+
+
+class _Progress:
+    """Progress of one run of several as progress of them all."""
+
+    def __init__(self, report: Report | None, began: float, parts: int) -> None:
+        self.report, self.began, self.parts, self.parts_done = report, began, parts, 0
+
+    @property
+    def part(self) -> Report | None:
+        """What to report the progress of one run to."""
+        return None if self.report is None else self._part
+
+    def _part(self, elapsed: float, completed: float, start: float, duration: float) -> None:
+        assert self.report is not None
+        done = (self.parts_done + float(completed)) / self.parts
+        self.report(time.perf_counter() - self.began, done, 0.0, float(duration) * self.parts)
