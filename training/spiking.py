@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +83,9 @@ class SpikingRun:
         with clear():
             from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 
-            self.parameters = parameters or SpikingParameters()
+            self.parameters = replace(
+                parameters or SpikingParameters(), presentation=self.config.presentation
+            )
             self.target = self.config.target_for(self.duration_s())
             network = SpikingNetwork(
                 self.wired,

@@ -10,6 +10,7 @@ from .config import option
 from .errors import ConfigError
 
 DYNAMICS = ("spiking", "poisson", "settled")
+PRESENTATIONS = ("sequence", "trials", "continuous")
 TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 # Compiling takes as long as simulating a few hundred samples without.
 WORTH_COMPILING_S = 20.0
@@ -21,6 +22,11 @@ class SpikingConfig:
 
     dynamics: str = option("spiking", "how cells fire", DYNAMICS)
     target: str = option("auto", "what Brian2 makes of the equations", TARGETS)
+    presentation: str = option(
+        "sequence",
+        "how samples follow: as they come, each from rest, or with learning all the time",
+        PRESENTATIONS,
+    )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     epochs: int = option(5, "passes over the training samples; 0 only tests")
     rate: float = option(0.015, "learning rate of both paths, falling linearly to zero")
@@ -33,7 +39,8 @@ class SpikingConfig:
     seed: int = option(0, "of weights, order and noise")
 
     def __post_init__(self) -> None:
-        for name, choices in (("dynamics", DYNAMICS), ("target", TARGETS)):
+        named = {"dynamics": DYNAMICS, "presentation": PRESENTATIONS, "target": TARGETS}
+        for name, choices in named.items():
             if getattr(self, name) not in choices:
                 raise ConfigError(
                     f"{name} = {getattr(self, name)!r}, expected one of {', '.join(choices)}"

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 from brian2 import Hz, Quantity, have_same_dimensions, ms, mV, second
 
 Coding = Literal["push_pull", "baseline"]
+Regime = Literal["sequence", "trials", "continuous"]
+_CHOICES = {"coding": get_args(Coding), "presentation": get_args(Regime)}
 _MAY_BE_ZERO = (
     "noise",
     "refractory",
@@ -61,6 +63,12 @@ class SpikingParameters:
         is never exactly zero.
     present_time : second
         How long a sample is presented.
+    presentation : {"sequence", "trials", "continuous"}
+        How samples follow one another. `sequence`: cells go on from where the last sample left
+        them, and synapses learn in its `learn_time`. `trials`: each sample begins at rest, with
+        membranes, currents and traces as they were at first, so that no answer depends on what
+        came before. `continuous`: nothing marks a sample's end; synapses learn all the time,
+        every `plasticity_dt`, as much from a sample as else.
     read_from : second
         When, after its onset, the output begins to be read.
     learn_time : second
@@ -102,6 +110,7 @@ class SpikingParameters:
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
     gate_threshold: float = 0.05
     present_time: Quantity = field(default_factory=lambda: 100 * ms)
+    presentation: Regime = "sequence"
     read_from: Quantity = field(default_factory=lambda: 40 * ms)
     learn_time: Quantity = field(default_factory=lambda: 0 * ms)
     plasticity_dt: Quantity = field(default_factory=lambda: 2 * ms)
@@ -114,13 +123,15 @@ class SpikingParameters:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            if item.name != "coding":
-                self._check(item.name, getattr(self, item.name), _usual(item))
-        if self.coding not in get_args(Coding):
-            raise ValueError(
-                f"SpikingParameters: coding = {self.coding!r}, expected one of "
-                f"{', '.join(get_args(Coding))}"
-            )
+            value = getattr(self, item.name)
+            choices = _CHOICES.get(item.name)
+            if choices is None:
+                self._check(item.name, value, _usual(item))
+            elif value not in choices:
+                raise ValueError(
+                    f"SpikingParameters: {item.name} = {value!r}, expected one of "
+                    f"{', '.join(choices)}"
+                )
         if not self.v_rest < self.v_threshold:
             raise ValueError(
                 f"SpikingParameters: v_rest = {self.v_rest} must lie below v_threshold = "
@@ -137,6 +148,11 @@ class SpikingParameters:
                     f"SpikingParameters: {name} = {getattr(self, name)} is longer than "
                     f"present_time = {self.present_time}"
                 )
+        if self.presentation == "continuous" and 0 * ms < self.learn_time < self.present_time:
+            raise ValueError(
+                f"SpikingParameters: learn_time = {self.learn_time}, but with presentation = "
+                "'continuous' synapses learn all the time. Leave it out"
+            )
 
     def _check(self, name: str, value: Any, usual: Any) -> None:
         if not have_same_dimensions(value, usual):
@@ -199,12 +215,16 @@ class SpikingParameters:
     @property
     def tick(self) -> Quantity:
         """Step of the schedule in which samples are presented."""
-        return self.plasticity_dt if self.learn_time > 0 * ms else self.present_time
+        return self.plasticity_dt if self._learning_time > 0 * ms else self.present_time
 
     @property
     def learn_ticks(self) -> int:
         """How many times synapses learn from one sample."""
-        return max(1, round(float(self.learn_time / self.plasticity_dt)))
+        return max(1, round(float(self._learning_time / self.plasticity_dt)))
+
+    @property
+    def _learning_time(self) -> Quantity:
+        return self.present_time if self.presentation == "continuous" else self.learn_time
 
     def constants(self) -> dict[str, Any]:
         """What equations of cells and synapses refer to by name."""

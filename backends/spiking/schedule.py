@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,6 +25,8 @@ class Stretch:
         Part of a sample's learning that falls to each tick; 0 while cells settle.
     gather : float
         Part of a mean of activity that falls to each tick.
+    onset : float
+        1 where a trial begins.
     """
 
     phase: int
@@ -33,6 +35,7 @@ class Stretch:
     share: float = 1.0
     learn: float = 0.0
     gather: float = 0.0
+    onset: float = 0.0
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Schedule:
     def closed(self) -> Schedule:
         """With one more tick, at whose beginning what was learned in the last one is applied."""
         last = self.stretches[-1]
-        closing = replace(last, ticks=1, learn=0.0, gather=0.0)
+        closing = replace(last, ticks=1, learn=0.0, gather=0.0, onset=0.0)
         return Schedule([*self.stretches, closing], self.rows)
 
     def tables(self, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -72,3 +75,10 @@ class Schedule:
                 values = [getattr(stretch, name.removesuffix("_at")) for stretch in self.stretches]
                 tables[name] = np.repeat(np.array(values, dtype=float), counts)
         return tables
+
+
+def begun(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Stretches of one trial, of which the first tick is marked as its onset."""
+    first, *others = (stretch for stretch in stretches if stretch.ticks)
+    rest = replace(first, ticks=first.ticks - 1)
+    return [replace(first, ticks=1, onset=1.0), rest, *others]

@@ -44,14 +44,15 @@ class Regular:
     code : str
     order : int
         All run before a step; those of a low order first. Learning from the tick that has passed
-        comes before the schedule goes on, which has order `SCHEDULED`.
+        comes before the schedule goes on, which has order `SCHEDULED`; what the onset of a trial
+        puts back comes last.
     """
 
     code: str
     order: int = 0
 
 
-SCHEDULED = 10
+SCHEDULED, ONSET = 10, 20
 
 
 @dataclass

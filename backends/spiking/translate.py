@@ -19,6 +19,7 @@ from .checks import check_translatable
 from .dynamics import DYNAMICS, Dynamics
 from .joins import translate_projection
 from .naming import SCHEDULE
+from .onset import begin_at_rest
 from .pairs import Pairs, list_pairs
 from .parameters import SpikingParameters
 from .specs import SCHEDULED, Cells, Joined, Model, Reference, Regular
@@ -86,6 +87,9 @@ class Translation:
             translate_projection(self, p)
         if self.how.spikes:
             self.model.constants |= self.parameters.constants()
+        if self.starts_at_rest:
+            for cells in self.model.cells:
+                begin_at_rest(cells)
         for group in self.model.groups.values():
             group.references = [one for one in group.references if _is_read(one, group)]
         return self.model
@@ -113,6 +117,12 @@ class Translation:
     def resting(self, path: str) -> bool:
         """Whether cells of a path fire even when they have nothing to say."""
         return self.how.spikes and self.parameters.rest(path) != 0
+
+    @property
+    def starts_at_rest(self) -> bool:
+        """Whether every sample finds cells as the first one does."""
+        trials = self.parameters.presentation == "trials"
+        return trials and self.how.spikes and self.turns.data
 
     # -- where weights and biases are ------------------------------------------------------
 
@@ -147,6 +157,8 @@ def schedule_cells(translation: Translation) -> Cells:
         "learn": "1",  # which part of a sample's learning falls to this tick
         "gather": "1",  # the same for means
     }
+    if translation.starts_at_rest:
+        shared["onset"] = "1"  # whether a trial begins
     cells = Cells(SCHEDULE, 1, "when what happens")
     cells.equations = [f"{name} : {kind} (shared)" for name, kind in shared.items()]
     lines = []

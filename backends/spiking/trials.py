@@ -10,7 +10,7 @@ from brian2 import Quantity
 from oneway.circuits import Circuit, WiringError
 
 from .parameters import SpikingParameters
-from .schedule import Schedule, Stretch
+from .schedule import Schedule, Stretch, begun
 from .turns import Turns
 
 
@@ -73,15 +73,17 @@ class Trials:
     def schedule(self, factors: np.ndarray | None = None) -> Schedule:
         """All trials, each with its part of the learning rates; all of it by default."""
         factors = np.ones(self.samples) if factors is None else factors
-        stretches = []
+        stretches: list[Stretch] = []
+        settling = self.ticks - self.learn_ticks
         for sample, factor in enumerate(factors):
+            each = float(factor) / self.learn_ticks
+            trial = []
             for phase in self.phases:
-                settling = self.ticks - self.learn_ticks
-                each = float(factor) / self.learn_ticks
-                stretches += [
+                trial += [
                     Stretch(phase, sample, settling, self.share),
                     Stretch(phase, sample, self.learn_ticks, self.share, each),
                 ]
+            stretches += begun(trial)
         return Schedule(stretches, self.rows).closed()
 
     # -- reading ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Spikes: they converge to the rates, learn, move between backends, and are shown as a program."""
 
+import ast
 import subprocess
 import sys
 from dataclasses import replace
@@ -115,22 +116,33 @@ def test_weights_of_another_circuit_are_refused():
 # -- the program ----------------------------------------------------------------------------
 
 
-def test_the_program_that_is_shown_does_what_the_network_does(tmp_path):
+OPTIONS = {
+    "default": {},
+    "trials": {"parameters": SpikingParameters(presentation="trials")},
+    "continuous": {"parameters": SpikingParameters(presentation="continuous")},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_program_that_is_shown_does_what_the_network_does(tmp_path, options):
     circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(), np.array([1, 3])
-    net = SpikingNetwork(circuit)
+    net = SpikingNetwork(circuit, **options)
     text, arrays = net.script(x, y, file="shown.py")
-    (tmp_path / "shown.py").write_text(text)
+    assert "oneway" not in text.split('"""')[2]
+    # The program goes on through the closing tick, which the network does not count.
+    counting = "print({name: int((m.t_ < 0.2 - 1e-9).sum()) for name, m in spikes.items()})"
+    (tmp_path / "shown.py").write_text(text + counting)
     np.savez(tmp_path / "shown.npz", **arrays)
     done = subprocess.run(
         [sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     shown = net.present(x, y, learn=True, record=list(circuit.populations))
+    counts = ast.literal_eval(done.stdout.splitlines()[-1])
     for name, spikes in shown.spikes.items():
-        assert len(spikes) > 0
-        # The program goes on through the closing tick, which the network does not count.
-        assert f"'cells_{name}': '" in done.stdout
-    assert "drive_x_post += side_pre * w / (forward_unit * tau_syn)" in text
+        assert 0 < len(spikes) == counts[f"cells_{name}"]
+    if not options:
+        assert "drive_x_post += side_pre * w / (forward_unit * tau_syn)" in text
 
 
 # -- input ----------------------------------------------------------------------------------
