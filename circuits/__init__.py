@@ -43,6 +43,7 @@ from .elements import (
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
 from .relation import ListedRelation, ProductRelation, Relation, count_common
+from .scaling import postsynaptic, set_point
 from .summary import summarise
 from .wiring import Wiring
 
@@ -86,10 +87,12 @@ __all__ = [
     "load_circuit",
     "mlp",
     "parse_circuit",
+    "postsynaptic",
     "resnet18",
     "resnet34",
     "resnet50",
     "save_circuit",
+    "set_point",
     "summarise",
     "taught_by",
     "to_graphml",

@@ -42,6 +42,13 @@ class Connector(ABC):
         """Shape in which the weights are stored; None if the connector has none."""
         return None
 
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray] | None:
+        """Presynaptic and postsynaptic cell of each weight, both in the shape of the weights.
+
+        Where weights are shared across an image, its channels. None if there are no weights.
+        """
+        return None
+
     def fan_in(self, pre: Shape, post: Shape) -> int:
         """Synapses that one postsynaptic cell receives (its mean where they differ)."""
         return max(1, round(self.relation(pre, post).count() / prod(post)))
@@ -69,6 +76,10 @@ class AllToAllConnector(Connector):
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
         return (prod(post), prod(pre))
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        j, i = np.indices(self.weight_shape(pre, post))
+        return i, j
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return prod(pre)
@@ -129,6 +140,10 @@ class FixedProbabilityConnector(Connector):
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
         return (len(self.pairs(pre, post)),)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        i, j = self.pairs(pre, post).T
+        return i, j
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
         return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
@@ -194,6 +209,10 @@ class FromListConnector(Connector):
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
         return (len(self.conn_list),)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        i, j = self.pairs(pre, post).T
+        return i, j
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
         return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
@@ -282,6 +301,11 @@ class Conv2dConnector(_WindowConnector):
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
         return (self.channels, pre[0] // self.groups, self.kernel, self.kernel)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        out, within, _, _ = np.indices(self.weight_shape(pre, post))
+        group = out // (self.channels // self.groups)
+        return group * (pre[0] // self.groups) + within, out
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return pre[0] // self.groups * self.kernel**2
@@ -372,6 +396,10 @@ class TransposeConnector(Connector):
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape | None:
         return self.inner.weight_shape(post, pre)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray] | None:
+        ends = self.inner.weight_ends(post, pre)
+        return None if ends is None else (ends[1], ends[0])
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         # The feedback weights of the papers are drawn like the forward weights they stand for.

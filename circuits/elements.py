@@ -195,11 +195,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Plasticity:
-    """Δw = −η · post ⊗ pre − λ w (or +η when `hebbian`).
+    """Δw = −η · post ⊗ pre − λ w + λ_s w (1 − s / s₀) (or +η when `hebbian`).
 
     ⊗ is the product summed over the batch and, for conv, over the positions that share a weight.
     Where the drive is normalised, the synapse lies before the normalisation: the post signal of a
     forward drive passes its derivative, and the pre signal of a feedback drive is what it sends.
+    The last term is synaptic scaling (Turrigiano 2008): a cell multiplies all synapses that it
+    receives through the drive by one factor, which brings s, the mean of their |w|, to s₀. Where
+    weights are shared across an image, the cells of a channel do so together.
 
     Parameters
     ----------
@@ -213,6 +216,10 @@ class Plasticity:
         Sum over batch and positions (errors carry the loss's 1/batch), or their mean.
     rate, decay : float, optional
         η and λ of this synapse; None leaves them to the optimizer's settings for its path.
+    scaling : float, optional
+        λ_s, for a synapse that has its own rate; None: no scaling.
+    set_point : float, optional
+        s₀; by default the mean |w| of first draws.
     """
 
     pre: Signal
@@ -222,9 +229,25 @@ class Plasticity:
     reduction: Literal["sum", "mean"] = "sum"
     rate: float | None = None
     decay: float | None = None
+    scaling: float | None = None
+    set_point: float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("plasticity", "reduction", self.reduction, ("sum", "mean"))
+        if self.scaling is None and self.set_point is None:
+            return
+        if self.scaling is None or not 0 < self.scaling <= 1:
+            raise WiringError(
+                f"plasticity: scaling = {self.scaling} with set_point = {self.set_point}, expected "
+                "a part of each step above 0 and at most 1"
+            )
+        if self.set_point is not None and not self.set_point > 0:
+            raise WiringError(f"plasticity: set_point = {self.set_point}, expected > 0")
+        if not self.rate:
+            raise WiringError(
+                f"plasticity: scaling = {self.scaling} with rate = {self.rate}. Synapses that "
+                "scale need a rate of their own, above 0"
+            )
 
 
 @dataclass(frozen=True)

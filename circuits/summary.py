@@ -226,9 +226,9 @@ def plasticity_text(plasticity: Plasticity) -> str:
         parts.append("Hebbian")
     if plasticity.reduction != "sum":
         parts.append(plasticity.reduction)
-    for name in ("rate", "decay"):
+    for name in ("rate", "decay", "scaling", "set_point"):
         if getattr(plasticity, name) is not None:
-            parts.append(f"{name} {getattr(plasticity, name):g}")
+            parts.append(f"{name.replace('_', ' ')} {getattr(plasticity, name):g}")
     if plasticity.phase != "engaged":
         parts.append(f"in {plasticity.phase}")
     return ", ".join(parts)

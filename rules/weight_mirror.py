@@ -20,6 +20,10 @@ class WeightMirror(Rule, name="wm"):
     mirror:  h_l fires noise, h_{l+1} = φ(W_{l+1} h_l), δ_l = h_l, δ_{l+1} = h_{l+1}   (eq. 6)
              ΔB_{l+1} = η_B δ_l δ_{l+1}ᵀ − λ_WM B_{l+1}                        (eqs. 7, 21)
 
+    `scaling` keeps B small in place of λ_WM or beside it, as the paper suggests below eq. 11:
+    each cell multiplies the synapses that it receives, so that their mean |B| stays near that of a
+    first draw.
+
     On average ΔB is η_B σ² φ′(0) Wᵀ (eq. 12), so that B turns into a multiple of Wᵀ. The product
     is averaged over the batch and, in convolutions, over positions (appendix D.2). In the mirror
     mode feedback cells mimic their partners: every hidden pair is bidirectional.
@@ -28,6 +32,8 @@ class WeightMirror(Rule, name="wm"):
     ----------
     rate, decay : float
         η_B and λ_WM of the mirror mode (appendix D.2).
+    scaling : float
+        λ_s of synaptic scaling in the mirror mode; 0 for none.
     noise_std, baseline : float
         σ and β of the noise.
     layers : {"each", "alternate"}
@@ -42,6 +48,7 @@ class WeightMirror(Rule, name="wm"):
 
     rate: float = 0.1
     decay: float = 0.5
+    scaling: float = 0.0
     noise_std: float = 1.0
     baseline: float = 0.0
     layers: Literal["each", "alternate"] = "each"
@@ -77,6 +84,7 @@ class WeightMirror(Rule, name="wm"):
                     reduction="mean",
                     rate=self.rate,
                     decay=self.decay,
+                    scaling=self.scaling or None,
                 )
         return wiring.build()
 

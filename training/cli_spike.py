@@ -84,6 +84,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_setting(parser: argparse.ArgumentParser, described: Any) -> None:
     about = described.metadata
+    if described.default is False:
+        parser.add_argument(
+            f"--{described.name}", action="store_true", default=None, help=about["help"]
+        )
+        return
     help = about["help"] + (f": {', '.join(about['choices'])}" if about["choices"] else "")
     parser.add_argument(
         f"--{described.name}",

@@ -36,7 +36,8 @@ def _same_change(circuit: Circuit, feedback: Projection, forward: Projection) ->
 
 
 def _form(plasticity: Plasticity) -> tuple[object, ...]:
-    return plasticity.hebbian, plasticity.reduction, plasticity.rate, plasticity.decay
+    how = plasticity
+    return how.hebbian, how.reduction, how.rate, how.decay, how.scaling, how.set_point
 
 
 def _factors(circuit: Circuit, p: Projection, plasticity: Plasticity) -> Sequence[object]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneway.analysis import weight_angles
-from oneway.circuits import Circuit
+from oneway.circuits import Circuit, Conv2dConnector
 
 from .data.dataset import DataSet
 from .errors import ConfigError
@@ -73,6 +73,11 @@ class SpikingRun:
                 f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
                 "task nothing happens. Leave out --no-task, or use a rule that has one: wm"
             )
+        if config.unshared and not _convolutions(wired):
+            raise ConfigError(
+                f"circuit {wired.name!r} has no convolution, so that no synapses share a weight. "
+                "Leave out --unshared"
+            )
         self.network = self._network(weights, biases, parameters)
         self.probe = Probe(wired, data, config.dynamics) if data is not None else None
         self.curve: list[dict[str, Any]] = []
@@ -95,6 +100,7 @@ class SpikingRun:
                 biases=biases,
                 dynamics=self.config.dynamics,
                 target=self.target,
+                shared=not self.config.unshared,
                 threads=self.config.threads,
                 chunk=CHUNK,
             )
@@ -281,6 +287,11 @@ class SpikingRun:
             compiled = self.target == "cpp_standalone"
             self._sleep(self.config.interlude if compiled else NOISE_S / len(self.noisy))
         return take_excerpt(self.wired, self.noise, self.probe.present(self.network))
+
+
+def _convolutions(circuit: Circuit) -> bool:
+    connectors = (p.connector for p in circuit.select(role="drive", path="forward"))
+    return any(isinstance(connector, Conv2dConnector) for connector in connectors)
 
 
 def samples(data: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -27,6 +27,11 @@ class SpikingConfig:
         "how samples follow: as they come, each from rest, or with learning all the time",
         PRESENTATIONS,
     )
+    unshared: bool = option(
+        False,
+        "convolutions as local connections, each synapse with a weight of its own; weights that "
+        "are written are means over the positions",
+    )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     epochs: int = option(5, "passes over the training samples; 0 only tests")
     rate: float = option(0.015, "learning rate of both paths, falling linearly to zero")

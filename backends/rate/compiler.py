@@ -11,12 +11,20 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from oneway.circuits import Plasticity, Population, Projection, Signal, TransposeConnector
+from oneway.circuits import (
+    Plasticity,
+    Population,
+    Projection,
+    Signal,
+    TransposeConnector,
+    postsynaptic,
+    set_point,
+)
 
 from .connectors import plain_rows, rows_are_channels
 from .fold import fold_scales
 from .fuse import fuse_products, join_drives
-from .kernels import centre, mean_change, mean_change_in_place, sum_cells
+from .kernels import centre, mean_change, mean_change_in_place, scaled, sum_cells
 from .precision import stored
 from .program import Kernel, Schedule, Value
 from .thrift import keep_signs_only
@@ -146,7 +154,15 @@ class Compiler(Values):
             self._is_error(signal, cell, plasticity.phase)
             for signal, cell in ((plasticity.pre, p.pre), (plasticity.post, p.post))
         )
-        self._change("weights", p.name, change, errors)
+        self._change("weights", p.name, change, errors, self._scaling(p, plasticity))
+
+    def _scaling(self, p: Projection, how: Plasticity) -> Kernel | None:
+        """What synaptic scaling makes of a change and of the weights."""
+        if how.scaling is None or how.rate is None:
+            return None
+        cells, strength = postsynaptic(self.circuit, p), how.scaling / how.rate
+        keep = set_point(self.circuit, p)
+        return lambda change, w: scaled(change, w, cells, keep, strength)
 
     def _is_error(self, signal: Signal, cell: str, phase: str) -> bool:
         """Whether a signal is proportional to the error, or to the target in its place."""
@@ -157,7 +173,9 @@ class Compiler(Values):
         path = self.circuit.populations[source].path
         return path in ("feedback", "target") and not self.circuit.phases[phase].noisy
 
-    def _change(self, kind: str, owner: str, change: Value, errors: int) -> None:
+    def _change(
+        self, kind: str, owner: str, change: Value, errors: int, scaling: Kernel | None = None
+    ) -> None:
         """Keep a change in the type of its parameter, and without the scale of its errors."""
         if self.precision.compute is not None:
             where = ("norm", owner, kind) if kind in ("gain", "shift") else (kind, owner)
@@ -165,6 +183,9 @@ class Compiler(Values):
             parameter = self.program.source(where)
             inputs = (change, *self._error_scale(errors))
             change = self._op("store", stored, *inputs, hints=(parameter,), label=owner)
+        if scaling is not None:
+            w = self.program.source((kind, owner))
+            change = self._op("scaling", scaling, change, w, detail=owner, label=owner)
         self.program.result(("change", kind, owner), change)
 
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -30,6 +32,25 @@ def mean_change(change: Tensor, post: Tensor) -> Tensor:
 
 def mean_change_in_place(change: Tensor, post: Tensor) -> Tensor:
     return change.div_(post.numel() / post.shape[1])
+
+
+def scaled(
+    change: Tensor, w: Tensor, cells: NDArray[np.int64], set_point: float, strength: float
+) -> Tensor:
+    """A gradient with synaptic scaling: cells keep the mean |w| that they receive at a set point.
+
+    Parameters
+    ----------
+    cells : array, shape of w
+        Postsynaptic cell of each weight.
+    strength : float
+        λ_s / η.
+    """
+    index = torch.as_tensor(cells, device=w.device).flatten()
+    counts = torch.bincount(index)
+    sums = torch.zeros(len(counts), dtype=w.dtype, device=w.device)
+    means = sums.index_add(0, index, w.abs().flatten()) / counts.clamp(min=1)
+    return change - strength * w * (1 - means[index].reshape(w.shape) / set_point)
 
 
 def signs(w: Tensor, scale: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeC
 
 from .activations import derivative, phi
 from .naming import SCHEDULE, cells_of, input_of, path_of
-from .plasticity import learn_bias, needs_mean, needs_slope
+from .plasticity import learn_bias, needs_mean, needs_slope, own_biases
 from .specs import Cells, Reference, Regular
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def resting(translation: Translation, p: Projection, cells: Cells, variable: str
                 return f"rest_{variable}"
         return f"{path}_rest"
     cells.equations.append(f"rest_{variable} : 1")
+    translation.rests[cells.name, f"rest_{variable}"] = p
     return f"rest_{variable}"
 
 
@@ -129,16 +130,13 @@ def _own(translation: Translation, population: Population, cells: Cells) -> str:
 def _bias(translation: Translation, population: Population, cells: Cells) -> str:
     if not population.bias or not translation.turns.open():
         return ""
-    bias = translation.arrays.biases[population.name]
-    if len(population.shape) == 1:
-        cells.equations.append("bias : 1")
-        cells.starts["bias"] = bias
-        translation.homes["bias", population.name] = (cells.name, "bias")
+    key = ("bias", population.name)
+    if own_biases(translation, population):
+        translation.keep(key, cells, "bias")
     else:
-        own = Cells(f"bias_{population.name}", len(bias), f"bias of {population.name} by channel")
-        own.equations.append("bias : 1")
-        own.starts["bias"] = bias
-        translation.homes["bias", population.name] = (own.name, "bias")
+        channels = population.shape[0]
+        own = Cells(f"bias_{population.name}", channels, f"bias of {population.name} by channel")
+        translation.keep(key, own, "bias")
         translation.model.cells.append(own)
         channel = np.arange(population.size) // (population.size // population.shape[0])
         cells.equations.append("channel : integer (constant)")

@@ -10,6 +10,7 @@ import numpy as np
 from oneway.circuits import Circuit
 
 from .arrays import Arrays, oriented
+from .holding import Holding
 from .naming import SCHEDULE
 from .parameters import SpikingParameters
 from .record import Changes
@@ -49,7 +50,7 @@ class Engine:
 
     Parameters
     ----------
-    arrays : Arrays
+    holding : Holding
         Present weights and biases: where runs begin, and what they leave.
     rates : Rates
     simulated_s : float
@@ -58,7 +59,7 @@ class Engine:
 
     circuit: Circuit
     parameters: SpikingParameters
-    arrays: Arrays
+    holding: Holding
     seed: int
     dynamics: str
     target: str
@@ -68,6 +69,11 @@ class Engine:
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0
     _running: dict[tuple, Running] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> Arrays:
+        """Weights and biases of the circuit."""
+        return self.holding.arrays
 
     @property
     def data_phases(self) -> tuple[str, ...]:
@@ -95,7 +101,7 @@ class Engine:
                 phases,
                 self.parameters,
                 self.dynamics,
-                self.arrays,
+                self.holding,
                 self.loss,
                 together=not self.in_turn,
                 tallying=tallying,
@@ -142,20 +148,22 @@ class Engine:
 
     def clear(self, running: Running) -> None:
         """Forget what synapses would have changed."""
-        for place in running.translation.tallies.values():
-            running.run.set(place, 0.0)
+        for places in running.translation.tallies.values():
+            for place in places.values():
+                running.run.set(place, 0.0)
 
     def tallied(self, running: Running) -> Changes:
         """What synapses would have changed since."""
         weights: dict[str, np.ndarray] = {}
         biases: dict[str, np.ndarray] = {}
-        for (kind, name), place in running.translation.tallies.items():
-            change = running.run.get(place)
+        for key, places in running.translation.tallies.items():
+            parts = {part: running.run.get(place) for part, place in places.items()}
+            kind, name = key
+            change = self.holding.merged(key, parts)
             if kind == "bias":
                 biases[name] = change
             else:
-                shape = self.arrays.weights[name].shape
-                weights[name] = oriented(self.circuit.projections[name], change.reshape(shape))
+                weights[name] = oriented(self.circuit.projections[name], change)
         return Changes(weights, biases)
 
 

@@ -11,6 +11,7 @@ from oneway.circuits import Projection
 from .cells import branch_names, routes, sends_deviation, strongest
 from .naming import SCHEDULE, cells_of, input_of, path_of, synapses_of, weights_of
 from .plasticity import learn_weights
+from .scaling import scale_synapses
 from .specs import Cells, Joined, Reference
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def translate_projection(translation: Translation, p: Projection) -> None:
         _sum_outputs(translation, p)
     if translation.turns.learns(p):
         learn_weights(translation, p, joined)
+        scale_synapses(translation, p, joined)
 
 
 def _joined(translation: Translation, p: Projection, i, j, suffix: str = "") -> Joined:
@@ -85,18 +87,15 @@ def _weights(translation: Translation, p: Projection, joined: Joined) -> str:
     assert pairs.weight is not None
     if p.weights.kind != "independent":
         return _borrowed(translation, p, joined)
-    stored = translation.arrays.weights[p.name].ravel()
-    if pairs.shared:
-        own = Cells(weights_of(translation.circuit, p), stored.size, f"weights of {p.name}")
-        own.equations.append("w : 1")
-        own.starts["w"] = stored
-        translation.homes["weights", p.name] = (own.name, "w")
-        translation.model.cells.append(own)
-        _refer(joined, own.name, pairs.weight)
-    else:
-        joined.equations.append("w : 1")
-        joined.starts["w"] = stored
-        translation.homes["weights", p.name] = (joined.name, "w")
+    key = ("weights", p.name)
+    if not pairs.shared:
+        translation.keep(key, joined, "w")
+        return "w"
+    size = translation.arrays.weights[p.name].size
+    own = Cells(weights_of(translation.circuit, p), size, f"weights of {p.name}")
+    translation.keep(key, own, "w")
+    translation.model.cells.append(own)
+    _refer(joined, own.name, pairs.weight)
     return "w"
 
 

@@ -13,6 +13,7 @@ from . import exchange, oracle
 from .arrays import Arrays, WeightMap
 from .dynamics import DYNAMICS
 from .engine import Engine, Rates
+from .holding import Holding
 from .parameters import SpikingParameters
 from .present import present
 from .record import Changes, Presentation, SpontaneousRecord
@@ -45,6 +46,10 @@ class SpikingNetwork:
         By default the first when settled, as the rate backend does, and the second with spikes.
     in_turn : bool
         Let phases that data drives follow each other in time even where they could run together.
+    shared : bool
+        Whether synapses of a convolution share weights across positions. Without, each has its
+        own, and learns alone, from the shared one's start on; so has each cell its bias. Weights
+        and changes that are read are then means over the positions.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
@@ -82,6 +87,7 @@ class SpikingNetwork:
         dynamics: str = "spiking",
         loss: str | None = None,
         in_turn: bool = False,
+        shared: bool = True,
         threads: int = 0,
         chunk: int = 240,
     ) -> None:
@@ -98,7 +104,7 @@ class SpikingNetwork:
         self._engine = Engine(
             circuit,
             self.parameters,
-            self._arrays,
+            Holding(self._arrays, shared),
             seed,
             dynamics,
             target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from oneway.circuits import Circuit, Plasticity, Population, Projection, Signal, TransposeConnector
+from oneway.circuits import Plasticity, Population, Projection, Signal
 
 from .naming import SCHEDULE, input_of, path_of, weights_of
 from .specs import Cells, Joined, Reference, Regular
@@ -26,10 +26,9 @@ def learn_weights(translation: Translation, p: Projection, joined: Joined) -> No
     owner: Cells | Joined = joined
     if shared:
         owner = translation.model.groups[weights_of(translation.circuit, p)]
-    _at_tick(joined)
+    at_tick(joined)
     if translation.tallying:
-        owner.equations.append("change : 1")
-        translation.tallies["weights", p.name] = (owner.name, "change")
+        translation.tally(("weights", p.name), owner, "change")
         if shared:
             joined.references.append(Reference("change", owner.name, "change", "shared"))
         joined.regular.append(Regular(f"change += {learn} * {product}"))
@@ -38,19 +37,23 @@ def learn_weights(translation: Translation, p: Projection, joined: Joined) -> No
     step = f"{learn} * {rate} * {product}"
     leak = f"{learn} * {decay} * w"
     if not shared:
-        lines = [f"step = -{step} - {leak}", "w += step", *_resting(translation, p, "step")]
+        lines = [
+            f"step = -{step} - {leak}",
+            "w += step",
+            *keep_up_with_rest(translation, p, "step"),
+        ]
         joined.regular.append(Regular("\n".join(lines)))
         return
     # Each weight decays once, before the synapses that share it learn.
     _rates(plasticity, path, owner)
-    _at_tick(owner)
+    at_tick(owner)
     owner.regular.append(Regular(f"w -= {leak}", order=-1))
     decayed = f"step - {leak} / (1 - {learn} * {decay})"
-    lines = [f"step = -{step}", *_resting(translation, p, f"({decayed})"), "w += step"]
+    lines = [f"step = -{step}", *keep_up_with_rest(translation, p, f"({decayed})"), "w += step"]
     joined.regular.append(Regular("\n".join(lines)))
 
 
-def _resting(translation: Translation, p: Projection, step: str) -> list[str]:
+def keep_up_with_rest(translation: Translation, p: Projection, step: str) -> list[str]:
     """Keep up with what the presynaptic cells' baseline brings as weights change."""
     path = path_of(translation.circuit.populations[p.pre])
     if not translation.resting(path) or not translation.turns.carrying(p):
@@ -58,7 +61,8 @@ def _resting(translation: Translation, p: Projection, step: str) -> list[str]:
     return [f"rest_{input_of(translation.circuit, p)}_post += {step} * {path}_rest"]
 
 
-def _at_tick(group: Cells | Joined) -> None:
+def at_tick(group: Cells | Joined) -> None:
+    """Let a group know the phase, and how much to learn."""
     known = {reference.variable for reference in group.references}
     group.references += [
         Reference(name, SCHEDULE, name) for name in ("phase", "learn", "share") if name not in known
@@ -94,18 +98,11 @@ def _product(translation: Translation, p: Projection, plasticity: Plasticity) ->
     )
     product = f"{post} * {pre}"
     if plasticity.reduction == "mean":
-        product = f"share * {product} / {_positions(circuit, p)}"
+        product = f"share * {product} / {translation.holding.positions(p)}"
     if translation.how.spikes and circuit.phases[plasticity.phase].noisy:
         # Noise counts as having a deviation of 1, whatever rate makes it.
         product = f"{product} / noise_power"
     return f"-({product})" if plasticity.hebbian else product
-
-
-def _positions(circuit: Circuit, p: Projection) -> int:
-    """Places at which synapses of one weight lie."""
-    end = p.pre if isinstance(p.connector, TransposeConnector) else p.post
-    shape = circuit.populations[end].shape
-    return 1 if len(shape) == 1 else shape[1] * shape[2]
 
 
 def signal(turns: Turns, stated: Signal, cell: str, end: str, phase: str, spikes: bool) -> str:
@@ -142,26 +139,30 @@ def learn_bias(translation: Translation, population: Population, cells: Cells) -
         translation.turns, population.learns, population.name, "", phase, translation.how.spikes
     )
     learn = translation.turns.times_if([phase], "learn")
-    dense = len(population.shape) == 1
-    owner = cells if dense else translation.model.groups[f"bias_{population.name}"]
+    each = own_biases(translation, population)
+    owner = cells if each else translation.model.groups[f"bias_{population.name}"]
     if translation.tallying:
-        owner.equations.append("bias_change : 1")
-        translation.tallies["bias", population.name] = (owner.name, "bias_change")
-        if not dense:
+        translation.tally(("bias", population.name), owner, "bias_change")
+        if not each:
             cells.references.append(Reference("bias_change", owner.name, "bias_change", "channel"))
         cells.regular.append(Regular(f"bias_change += {learn} * {learnt}"))
         return
     for name in ("forward_rate", "forward_decay"):
         cells.references.append(Reference(name, SCHEDULE, name))
-    if dense:
+    if each:
         cells.regular.append(
             Regular(f"bias -= {learn} * (forward_rate * {learnt} + forward_decay * bias)")
         )
         return
-    _at_tick(owner)
+    at_tick(owner)
     owner.references.append(Reference("forward_decay", SCHEDULE, "forward_decay"))
     cells.regular.append(Regular(f"bias -= {learn} * forward_rate * {learnt}", order=0))
     owner.regular.append(Regular(f"bias -= {learn} * forward_decay * bias", order=-1))
+
+
+def own_biases(translation: Translation, population: Population) -> bool:
+    """Whether each cell has a bias of its own, not one with the others of its channel."""
+    return len(population.shape) == 1 or not translation.holding.shared
 
 
 def needs_slope(turns: Turns, population: Population) -> bool:

@@ -17,10 +17,11 @@ from .arrays import Arrays
 from .cells import translate_population
 from .checks import check_translatable
 from .dynamics import DYNAMICS, Dynamics
+from .holding import WHOLE, Holding, Key
 from .joins import translate_projection
-from .naming import SCHEDULE
+from .naming import SCHEDULE, path_of
 from .onset import begin_at_rest
-from .pairs import Pairs, list_pairs
+from .pairs import Pairs
 from .parameters import SpikingParameters
 from .specs import SCHEDULED, Cells, Joined, Model, Reference, Regular
 from .turns import Turns
@@ -40,8 +41,8 @@ class Translation:
         Which of its phases to run.
     parameters : SpikingParameters
     dynamics : str
-    arrays : Arrays
-        First weights and biases.
+    holding : Holding
+        Weights and biases, as synapses and cells hold them.
     loss : {"cross_entropy", "squared"}
         Whether error cells compare the target with the output's share in all output (softmax), or
         with the output itself.
@@ -55,16 +56,16 @@ class Translation:
     phases: tuple[str, ...]
     parameters: SpikingParameters
     dynamics: str
-    arrays: Arrays
+    holding: Holding
     loss: str = "cross_entropy"
     together: bool = True
     tallying: bool = False
     turns: Turns = field(init=False)
     how: Dynamics = field(init=False)
     model: Model = field(init=False)
-    homes: dict[tuple[str, str], Place] = field(default_factory=dict, init=False)
-    tallies: dict[tuple[str, str], Place] = field(default_factory=dict, init=False)
-    _pairs: dict[str, Pairs] = field(default_factory=dict, init=False)
+    homes: dict[Key, dict[str, Place]] = field(default_factory=dict, init=False)
+    tallies: dict[Key, dict[str, Place]] = field(default_factory=dict, init=False)
+    rests: dict[Place, Projection] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.circuit, self.phases, self.together)
@@ -103,12 +104,7 @@ class Translation:
 
     def pairs(self, p: Projection) -> Pairs:
         """The synapses of a projection."""
-        if p.name not in self._pairs:
-            populations = self.circuit.populations
-            self._pairs[p.name] = list_pairs(
-                p.connector, populations[p.pre].shape, populations[p.post].shape
-            )
-        return self._pairs[p.name]
+        return self.holding.pairs(p)
 
     def relayed(self, p: Projection) -> bool:
         """Whether a projection makes its target fire whenever its source has fired."""
@@ -126,21 +122,46 @@ class Translation:
 
     # -- where weights and biases are ------------------------------------------------------
 
-    def home(self, projection: str) -> Place:
-        """Group and variable that hold the weights of a drive."""
-        return self.homes["weights", projection]
+    def keep(self, key: Key, group: Cells | Joined, variable: str, part: str = WHOLE) -> None:
+        """Let a variable of a group hold a part of some weights or biases."""
+        group.equations.append(f"{variable} : 1")
+        group.starts[variable] = self.holding.parts(key)[part]
+        self.homes.setdefault(key, {})[part] = (group.name, variable)
+
+    def tally(self, key: Key, group: Cells | Joined, variable: str, part: str = WHOLE) -> None:
+        """Let a variable of a group add up what a part of some weights or biases would change."""
+        group.equations.append(f"{variable} : 1")
+        self.tallies.setdefault(key, {})[part] = (group.name, variable)
 
     def homes_filled(self) -> Iterator[tuple[Place, np.ndarray]]:
-        """Every place of weights and biases with what belongs there."""
-        for (kind, name), place in self.homes.items():
-            stored = self.arrays.weights if kind == "weights" else self.arrays.biases
-            yield place, stored[name].ravel()
+        """Every place of weights and biases, and of what follows from them, filled."""
+        for key, places in self.homes.items():
+            parts = self.holding.parts(key)
+            yield from ((place, parts[part]) for part, place in places.items())
+        for place, p in self.rests.items():
+            size = self.circuit.populations[p.post].size
+            total = np.bincount(self.pairs(p).j, self.strengths(p), minlength=size)
+            path = path_of(self.circuit.populations[p.pre])
+            yield place, total * self.parameters.rest(path)
 
     def take_home(self, get: Callable[[Place], np.ndarray]) -> None:
         """Weights and biases as a run left them."""
-        for (kind, name), place in self.homes.items():
-            stored = self.arrays.weights if kind == "weights" else self.arrays.biases
-            stored[name] = get(place).reshape(stored[name].shape)
+        for key, places in self.homes.items():
+            self.holding.put(key, {part: get(place) for part, place in places.items()})
+
+    def strengths(self, p: Projection) -> np.ndarray:
+        """The weight of every synapse of a drive."""
+        assert p.weights is not None
+        own = p.weights.kind == "independent"
+        held = self.holding.parts(("weights", p.name if own else p.weights.to or ""))[WHOLE]
+        pairs = self.pairs(p)
+        w = held[pairs.weight] if pairs.shared else held
+        return w if p.weights.kind != "sign-tied" else self.arrays.scale(p) * np.sign(w)
+
+    @property
+    def arrays(self) -> Arrays:
+        """Weights and biases of the circuit."""
+        return self.holding.arrays
 
     def table(self, name: str, columns: int = 0) -> str:
         """A name for values that the schedule brings: one a tick, or one row a sample."""

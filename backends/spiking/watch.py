@@ -26,8 +26,10 @@ class Watch:
     ----------
     engine : Engine
     recording : Recording
-    populations, projections : dict
-        Name → group and variable of activity, or of weights.
+    populations : dict
+        Name → group and variable of activity.
+    projections : dict
+        Name → the same of each part of its weights.
     start_s : float
         When the run begins, since the network was built.
     """
@@ -35,7 +37,7 @@ class Watch:
     engine: Engine
     recording: Recording
     populations: dict[str, Place]
-    projections: dict[str, Place]
+    projections: dict[str, dict[str, Place]]
     start_s: float
 
     @classmethod
@@ -59,9 +61,9 @@ class Watch:
         names = list(names)
         _check_known(engine, names)
         cells = {n: cells_of(n) for n in names if n in engine.circuit.populations}
-        homes = {n: translation.home(n) for n in names if n not in cells}
+        homes = {n: translation.homes["weights", n] for n in names if n not in cells}
         states = {(group, "activity"): often for group in cells.values() if activity}
-        states |= dict.fromkeys(homes.values(), every)
+        states |= {place: every for places in homes.values() for place in places.values()}
         spikes = tuple(cells.values()) if translation.how.spikes else ()
         populations = {name: (group, "activity") for name, group in cells.items()}
         return cls(engine, Recording(spikes, states), populations, homes, engine.simulated_s)
@@ -84,10 +86,13 @@ class Watch:
 
     def weights(self, recorded: Recorded, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Times since the run began, and weights then, (T, post, pre, ...)."""
-        times, flat = recorded.states[self.projections[name]]
-        shape = self.engine.arrays.weights[name].shape
-        p = self.engine.circuit.projections[name]
-        return times, np.stack([oriented(p, w.reshape(shape)) for w in flat])
+        held = {part: recorded.states[place] for part, place in self.projections[name].items()}
+        times = next(iter(held.values()))[0]
+        p, key = self.engine.circuit.projections[name], ("weights", name)
+        others = self.engine.arrays.weights[name]
+        at_each = ({part: w[i] for part, (_, w) in held.items()} for i in range(len(times)))
+        merged = [self.engine.holding.merged(key, parts, others) for parts in at_each]
+        return times, np.stack([oriented(p, w) for w in merged])
 
 
 def _check_known(engine: Engine, names: list[str]) -> None:

@@ -14,6 +14,7 @@ def mirror(
     decay: float = 0.5,
     centred: str = "batch",
     hebbian: bool = True,
+    **how,
 ) -> Circuit:
     """Noisy cells a drive cells b; two error populations mimic them and learn.
 
@@ -34,5 +35,6 @@ def mirror(
     net.mimic(a, delta_a, "mirror a")
     net.mimic(b, delta_b, "mirror a")
     own = Signal(centred=centred)
-    net.learn(B, own, own, "mirror a", hebbian=hebbian, reduction="mean", rate=rate, decay=decay)
+    how |= {"rate": rate, "decay": decay, "reduction": "mean", "hebbian": hebbian}
+    net.learn(B, own, own, "mirror a", **how)
     return net.build()

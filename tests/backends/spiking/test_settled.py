@@ -119,7 +119,12 @@ def test_squared_loss_agrees():
 
 @pytest.mark.parametrize(
     "rule",
-    ["wm", "wm,baseline=0.3,centre=baseline", "wm,layers=alternate,bias_blocking=no"],
+    [
+        "wm",
+        "wm,baseline=0.3,centre=baseline",
+        "wm,layers=alternate,bias_blocking=no",
+        "wm,decay=0,scaling=0.5",
+    ],
 )
 @pytest.mark.parametrize("forward", [mlp((4, 6, 6, 3)), small_conv("relu")], ids=["dense", "conv"])
 def test_mirror_phases_agree(rule, forward):

@@ -14,7 +14,7 @@ from brian2 import Hz, ms
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.circuits import WiringError, mlp
+from oneway.circuits import Circuit, Wiring, WiringError, mlp, parse_circuit
 from oneway.rules import parse_rule
 
 pytestmark = pytest.mark.spiking
@@ -116,17 +116,31 @@ def test_weights_of_another_circuit_are_refused():
 # -- the program ----------------------------------------------------------------------------
 
 
-OPTIONS = {
-    "default": {},
-    "trials": {"parameters": SpikingParameters(presentation="trials")},
-    "continuous": {"parameters": SpikingParameters(presentation="continuous")},
+def scaling(circuit: Circuit) -> Circuit:
+    """The circuit with synaptic scaling of its last drive."""
+    net = Wiring(circuit)
+    p = circuit.projections["h1 -> output"]
+    net.update(p, plasticity=replace(p.plasticity, rate=0.05, scaling=0.5))
+    return net.build()
+
+
+DENSE = parse_rule("kp").wire(mlp((6, 8, 4)))
+CONV = parse_rule("kp").wire(parse_circuit("conv2:1x6x6-3,norm=none,width=2,hidden=5"))
+SHOWN = {
+    "default": (DENSE, {}),
+    "trials": (DENSE, {"parameters": SpikingParameters(presentation="trials")}),
+    "continuous": (DENSE, {"parameters": SpikingParameters(presentation="continuous")}),
+    "scaling": (scaling(DENSE), {}),
+    "unshared": (CONV, {"shared": False}),
 }
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_the_program_that_is_shown_does_what_the_network_does(tmp_path, options):
-    circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(), np.array([1, 3])
+@pytest.mark.parametrize(("circuit", "options"), SHOWN.values(), ids=SHOWN)
+def test_the_program_that_is_shown_does_what_the_network_does(tmp_path, circuit, options):
+    size = circuit.inputs[0].shape
+    x, y = np.random.default_rng(0).normal(size=(2, *size)), np.array([1, 2])
     net = SpikingNetwork(circuit, **options)
+    net.set_weights({name: 2 * w for name, w in net.weights().items()})
     text, arrays = net.script(x, y, file="shown.py")
     assert "oneway" not in text.split('"""')[2]
     # The program goes on through the closing tick, which the network does not count.
@@ -140,8 +154,9 @@ def test_the_program_that_is_shown_does_what_the_network_does(tmp_path, options)
     shown = net.present(x, y, learn=True, record=list(circuit.populations))
     counts = ast.literal_eval(done.stdout.splitlines()[-1])
     for name, spikes in shown.spikes.items():
-        assert 0 < len(spikes) == counts[f"cells_{name}"]
-    if not options:
+        assert len(spikes) == counts[f"cells_{name}"]
+    assert len(shown.spikes["output"]) > 0 and len(shown.spikes["delta_h1"]) > 0
+    if circuit is DENSE and not options:
         assert "drive_x_post += side_pre * w / (forward_unit * tau_syn)" in text
 
 

@@ -14,6 +14,7 @@ from brian2 import Hz, ms, mV, second
 
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.backends.spiking.arrays import Arrays
+from oneway.backends.spiking.holding import Holding
 from oneway.backends.spiking.translate import Translation
 from oneway.circuits import (
     BatchNorm,
@@ -164,7 +165,7 @@ def test_a_synapse_reads_its_own_two_cells_and_the_schedule(rule, dynamics):
     for phase in {bool(phase.noisy) for phase in circuit.phases.values()}:
         names = tuple(p.name for p in circuit.phases.values() if bool(p.noisy) == phase)
         translation = Translation(
-            circuit, names, SpikingParameters(), dynamics, Arrays.drawn(circuit, 0)
+            circuit, names, SpikingParameters(), dynamics, Holding(Arrays.drawn(circuit, 0))
         )
         model = translation.run()
         plastic = [joined for joined in model.synapses if joined.regular]
