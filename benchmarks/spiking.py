@@ -57,19 +57,21 @@ _TRACES = """
 dactivity/dt = -activity / tau_trace : 1
 dv/dt = (v_rest + (v_threshold - v_rest) * current - v) / {tau} : volt
 """
-_SIGNED = {
-    "threshold": "v > v_threshold",
-    "reset": "v -= v_threshold - v_rest\nactivity += 1 / ({unit} * tau_trace)",
-    "events": {"minus": "v < 2 * v_rest - v_threshold"},
-}
-_MINUS = "v += v_threshold - v_rest\nactivity -= 1 / ({unit} * tau_trace)"
+# Cells that fire for both signs: which of the two it was is known until the reset.
+_SIGNED = "side = sign(v - v_rest) : 1"
+_SIGNED_THRESHOLD = "abs(v - v_rest) > v_threshold - v_rest"
+_RESET = "activity += {side}1 / ({unit} * tau_trace)\nv -= {side}(v_threshold - v_rest)"
+_SHOWN = """
+shown : 1
+current = unit * tau_mem_signed * shown : 1
+"""
 _HIDDEN = """
 ddrive/dt = -drive / tau_syn : 1
 dtaught/dt = -taught / tau_trace : 1
 bias : 1
 rate = unit * (drive + bias) : Hz
 intervals = clip(tau_mem * rate, 1e-3, inf) : 1
-current = clip(1 / (1 - exp(-1 / intervals)) + clip(tau_mem * rate, -3, 0), -2, inf) : 1
+current = 1 / (1 - exp(-1 / intervals)) + clip(tau_mem * rate, -3, 0) : 1
 """
 _OUTPUT = """
 ddrive/dt = -drive / tau_syn : 1
@@ -104,18 +106,17 @@ class ByHand:
         self.w: dict[str, tuple[Synapses, tuple[int, int]]] = {}
         (hidden, inputs), outputs = weights["x -> h1"].shape, len(weights["h1 -> output"])
         prefs.codegen.target = target
-        self.x = self._signed(inputs, "current = unit * tau_mem_signed * data(t, i) : 1", "unit")
+        self.x = self._signed(inputs, _SHOWN, "unit")
         self.h = NeuronGroup(
             hidden,
             _HIDDEN + _TRACES.format(tau="tau_mem"),
             threshold="v > v_threshold",
-            reset="v -= v_threshold - v_rest\nactivity += 1 / (unit * tau_trace)",
+            reset=_RESET.format(side="", unit="unit"),
             method="euler",
             dt=p.dt,
         )
         self.o = self._signed(outputs, _OUTPUT, "unit")
-        wanted = "current = unit * tau_mem_signed * targets(t, i) : 1"
-        self.target_cells = self._signed(outputs, wanted, "unit")
+        self.target_cells = self._signed(outputs, _SHOWN, "unit")
         self.d_o = self._signed(outputs, _ERROR_OUTPUT, "error_unit")
         self.d_h = self._signed(hidden, _ERROR_HIDDEN, "error_unit")
         groups = [self.x, self.h, self.o, self.target_cells, self.d_o, self.d_h]
@@ -132,46 +133,42 @@ class ByHand:
             )
         ]
         told = [
-            self._told(self.o, self.d_o, "drive_post += {s}1 / (unit * tau_syn)"),
-            self._told(self.target_cells, self.d_o, "drive_post -= {s}1 / (unit * tau_syn)"),
-            self._told(self.h, self.d_h, "taught_post += {s}1 / (unit * tau_trace)"),
-            self._told(self.d_h, self.h, "taught_post += {s}1 / (error_unit * tau_trace)"),
-            self._told(self.d_o, self.o, "taught_post += {s}1 / (error_unit * tau_trace)"),
+            self._told(self.o, self.d_o, "drive_post += {side}1 / (unit * tau_syn)"),
+            self._told(self.target_cells, self.d_o, "drive_post -= {side}1 / (unit * tau_syn)"),
+            self._told(self.h, self.d_h, "taught_post += {side}1 / (unit * tau_trace)"),
+            self._told(self.d_h, self.h, "taught_post += {side}1 / (error_unit * tau_trace)"),
+            self._told(self.d_o, self.o, "taught_post += {side}1 / (error_unit * tau_trace)"),
         ]
+        for group, table in ((self.x, "data"), (self.target_cells, "targets")):
+            group.run_regularly(f"shown = {table}(t, i)", dt=p.present_time, when="start")
         change = "bias -= eta(t) * (taught + lam * bias)"
         for group in (self.h, self.o):
             group.run_regularly(change, dt=p.present_time, when="start")
         self.network = Network(*groups, *learning, *told)
 
     def _signed(self, n: int, equations: str, unit: str) -> NeuronGroup:
-        group = NeuronGroup(
+        return NeuronGroup(
             n,
-            equations + _TRACES.format(tau="tau_mem_signed"),
-            threshold=_SIGNED["threshold"],
-            reset=_SIGNED["reset"].format(unit=unit),
-            events=dict(_SIGNED["events"]),  # Brian2 adds to it
+            equations + _TRACES.format(tau="tau_mem_signed") + _SIGNED,
+            threshold=_SIGNED_THRESHOLD,
+            reset=_RESET.format(side="side * ", unit=unit),
             method="euler",
             dt=self.p.dt,
         )
-        group.run_on_event("minus", _MINUS.format(unit=unit))
-        return group
 
-    def _events(self, pre: NeuronGroup, code: str) -> dict:
-        if "minus" not in pre.events:
-            return {"on_pre": code.format(s="")}
-        both = {"spike": code.format(s=""), "minus": code.format(s="-")}
-        return {"on_pre": both, "on_event": {event: event for event in both}}
+    def _side(self, pre: NeuronGroup) -> str:
+        return "" if pre is self.h else "side_pre * "
 
     def _told(self, pre: NeuronGroup, post: NeuronGroup, code: str) -> Synapses:
-        synapses = Synapses(pre, post, **self._events(pre, code), dt=self.p.dt)
+        synapses = Synapses(pre, post, on_pre=code.format(side=self._side(pre)), dt=self.p.dt)
         synapses.connect(j="i")
         return synapses
 
     def _learning(
         self, pre: NeuronGroup, post: NeuronGroup, name: str, w_JI: np.ndarray, unit: str
     ) -> Synapses:
-        events = self._events(pre, f"drive_post += {{s}}w / ({unit} * tau_syn)")
-        synapses = Synapses(pre, post, "w : 1", **events, dt=self.p.dt)
+        arriving = f"drive_post += {self._side(pre)}w / ({unit} * tau_syn)"
+        synapses = Synapses(pre, post, "w : 1", on_pre=arriving, dt=self.p.dt)
         synapses.connect()
         synapses.w = w_JI.T.ravel()
         change = "w -= eta(t) * (taught_post * activity_pre + lam * w)"

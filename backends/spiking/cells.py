@@ -11,7 +11,7 @@ from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeC
 from .activations import derivative, phi
 from .naming import SCHEDULE, cells_of, input_of, path_of
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases
-from .specs import Cells, Reference, Regular
+from .specs import SCHEDULED, Cells, Reference, Regular
 
 if TYPE_CHECKING:
     from .translate import Translation
@@ -30,7 +30,7 @@ def translate_population(translation: Translation, population: Population) -> No
     own = _own(translation, population, cells)
     noisy = translation.turns.noisy(population.name)
     if noisy and not translation.how.spikes:
-        noise = f"{translation.table(f'noise_{population.name}', population.size)}({SAMPLE})"
+        noise = _given(translation, population, cells, f"noise_{population.name}", "noise")
         own = translation.turns.either(noisy, noise, own)
     cells.equations.append(f"own = {own} : 1")
     translation.how.fire(cells, population, path_of(population))
@@ -52,7 +52,7 @@ def _receive(translation: Translation, population: Population, cells: Cells) -> 
     for p in translation.turns.select(post=population.name):
         variable = input_of(translation.circuit, p)
         filtered = "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
-        if p.role == "norm" or (p.role == "gate" and p.derivative == "linear"):
+        if not translation.brings(p):
             continue
         if translation.relayed(p) or (p.role == "drive" and not translation.turns.carrying(p)):
             continue
@@ -108,12 +108,12 @@ def _own(translation: Translation, population: Population, cells: Cells) -> str:
     """What a cell makes of its input, mimicry aside."""
     circuit = translation.circuit
     if population.path == "target":
-        return f"{translation.table('targets', population.size)}({SAMPLE}) * share"
+        return f"{_given(translation, population, cells, 'targets')} * share"
     compared = list(translation.turns.select(role="compare", post=population.name))
     if compared:
         return _comparison(translation, compared, cells)
     if population in circuit.inputs:
-        return f"{translation.table('data', population.size)}({SAMPLE})"
+        return _given(translation, population, cells, "data")
     drives = [
         p
         for p in translation.turns.select(role="drive", post=population.name)
@@ -125,6 +125,17 @@ def _own(translation: Translation, population: Population, cells: Cells) -> str:
     driven = translation.turns.during(translation.turns.driven(population.name))
     cells.equations.append(translation.how.membrane(total, driven))
     return translation.how.excite(population.activation) + _gates(translation, population)
+
+
+def _given(
+    translation: Translation, population: Population, cells: Cells, table: str, what: str = ""
+) -> str:
+    """A variable for a row of a table, looked up once for each sample that is presented."""
+    variable = f"given_{what or table}"
+    cells.equations.append(f"{variable} : 1")
+    code = f"{variable} = {translation.table(table, population.size)}({SAMPLE})"
+    cells.regular.append(Regular(code, order=SCHEDULED + 1))
+    return variable
 
 
 def _bias(translation: Translation, population: Population, cells: Cells) -> str:
@@ -164,7 +175,7 @@ def _gates(translation: Translation, population: Population) -> str:
         kind = gate.derivative or "linear"
         if kind == "linear":
             continue
-        a = input_of(circuit, gate)
+        a = input_of(circuit, translation.turns.bringing(gate))
         if circuit.populations[gate.pre].activation != kind:
             # Activity of another kind of cell stands in for the input of φ, not for its output.
             a = phi(kind, a)

@@ -124,9 +124,10 @@ class Poisson(Dynamics):
             self._potential(cells, population, path)
         cells.threshold = self._threshold(population)
         side = "side * " if self.paired(population) else ""
+        # `side` depends on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if self.turns.following(name):
-            reset = [*self._set_back(population), *reset]
+            reset += self._set_back(population)
         if side:
             reset += self._choose_side(cells, population)
         if self.turns.mimicking(name):
@@ -200,7 +201,7 @@ class Poisson(Dynamics):
         return f"rand() < {'abs(rate)' if paired else 'rate'} * dt"
 
     def _side(self) -> str:
-        return "int(own > 0) - int(own < 0)"
+        return "sign(own)"
 
     def _set_back(self, population: Population) -> list[str]:
         """What a spike does to the membrane of its cell."""
@@ -267,7 +268,7 @@ class Spiking(Poisson):
             cells.equations.append(
                 f"intervals = clip({tau} * rate{alive}, 1e-3, inf) : 1  # in a time constant"
             )
-            current = f"clip(1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0), -2, inf)"
+            current = f"1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0)"
             if responding and not self._about_baseline:
                 current += f" + {self.turns.times_if(responding, 'noise_tone')}"
         cells.equations += [
@@ -281,7 +282,7 @@ class Spiking(Poisson):
         return "abs(v - v_rest) > v_threshold - v_rest" if paired else "v > v_threshold"
 
     def _side(self) -> str:
-        return "int(v > v_rest) - int(v < v_rest)"
+        return "sign(v - v_rest)"
 
     def _set_back(self, population: Population) -> list[str]:
         side = "side * " if self.paired(population) else ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def translate_projection(translation: Translation, p: Projection) -> None:
     """Synapses from one group to another, into a variable of the projection's own."""
-    if p.role == "norm" or (p.role == "gate" and p.derivative == "linear"):
+    if not translation.brings(p):
         return
     pairs, branches = translation.pairs(p), branch_names(translation, p)
     if len(branches) > 1:

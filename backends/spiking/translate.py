@@ -6,7 +6,7 @@ It knows populations, projections, phases and plasticity statements, and no rule
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,7 +81,6 @@ class Translation:
 
     def run(self) -> Model:
         """Translate everything."""
-        self.model.cells.append(schedule_cells(self))
         for population in self.turns.populations.values():
             translate_population(self, population)
         for p in self._owners_first():
@@ -93,7 +92,12 @@ class Translation:
                 begin_at_rest(cells)
         for group in self.model.groups.values():
             group.references = [one for one in group.references if _is_read(one, group)]
+        self.model.cells.insert(0, schedule_cells(self, self._read_of_schedule()))
         return self.model
+
+    def _read_of_schedule(self) -> set[str]:
+        references = (one for group in self.model.groups.values() for one in group.references)
+        return {one.source for one in references if one.group == SCHEDULE}
 
     def _owners_first(self) -> list[Projection]:
         """Weights must be there before others refer to them."""
@@ -105,6 +109,11 @@ class Translation:
     def pairs(self, p: Projection) -> Pairs:
         """The synapses of a projection."""
         return self.holding.pairs(p)
+
+    def brings(self, p: Projection) -> bool:
+        """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""
+        linear = p.role == "gate" and p.derivative == "linear"
+        return p.role != "norm" and not linear and self.turns.bringing(p) is p
 
     def relayed(self, p: Projection) -> bool:
         """Whether a projection makes its target fire whenever its source has fired."""
@@ -169,17 +178,17 @@ class Translation:
         return name
 
 
-def schedule_cells(translation: Translation) -> Cells:
-    """One cell that everybody knows the time from: phase, sample, and how much to learn."""
+def schedule_cells(translation: Translation, read: Collection[str]) -> Cells:
+    """One cell that everybody knows the time from: of phase, sample and so on what is read."""
     shared = {
         "phase": "integer",  # which phase of the circuit it is
         "sample": "integer",  # which row of the data is presented
         "share": "1",  # what one sample counts of its batch
         "learn": "1",  # which part of a sample's learning falls to this tick
         "gather": "1",  # the same for means
+        "onset": "1",  # whether a trial begins
     }
-    if translation.starts_at_rest:
-        shared["onset"] = "1"  # whether a trial begins
+    shared = {name: kind for name, kind in shared.items() if name in read}
     cells = Cells(SCHEDULE, 1, "when what happens")
     cells.equations = [f"{name} : {kind} (shared)" for name, kind in shared.items()]
     lines = []
@@ -191,7 +200,8 @@ def schedule_cells(translation: Translation) -> Cells:
             f"{path}_rate : 1 (shared)  # η of the {path} path",
             f"{path}_decay : 1 (shared)  # λ of the {path} path",
         ]
-    cells.regular.append(Regular("\n".join(lines), order=SCHEDULED))
+    if lines:
+        cells.regular.append(Regular("\n".join(lines), order=SCHEDULED))
     return cells
 
 

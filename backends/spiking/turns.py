@@ -74,6 +74,11 @@ class Turns:
         """Whether the synapses of a projection learn in these phases."""
         return p.plasticity is not None and p.plasticity.phase in self.names
 
+    def bringing(self, p: Projection) -> Projection:
+        """The projection that brings what `p` does: a cell that is taught is gated by the same."""
+        teaches = self.select(role="teach", pre=p.pre, post=p.post) if p.role == "gate" else ()
+        return next((teach for teach in teaches if teach.connector == p.connector), p)
+
     @property
     def data(self) -> bool:
         """Whether data drives the circuit in some phase."""
