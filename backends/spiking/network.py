@@ -112,6 +112,7 @@ class SpikingNetwork:
             in_turn,
             threads,
         )
+        self._order = np.random.default_rng(seed)
 
     @property
     def rates(self) -> Rates:
@@ -225,14 +226,16 @@ class SpikingNetwork:
     ) -> list[float]:
         """Learn from every sample in each epoch, in a new order; the online accuracy of each.
 
+        A further call goes on with new orders.
+
         Parameters
         ----------
         slowing : bool
             Let learning rates fall linearly to zero over all epochs.
         """
-        order, accuracies = np.random.default_rng(self.seed), []
+        accuracies = []
         for epoch in range(epochs):
-            rows = order.permutation(len(x))
+            rows = self._order.permutation(len(x))
             ends = (1 - epoch / epochs, 1 - (epoch + 1) / epochs) if slowing else (1.0, 1.0)
             shown = self.present(x[rows], y[rows], learn=True, report=report, slowing=ends)
             accuracies.append(float(np.mean(shown.answers == np.asarray(y)[rows])))

@@ -6,6 +6,7 @@ import torch
 
 pytest.importorskip("brian2")
 
+from oneway.backends.spiking import SpikingNetwork
 from oneway.circuits import (
     ACTIVATIONS,
     AllToAllConnector,
@@ -170,6 +171,18 @@ def test_training_is_stochastic_gradient_descent_one_sample_at_a_time(rule, forw
         np.testing.assert_allclose(
             both.spiking.biases()[name], bias.detach(), atol=1e-13, err_msg=name
         )
+
+
+def test_epochs_of_several_calls_are_those_of_one():
+    """A second call goes on with new orders, not with the first ones again."""
+    wired = parse_rule("kp").wire(mlp((4, 6, 3)))
+    x, y = np.random.default_rng(0).normal(size=(5, 4)), np.arange(5) % 3
+    at_once, in_turn = (SpikingNetwork(wired, dynamics="settled") for _ in range(2))
+    at_once.train(x, y, epochs=3, slowing=False)
+    for epochs in (1, 2):
+        in_turn.train(x, y, epochs=epochs, slowing=False)
+    for name, w in at_once.weights().items():
+        np.testing.assert_array_equal(in_turn.weight(name), w)
 
 
 def test_nothing_learns_unless_told_to():
