@@ -1,8 +1,8 @@
-"""The spiking part of the tour: the first rule with a noisy phase, in Brian2 if it is there."""
+"""The spiking part of the tour: a rule with a noisy phase, in Brian2 if it is there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from oneway.analysis import angle_deg
 from oneway.circuits import WiringError
@@ -13,14 +13,15 @@ from .tour import INSTALL_SPIKING, RuleTour, SpikingTour
 PER_CENT = 100
 
 
-def spiking_tour(rules: Sequence[RuleTour], seconds: float) -> SpikingTour:
-    """Let noise drive the circuit of the first rule that has a phase for it.
+def spiking_tour(rule: RuleTour, seconds: float) -> SpikingTour:
+    """Let noise drive a rule's circuit.
 
     Returns what was recorded, or why nothing was.
     """
-    rule = next((rule for rule in rules if _is_spontaneous(rule)), None)
-    if rule is None:
-        return SpikingTour(problem="No rule here has a phase in which noise drives the circuit.")
+    if rule.wired is None:
+        return SpikingTour(problem=f"{rule.label} {rule.problem}")
+    if not any(phase.noisy for phase in rule.wired.phases.values()):
+        return SpikingTour(problem=f"{rule.label} has no phase in which noise drives the circuit.")
     try:
         return _run(rule, seconds)
     except ModuleNotFoundError as error:
@@ -33,18 +34,13 @@ def spiking_tour(rules: Sequence[RuleTour], seconds: float) -> SpikingTour:
         return SpikingTour(problem=f"{rule.label} has no spiking translation: {error}")
 
 
-def _is_spontaneous(rule: RuleTour) -> bool:
-    return rule.wired is not None and any(phase.noisy for phase in rule.wired.phases.values())
-
-
 def _run(rule: RuleTour, seconds: float) -> SpikingTour:
     from oneway.backends.spiking import SpikingNetwork
 
     assert rule.wired is not None
     network = SpikingNetwork(rule.wired, seed=0)
     with ProgressBar(f"{rule.label}, spiking", PER_CENT) as bar:
-        # Every look at the weights interrupts the simulation, which costs about a second.
-        record = network.run_spontaneous(seconds, seconds / 12, report=_reporter(bar))
+        record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
     angles = {}
     for name, weights in record.weights.items():
         partner = rule.wired.projections[name].partner

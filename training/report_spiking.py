@@ -18,11 +18,11 @@ def spiking_section(tour: Tour) -> str:
     return section(
         title,
         paragraph(
-            f"{code(spiking.label)} again, as leaky integrate-and-fire cells in Brian2. There is "
-            "no digit and no error here: in turn, each hidden layer fires noise, the layer above "
-            "answers, error cells take over what their partners do, and a feedback synapse "
-            "strengthens when the two cells it joins fire more than usual together. From that "
-            "alone it learns the weights that it cannot see."
+            f"{code(spiking.label)} as leaky integrate-and-fire cells in Brian2, at rates high "
+            "enough for seconds. There is no digit and no error here: in turn, each hidden layer "
+            "fires noise, the layer above answers, error cells take over what their partners do, "
+            "and a feedback synapse strengthens when the two cells it joins fire more than usual "
+            "together. From that alone it learns the weights that it cannot see."
         ),
         figures([_raster_card(spiking), _mirror_card(spiking)]),
         paragraph(

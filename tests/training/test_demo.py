@@ -220,19 +220,24 @@ def test_without_brian2_the_report_says_how_to_get_it(monkeypatch):
     for module in [name for name in sys.modules if name.startswith("oneway.backends.spiking")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "brian2", None)
-    spiking = spiking_tour(tours("wm"), 0.1)
+    spiking = spiking_tour(*tours("wm"), 0.1)
     assert spiking.record is None
     assert 'pip install "oneway[spiking]"' in spiking.problem
 
 
 def test_without_a_noisy_phase_there_is_nothing_to_spike():
-    assert "noise" in spiking_tour(tours("fa", "kp"), 0.1).problem
+    assert spiking_tour(*tours("kp"), 0.1).problem.startswith("kp has no phase in which noise")
+
+
+def test_what_cannot_be_wired_says_so_in_the_place_of_spikes():
+    rule = RuleTour("own", "", RULES["wm"](), problem="cannot be wired here: no h1")
+    assert spiking_tour(rule, 0.1).problem == "own cannot be wired here: no h1"
 
 
 @pytest.mark.spiking
-def test_spikes_of_the_first_rule_with_a_noisy_phase():
+def test_spikes_of_a_rule_with_a_noisy_phase():
     pytest.importorskip("brian2")
-    spiking = spiking_tour(tours("fa", "wm"), 0.2)
+    spiking = spiking_tour(*tours("wm"), 0.2)
     assert spiking.label == "wm" and spiking.problem == ""
     assert list(spiking.angles) == ["delta_h2 -> delta_h1", "delta_output -> delta_h2"]
     assert all(len(angles) == len(spiking.record.times_s) for angles in spiking.angles.values())
