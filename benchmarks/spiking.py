@@ -335,7 +335,7 @@ def draw_scale(records: Sequence[dict[str, float]], target: str, path: Path) -> 
 
 def realtime(chosen: argparse.Namespace) -> None:
     from oneway.training import load_data
-    from oneway.training.spiking import samples
+    from oneway.training.spiking.run import samples
 
     circuit = parse_rule(chosen.rule).wire(parse_circuit(chosen.circuit))
     data = load_data("digits", shape=circuit.inputs[0].shape)

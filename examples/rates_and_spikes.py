@@ -31,7 +31,7 @@ from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.circuits import Circuit, mlp
 from oneway.rules import parse_rule
 from oneway.training import DataSet, load_data
-from oneway.training.spiking_probe import half_squares
+from oneway.training.spiking.probe import half_squares
 
 SIZES = (64, 48, 48, 10)
 STEPS = 400

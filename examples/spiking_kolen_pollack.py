@@ -27,9 +27,9 @@ from oneway.analysis.plots import plot_angles
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import load_data
-from oneway.training.spiking import SpikingRun
-from oneway.training.spiking_config import SpikingConfig
-from oneway.training.spiking_result import SpikingResult
+from oneway.training.spiking.config import SpikingConfig
+from oneway.training.spiking.result import SpikingResult
+from oneway.training.spiking.run import SpikingRun
 
 RULES = {"kp": "Kolen-Pollack", "fa": "feedback alignment"}
 SIZES = (64, 48, 48, 10)

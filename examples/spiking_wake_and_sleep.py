@@ -23,10 +23,10 @@ matplotlib.use("Agg")
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import load_data
-from oneway.training.spiking import SpikingRun
-from oneway.training.spiking_config import SpikingConfig
-from oneway.training.spiking_files import figures
-from oneway.training.spiking_result import SpikingResult
+from oneway.training.spiking.config import SpikingConfig
+from oneway.training.spiking.files import figures
+from oneway.training.spiking.result import SpikingResult
+from oneway.training.spiking.run import SpikingRun
 
 SIZES = (64, 48, 48, 10)
 PICTURES = ("raster", "alignment", "errors")

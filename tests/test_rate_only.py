@@ -26,7 +26,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_oneway(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from oneway.training.cli import main; sys.argv[0] = 'oneway'; sys.exit(main())"
+    code = "from oneway.training.cli.main import main; sys.argv[0] = 'oneway'; sys.exit(main())"
     return run(code, *arguments)
 
 

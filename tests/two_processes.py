@@ -15,7 +15,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import TrainConfig, joined, load_data, train
-from oneway.training.cli import main
+from oneway.training.cli.main import main
 
 DENSE = mlp((64, 12, 12, 10))
 NORMED = mlp((64, 12, 12, 10), norm="before")

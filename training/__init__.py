@@ -13,7 +13,7 @@ _HOME = {
     "StreamedData": "data.streaming",
     "TrainConfig": "config",
     "TrainingError": "errors",
-    "alignment_clock": "clock",
+    "alignment_clock": "optimization.clock",
     "backpropagation_angles": "reference",
     "floor_accuracy": "loop",
     "get_data": "data.obtain",

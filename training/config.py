@@ -11,7 +11,7 @@ import torch
 
 from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
-from .schedules import Factor, constant, cosine, milestones, steps, warmed_up
+from .optimization.schedules import Factor, constant, cosine, milestones, steps, warmed_up
 
 PATHS = ("forward", "feedback")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")

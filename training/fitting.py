@@ -5,11 +5,11 @@ from __future__ import annotations
 from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
-from .clock import paired_feedback
 from .config import PATHS, TrainConfig
 from .data.catalogue import KNOWN
 from .data.dataset import Data
 from .errors import ConfigError, DataError
+from .optimization.clock import paired_feedback
 from .recipes.recipe import Recipe
 
 

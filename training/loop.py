@@ -12,13 +12,13 @@ from oneway.circuits import Circuit, Conv2dConnector
 from oneway.rules import Rule, parse_rule
 
 from .bench.hardware import fastest_kernels
-from .clock import alignment_clock
 from .config import TrainConfig
 from .data.batches import n_batches
 from .data.dataset import Data
 from .distributed import Alone, Processes
 from .errors import ConfigError, first_line
 from .fitting import check_decay, fit, wire
+from .optimization.clock import alignment_clock
 from .records import RunFolder, RunResult
 from .run import Run
 

@@ -22,8 +22,8 @@ from .distributed import Alone, Processes
 from .errors import DataError, TrainingError
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .labels import rule_label
-from .loss_scale import LossScale
-from .optimizers import Optimizers
+from .optimization.loss_scale import LossScale
+from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
 from .recipes.published import Published, published_figure
 from .records import RunFolder, RunResult

@@ -49,7 +49,9 @@ def scale_synapses(translation: Translation, p: Projection, joined: Joined) -> N
     owner.regular.append(Regular("\n".join(lines), order=_SCALE))
 
 
-def _by_cell(translation: Translation, p: Projection, joined: Joined) -> tuple[Cells | Joined, str, str]:
+def _by_cell(
+    translation: Translation, p: Projection, joined: Joined
+) -> tuple[Cells | Joined, str, str]:
     """Each postsynaptic cell adds up synapses of its own."""
     name = f"strength_{input_of(translation.circuit, p)}"
     size = translation.circuit.populations[p.post].size

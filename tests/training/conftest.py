@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneway.training.cli import main
+from oneway.training.cli.main import main
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ def test_run_as_a_module():
 
 def test_check_does_not_wait_for_torch():
     code = (
-        "import sys; from oneway.training.cli import main; "
+        "import sys; from oneway.training.cli.main import main; "
         f"main(['check', '{MLP}', '--rule', 'asap', '--json']); sys.exit('torch' in sys.modules)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

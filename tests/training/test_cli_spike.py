@@ -12,11 +12,11 @@ pytest.importorskip("brian2")
 
 from oneway.circuits import load_circuit, mlp, save_circuit
 from oneway.rules import parse_rule
-from oneway.training.bridge import read_weights, save_weights
 from oneway.training.errors import DataError
-from oneway.training.spiking import SpikingRun, samples
-from oneway.training.spiking_config import SpikingConfig
-from oneway.training.spiking_probe import Probe
+from oneway.training.spiking.bridge import read_weights, save_weights
+from oneway.training.spiking.config import SpikingConfig
+from oneway.training.spiking.probe import Probe
+from oneway.training.spiking.run import SpikingRun, samples
 
 pytestmark = pytest.mark.spiking
 
@@ -238,7 +238,7 @@ def test_a_wired_circuit_needs_no_rule(oneway, tmp_path):
 def test_without_brian2_the_fix_is_named():
     code = (
         "import sys; sys.modules['brian2'] = None\n"
-        "from oneway.training.cli import main\n"
+        "from oneway.training.cli.main import main\n"
         f"sys.exit(main(['spike', '{NET}', '--rule', 'kp']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -7,7 +7,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp
 from oneway.rules import RULES, parse_rule
 from oneway.training import TrainConfig, alignment_clock
-from oneway.training.clock import paired_feedback
+from oneway.training.optimization.clock import paired_feedback
 
 CIRCUIT = mlp((8, 4, 4, 2))  # integer ratios, so that activations can be shared
 NORMALISED = mlp((8, 4, 4, 2), norm="before")

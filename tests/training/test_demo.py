@@ -15,9 +15,9 @@ from oneway.circuits import ACTIVITY, WiringError, mlp, taught_by
 from oneway.rules import RULES, Rule, with_feedback_path
 from oneway.rules.feedback import INDEPENDENT
 from oneway.training import TrainConfig, floor_accuracy, load_data, train
-from oneway.training.demo import VARIANTS, DemoSettings, run_demo, shortest_loop
-from oneway.training.demo_spiking import spiking_tour
-from oneway.training.tour import RuleTour
+from oneway.training.demo.show import VARIANTS, DemoSettings, run_demo, shortest_loop
+from oneway.training.demo.spikes import spiking_tour
+from oneway.training.demo.tour import RuleTour
 
 CONFIG = TrainConfig(epochs=2, batch_size=64, lr=0.05, weight_decay=0.01)
 SETTINGS = DemoSettings(sizes=(64, 16, 16, 10), seeds=(0, 1), spiking_s=0.4, config=CONFIG)
@@ -177,8 +177,8 @@ def test_the_clock_is_told_where_there_is_one(page, results):
 
 
 def test_a_second_tour_replaces_the_first(tmp_path, monkeypatch):
-    monkeypatch.setattr("oneway.training.demo.RULES", {"fa": RULES["fa"]})
-    monkeypatch.setattr("oneway.training.demo.VARIANTS", ())
+    monkeypatch.setattr("oneway.training.demo.show.RULES", {"fa": RULES["fa"]})
+    monkeypatch.setattr("oneway.training.demo.show.VARIANTS", ())
     tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1))
     first = run_demo(tmp_path, settings=tiny)
     first.write_text("old")
@@ -187,7 +187,9 @@ def test_a_second_tour_replaces_the_first(tmp_path, monkeypatch):
 
 
 def test_what_is_printed(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("oneway.training.demo.RULES", {name: RULES[name] for name in ("fa", "kp")})
+    monkeypatch.setattr(
+        "oneway.training.demo.show.RULES", {name: RULES[name] for name in ("fa", "kp")}
+    )
     run_demo(tmp_path, settings=replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1)))
     out, err = capsys.readouterr()
     lines = [line.split() for line in out.splitlines()]

@@ -19,7 +19,7 @@ from oneway.backends.rate.pooled_norms import PooledNorms
 from oneway.circuits import BatchNorm
 from oneway.training import ConfigError, TrainConfig, joined, train
 from oneway.training.checkpoint import CHECKPOINT
-from oneway.training.cli import main
+from oneway.training.cli.main import main
 from oneway.training.data.batches import batch_rows, batch_sizes
 from oneway.training.data.dataset import Part
 from oneway.training.distributed import Alone, Team, _buffers

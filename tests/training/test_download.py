@@ -19,7 +19,7 @@ from file_server import serving
 from official_files import write_cifar10, write_idx_set, write_tiny_imagenet
 
 from oneway.training import DataError, load_data
-from oneway.training.cli import main
+from oneway.training.cli.main import main
 from oneway.training.data.catalogue import KNOWN
 from oneway.training.data.download import download, md5_of
 from oneway.training.data.official import OFFICIAL, Official
@@ -387,7 +387,7 @@ def test_ctrl_c_leaves_a_part_to_go_on_from(tmp_path):
     script = (
         "import sys, time\n"
         "from oneway.training.data import download as d\n"
-        "from oneway.training.cli import main\n"
+        "from oneway.training.cli.main import main\n"
         "def slow(response, file, part, total):\n"
         "    file.write(response.read(1000)); file.flush(); print('begun', flush=True)\n"
         "    time.sleep(60)\n"

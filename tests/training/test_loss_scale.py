@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, TrainConfig, TrainingError, load_data, loss_scale, train
+from oneway.training import ConfigError, TrainConfig, TrainingError, load_data, train
 from oneway.training.bench.hardware import fastest_kernels
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint
-from oneway.training.loss_scale import FIRST, MOST_SKIPPED, LossScale
+from oneway.training.optimization import loss_scale
+from oneway.training.optimization.loss_scale import FIRST, MOST_SKIPPED, LossScale
 
 CIRCUIT = mlp((64, 16, 16, 10), norm="before")
 CONV = parse_circuit("conv2:1x8x8-10,width=3,hidden=8")

@@ -13,7 +13,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data, train
-from oneway.training.batch_manhattan import BatchManhattan
+from oneway.training.optimization.batch_manhattan import BatchManhattan
 from oneway.training.recipes.recipe import check, parse
 
 CIRCUIT = mlp((64, 12, 10))

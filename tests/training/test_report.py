@@ -9,11 +9,11 @@ from oneway.analysis import check_wiring
 from oneway.circuits import mlp
 from oneway.rules import RULES, parse_rule
 from oneway.training import RunResult, TrainConfig
-from oneway.training.report import render
-from oneway.training.report_figures import always_tied
-from oneway.training.report_parts import card, code, count, join, per_cent, table
-from oneway.training.report_wiring import contrasts
-from oneway.training.tour import INSTALL_SPIKING, RuleTour, SpikingTour, Tour
+from oneway.training.demo.figures import always_tied
+from oneway.training.demo.page import render
+from oneway.training.demo.parts import card, code, count, join, per_cent, table
+from oneway.training.demo.tour import INSTALL_SPIKING, RuleTour, SpikingTour, Tour
+from oneway.training.demo.wiring import contrasts
 
 FORWARD = mlp((8, 6, 6, 4))
 LOCAL = "asap,gate=local"

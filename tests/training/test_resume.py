@@ -17,7 +17,7 @@ from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, DataError, TrainConfig, floor_accuracy, load_data, train
 from oneway.training.checkpoint import CHECKPOINT, fingerprint, read_checkpoint, write_checkpoint
-from oneway.training.cli import main
+from oneway.training.cli.main import main
 
 CIRCUIT = mlp((64, 12, 12, 10), norm="before")
 CONV = parse_circuit("conv2:1x8x8-10,width=3,hidden=8")
@@ -347,7 +347,7 @@ def test_several_seeds_are_resumed_each_from_where_it_was(tmp_path, capsys, monk
         seeds.append(config.seed)
         return floor_accuracy(circuit, data, config, **options)
 
-    monkeypatch.setattr("oneway.training.cli_train.floor_accuracy", counted)
+    monkeypatch.setattr("oneway.training.cli.train.floor_accuracy", counted)
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0
     assert seeds == [1, 2]  # a checkpoint holds the floor
     resumed = json.loads(capsys.readouterr().out)["runs"]

@@ -1,0 +1,1 @@
+"""The `oneway` command: one module for each subcommand."""

@@ -1,0 +1,215 @@
+"""`oneway check`: wiring verdicts for people, or as one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+
+import networkx as nx
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oneway.analysis import (
+    CONSTRAINTS,
+    GraphVerdict,
+    Verdict,
+    check_graph,
+    check_wiring,
+    locality,
+    return_paths,
+)
+from oneway.circuits import Circuit
+from oneway.rules import Rule, parse_rule
+
+from ..errors import ConfigError
+from ..labels import rule_label
+from ..sources import read_source
+
+# Following a cell's connections through a net visits every other cell.
+MANY_NEURONS = 100_000
+WORDS = {"none": "none", "signs": "signs only", "full": "yes"}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "circuit",
+        metavar="CIRCUIT",
+        help="builder string (mlp:64-32-32-10, resnet34), circuit file (JSON, GraphML), or any "
+        "directed graph (GraphML, edge list)",
+    )
+    parser.add_argument(
+        "--rule", metavar="RULE", help="rule that wires it (kp, asap,k=4), or a file defining one"
+    )
+    parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
+    parser.add_argument("--norm", help="how errors pass batch norm: full, scale, own")
+    parser.add_argument(
+        "--constraint",
+        default="papers",
+        help="what counts as a connection: papers (drive, teach, mimic; default) or all (gate and "
+        "norm too)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--locality", action="store_true", help="list what each synapse learns from"
+    )
+    parser.add_argument(
+        "--return-paths",
+        action="store_true",
+        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons too",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # A rule file may print what it likes; standard output is ours.
+    with redirect_stdout(sys.stderr):
+        source = read_source(arguments.circuit)
+    if isinstance(source, Circuit):
+        return _check_circuit(source, arguments)
+    return _check_graph(source, arguments)
+
+
+def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):
+        rule, wired = _wired(circuit, arguments)
+        verdict = check_wiring(wired, arguments.constraint)
+    if arguments.json:
+        _print_json(_as_dict(verdict, rule, wired, arguments.locality))
+    else:
+        _show_circuit(verdict, rule, wired, arguments)
+    return 0 if verdict.ok else 1
+
+
+def _wired(circuit: Circuit, arguments: argparse.Namespace) -> tuple[Rule | None, Circuit]:
+    if arguments.rule is not None:
+        rule = parse_rule(arguments.rule, gate=arguments.gate, norm=arguments.norm)
+        return rule, rule.wire(circuit)
+    if circuit.target is None:
+        raise ConfigError(
+            f"{circuit.name!r} is a forward circuit without feedback: name a rule with --rule"
+        )
+    _refuse(arguments, f"{circuit.name!r} is wired already")
+    return None, circuit
+
+
+def _refuse(arguments: argparse.Namespace, reason: str) -> None:
+    for option in ("rule", "gate", "norm"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(f"{reason}: leave out --{option}")
+
+
+def _check_graph(graph: nx.DiGraph, arguments: argparse.Namespace) -> int:
+    _refuse(arguments, f"{arguments.circuit!r} is a plain graph, which no rule can wire")
+    verdict = check_graph(graph)
+    if arguments.json:
+        _print_json(verdict.as_dict())
+    else:
+        _show_graph(verdict, arguments.circuit)
+    return 0 if verdict.ok else 1
+
+
+# -- for programs ------------------------------------------------------------------------------
+
+
+def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality: bool) -> dict:
+    content = verdict.as_dict(
+        rule=rule and rule_label(rule), gate=rule and rule.gate, norm=rule and rule.norm
+    )
+    if with_locality:
+        content["locality"] = [str(statement) for statement in locality(wired)]
+    return content
+
+
+def _print_json(content: dict) -> None:
+    print(json.dumps(content, allow_nan=False))
+
+
+# -- for people --------------------------------------------------------------------------------
+
+
+def _show_circuit(
+    verdict: Verdict, rule: Rule | None, wired: Circuit, arguments: argparse.Namespace
+) -> None:
+    console = Console()
+    how = f" wired by {rule_label(rule)} (gate {rule.gate}, norm {rule.norm})" if rule else ""
+    console.print(f"[bold]{escape(verdict.circuit + how)}[/]")
+    with_paths = arguments.return_paths or verdict.neurons <= MANY_NEURONS
+    console.print(_facts(verdict, wired, with_paths))
+    if verdict.pairs:
+        console.print(_pairs(verdict))
+    for note in wired.notes:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
+    if arguments.locality:
+        for statement in locality(wired):
+            console.print(escape(str(statement)), soft_wrap=True, highlight=False)
+
+
+def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("verdict", _verdict(verdict.ok))
+    table.add_row(
+        "constraint", f"{verdict.constraint}: {', '.join(CONSTRAINTS[verdict.constraint])}"
+    )
+    table.add_row("reciprocal neuron pairs", f"{verdict.papers:,} over drive, teach, mimic")
+    table.add_row("", f"{verdict.all:,} with gate and norm")
+    table.add_row("", f"{verdict.output:,} at the output, as under any supervised rule")
+    table.add_row("weight transport", WORDS[verdict.weight_transport])
+    table.add_row("shortest return path", _return_path(verdict, wired, with_paths))
+    table.add_row("modes", f"{verdict.phases} ({', '.join(wired.modes)})")
+    table.add_row("neurons", f"{verdict.neurons:,}")
+    return table
+
+
+def _verdict(ok: bool) -> str:
+    if ok:
+        return "[green]one-way[/]: no two neurons are connected both ways"
+    return "[red]reciprocal[/]: some neurons are connected both ways"
+
+
+def _return_path(verdict: Verdict, wired: Circuit, wanted: bool) -> str:
+    """Of hidden cells; the output's error cells answer at once under every rule."""
+    if not wanted:
+        return "not followed in so large a circuit (--return-paths)"
+    paths = return_paths(wired, 1, (*CONSTRAINTS[verdict.constraint], "compare"))
+    loops = [p for p in paths if p.length is not None and p.population != wired.output.name]
+    if not loops:
+        return "none: no hidden cell reaches its partner and is reached by it"
+    shortest = min(loops, key=lambda path: path.length or 0)
+    return f"{shortest.length} connections, {shortest.population} -> {shortest.partner} and back"
+
+
+def _pairs(verdict: Verdict) -> Table:
+    table = Table(title="populations that project to each other, with answered neuron connections")
+    for heading in ("populations", "there", "back"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("papers", "all", "output"):
+        table.add_column(heading, justify="right")
+    for pair in verdict.pairs:
+        counts = (f"{n:,}" if n else "" for n in (pair.papers, pair.all, pair.output))
+        table.add_row(
+            f"{pair.first}, {pair.second}", _roles(pair.there), _roles(pair.back), *counts
+        )
+    return table
+
+
+def _roles(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{role} {n:,}" for role, n in counts)
+
+
+def _show_graph(verdict: GraphVerdict, name: str) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("verdict", _verdict(verdict.ok))
+    table.add_row("nodes", f"{verdict.nodes:,}")
+    table.add_row("edges", f"{verdict.edges:,}")
+    table.add_row("reciprocal pairs", f"{verdict.reciprocal_pairs:,}")
+    table.add_row("reciprocity", f"{verdict.reciprocity:.4g}")
+    table.add_row("by chance", f"{verdict.density:.4g}, the density of edges")
+    table.add_row(
+        "set aside", f"{verdict.self_loops} self-loops, {verdict.parallel_edges} parallel"
+    )
+    console = Console()
+    console.print(f"[bold]{escape(name)}[/]")
+    console.print(table)

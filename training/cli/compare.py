@@ -1,0 +1,189 @@
+"""`oneway compare`: runs side by side, next to the floor and the published figure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..compare import Case, Group, curves, group_runs, mean_of, read_runs, spread
+from ..errors import ConfigError
+from ..records import jsonable
+
+WIDE = 1000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="folders of runs that 'oneway train' left, or folders above them",
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw accuracies and angles into a .png, .svg or .pdf file",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.plot:
+        _check_picture(arguments.plot)
+    groups = group_runs(read_runs(arguments.folders))
+    if arguments.plot:
+        draw(groups, arguments.plot)
+    if arguments.json:
+        print(json.dumps(_as_dict(groups), allow_nan=False))
+        return 0
+    console = Console()
+    if not console.is_terminal:  # nothing there is narrow
+        console.width = WIDE
+    for group in groups:
+        _show(console, group)
+    if arguments.plot:
+        print(f"picture: {arguments.plot}")
+    return 0
+
+
+def _as_dict(groups: Sequence[Group]) -> dict[str, Any]:
+    runs = []
+    for group in groups:
+        for saved in group.runs:
+            about = saved.as_dict()
+            floor = about["floor_accuracy"]
+            runs.append(about | {"floor_accuracy": group.floor if floor is None else floor})
+    return jsonable({"runs": runs, "groups": [_summary(group) for group in groups]})
+
+
+def _summary(group: Group) -> dict[str, Any]:
+    return {
+        "data": group.data,
+        "circuit": group.circuit,
+        "train_samples": group.samples[0],
+        "test_samples": group.samples[1],
+        "floor_accuracy": group.floor,
+        "cases": [_case(case) for case in group.cases],
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    accuracies = case.values("test_accuracy")
+    return {
+        "case": case.label,
+        "finished": len(case.finished),
+        "unfinished": len(case.runs) - len(case.finished),
+        "test_accuracy": {"mean": mean_of(accuracies), "spread": spread(accuracies)},
+        "published": case.published,
+        "unlike_published": case.unlike_published,
+        "mean_angle_deg": mean_of(case.angles_deg),
+    }
+
+
+# -- table ---------------------------------------------------------------------------------------
+
+
+def _show(console: Console, group: Group) -> None:
+    train, test = group.samples
+    title = f"{group.data}, {group.circuit}, {train:,} training and {test:,} test samples"
+    console.print(f"[bold]{escape(title)}[/]", soft_wrap=True, highlight=False)
+    columns = {
+        "rule": [escape(case.label) for case in group.cases],
+        "runs": [str(len(case.finished)) for case in group.cases],
+        "test (%)": [_percent(case.values("test_accuracy")) for case in group.cases],
+        "selected (%)": [_percent(case.selected) for case in group.cases],
+        "floor (%)": ["" if group.floor is None else _percent([group.floor])] * len(group.cases),
+        "published (%)": [_published(case) for case in group.cases],
+        "angle (°)": [_plain(case.angles_deg, 1) for case in group.cases],
+        "seconds": [_plain(case.values("seconds"), 1) for case in group.cases],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    table = Table()
+    for name in shown:
+        table.add_column(name, overflow="fold")
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
+    console.print(table)
+    for note in _notes(group):
+        console.print(escape(note), soft_wrap=True, highlight=False)
+    console.print()
+
+
+def _percent(values: Sequence[float]) -> str:
+    return _plain([100 * value for value in values], 2)
+
+
+def _plain(values: Sequence[float], digits: int) -> str:
+    if not values:
+        return ""
+    deviation = spread(values)
+    text = f"{mean_of(values):.{digits}f}"
+    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
+
+
+def _published(case: Case) -> str:
+    if case.published is None:
+        return ""
+    return f"{100 * case.published:.2f}{'*' if case.unlike_published else ''}"
+
+
+def _notes(group: Group) -> list[str]:
+    notes = [
+        f"* {case.label}: the published run had other {', '.join(case.unlike_published)}"
+        for case in group.cases
+        if case.published is not None and case.unlike_published
+    ]
+    for run in group.runs:
+        if not run.finished:
+            done, epochs = len(run.history), run.about["epochs"]
+            last = run.about["test_accuracy"]
+            so_far = "" if last is None else f", test {100 * last:.2f} %"
+            notes.append(
+                f"not finished: {run.label}, seed {run.about['seed']}, after epoch {done} of "
+                f"{epochs}{so_far} ({run.folder})"
+            )
+    return notes
+
+
+# -- picture -------------------------------------------------------------------------------------
+
+
+def _check_picture(path: Path) -> None:
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--plot {str(path)!r}: expected a file that ends in .png, .svg or .pdf")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--plot {str(path)!r}: folder {str(path.parent)!r} is not there")
+
+
+def draw(groups: Sequence[Group], path: Path) -> None:
+    """Accuracies, their course and the mean angle of feedback weights, a row for each group."""
+    from matplotlib.figure import Figure  # slow to import, and only pictures need it
+
+    from oneway.analysis.plots import plot_comparison, plot_curves, styles
+
+    most = max(len(group.cases) for group in groups)
+    size = (17, max(3.4, 0.34 * most + 1.6) * len(groups))
+    figure = Figure(figsize=size, layout="constrained")
+    for group, axes in zip(groups, figure.subplots(len(groups), 3, squeeze=False), strict=True):
+        style = styles(case.label for case in group.cases)
+        results = {case.label: case.values("test_accuracy") for case in group.cases}
+        published = {c.label: c.published for c in group.cases if c.published is not None}
+        plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
+        axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, pad=20, loc="left")
+        for ax, key in zip(axes[1:], ("test_accuracy", "angle_deg"), strict=True):
+            plot_curves(curves(group), y=key, by="case", ax=ax, style=style)
+        if axes[2].get_legend():  # the one beside it names all cases
+            axes[2].get_legend().remove()
+        axes[2].set_ylim(0, 97)
+        axes[2].set_ylabel("mean angle between W and Bᵀ (°)")
+        axes[2].axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
+    figure.savefig(path)

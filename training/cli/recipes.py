@@ -1,0 +1,156 @@
+"""`oneway recipes`: the recipes that come with the package, and whether recipes are in order."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oneway.circuits import WiringError
+
+from ..data.official import check_official_fit
+from ..errors import ConfigError, DataError
+from ..fitting import check_recipe
+from ..progress import ProgressBar
+from ..recipes.tables import Entry, find, read_entries, shipped
+from ..records import jsonable
+
+BAD_INPUT = 2
+WIDE = 1000
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        nargs="?",
+        metavar="ACTION",
+        default="list",
+        choices=("list", "show", "check"),
+        help="list: those whose name has every given word (the default); show: one recipe's "
+        "settings; check: whether recipes are in order, all that come with oneway or those named",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="words, the name of a recipe, or TOML files"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return {"list": _list, "show": _show, "check": _check}[arguments.action](arguments)
+
+
+def _print(content: Any) -> None:
+    print(json.dumps(jsonable(content), allow_nan=False))
+
+
+# -- list ----------------------------------------------------------------------------------------
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    words = [word.lower() for word in arguments.names]
+    found = [e for e in shipped().values() if all(word in e.name for word in words)]
+    if not found:
+        raise ConfigError(
+            f"no recipe has {' and '.join(words)} in its name; 'oneway recipes' lists them all"
+        )
+    if arguments.json:
+        _print({"recipes": [_summary(entry) for entry in found]})
+        return 0
+    table = Table(box=None)
+    for name in ("recipe", "data", "network", "rule", "epochs", "published (%)"):
+        table.add_column(name, overflow="fold")
+    for entry in found:
+        about = _summary(entry)
+        cells = [about[key] for key in ("name", "data", "circuit", "rule", "epochs")]
+        table.add_row(*(escape(str(cell)) for cell in cells), _percent(entry))
+    console = Console()
+    if not console.is_terminal:  # nothing there is narrow
+        console.width = WIDE
+    console.print(table)
+    print(f"{len(found)} recipes; train one with: oneway train {found[0].name} [--smoke]")
+    return 0
+
+
+def _summary(entry: Entry) -> dict[str, Any]:
+    settings = entry.settings
+    return {
+        "name": entry.name,
+        **{key: settings.get(key) for key in ("data", "circuit", "rule", "epochs")},
+        "published": entry.published,
+        "source": entry.source,
+    }
+
+
+def _percent(entry: Entry) -> str:
+    return "–" if entry.published is None else f"{100 * entry.published:.2f}"
+
+
+# -- show ----------------------------------------------------------------------------------------
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    if len(arguments.names) != 1:
+        raise ConfigError(f"show: expected the name of one recipe, got {len(arguments.names)}")
+    entry = find(arguments.names[0])
+    if arguments.json:
+        about = {"published": entry.published, "source": entry.source, "notes": entry.notes}
+        _print({"name": entry.name, "settings": entry.settings, **about})
+        return 0
+    print(f"# {entry.sentence()}")
+    for note in entry.notes:
+        print(f"# {note}")
+    for key, value in entry.settings.items():
+        print(f"{key} = {_toml(value)}")
+    return 0
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return json.dumps(list(value))
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+
+
+# -- check ---------------------------------------------------------------------------------------
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    entries = [e for name in arguments.names for e in _named(name)] or list(shipped().values())
+    complaints = {}
+    with ProgressBar("recipes", len(entries)) as progress:
+        for entry in entries:
+            complaint = _complaint(entry)
+            if complaint:
+                complaints[entry.name] = complaint
+            progress.advance(entry.name)
+    if arguments.json:
+        _print({"checked": len(entries), "complaints": complaints, "ok": not complaints})
+    elif not complaints:
+        print(f"{len(entries)} {'recipes are' if len(entries) > 1 else 'recipe is'} in order")
+    for name, complaint in complaints.items():
+        print(f"oneway: error: {name}: {' '.join(complaint.split())}", file=sys.stderr)
+    return BAD_INPUT if complaints else 0
+
+
+def _named(name: str) -> Sequence[Entry]:
+    path = Path(name)
+    return read_entries(path) if path.suffix == ".toml" and path.is_file() else [find(name)]
+
+
+def _complaint(entry: Entry) -> str | None:
+    try:
+        with redirect_stdout(sys.stderr):  # a rule file may print what it likes
+            recipe = entry.recipe()
+            circuit, _, _ = check_recipe(recipe)
+        if entry.name in shipped():
+            check_official_fit(recipe.data, circuit)
+    except (ConfigError, DataError, WiringError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,328 @@
+"""`oneway spike`: a wired circuit as spikes: what it learns, how it fires, its Brian2 script."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from oneway.circuits import Circuit, save_circuit
+from oneway.rules import Rule
+
+from ..data.catalogue import KNOWN
+from ..errors import ConfigError
+from ..fitting import fit, wire
+from ..labels import rule_label
+from ..recipes.recipe import Recipe
+from ..sources import read_circuit
+from ..spiking.config import SpikingConfig
+from ..spiking.table import show
+
+if TYPE_CHECKING:
+    from oneway.backends.spiking import SpikingParameters
+
+    from ..data.dataset import DataSet
+    from ..spiking.bridge import Learned
+    from ..spiking.result import SpikingResult
+    from ..spiking.run import SpikingRun
+
+SCRIPT = "circuit.py"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "circuit",
+        metavar="CIRCUIT",
+        help="builder string (mlp:64-48-48-10) or circuit file (JSON, GraphML)",
+    )
+    parser.add_argument("--rule", metavar="RULE", help="rule that wires it (kp, asap,gate=local)")
+    parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
+    parser.add_argument(
+        "--no-task",
+        dest="task",
+        action="store_false",
+        help="no data: only the phases in which noise drives the circuit (a mirror's)",
+    )
+    parser.add_argument("--data", default="digits", help=f"one of {', '.join(KNOWN)}")
+    parser.add_argument("--data-dir", metavar="DIR", help="folder with its official files")
+    parser.add_argument(
+        "--samples", metavar="N", help="use only N training samples, or N,M with M for the test"
+    )
+    for described in fields(SpikingConfig):
+        _add_setting(parser, described)
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="start from what a run of oneway train or spike has learned: its folder or "
+        "safetensors file; only tests, unless --epochs is given",
+    )
+    parser.add_argument(
+        "--rates-too",
+        action="store_true",
+        help="also the accuracy of the same weights as rates, and of the circuit trained as rates",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for result, weights, spikes and pictures"
+    )
+    parser.add_argument("--spikes", type=Path, metavar="FILE", help="write spikes as npz")
+    parser.add_argument("--nir", type=Path, metavar="FILE", help="write the forward net as NIR")
+    parser.add_argument(
+        "--show-code",
+        action="store_true",
+        help="print the circuit as a Brian2 script, and stop; --out saves it with its arrays",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_setting(parser: argparse.ArgumentParser, described: Any) -> None:
+    about = described.metadata
+    if described.default is False:
+        parser.add_argument(
+            f"--{described.name}", action="store_true", default=None, help=about["help"]
+        )
+        return
+    help = about["help"] + (f": {', '.join(about['choices'])}" if about["choices"] else "")
+    parser.add_argument(
+        f"--{described.name}",
+        type=type(described.default),
+        metavar=described.name[0].upper() if not about["choices"] else "NAME",
+        help=f"{help} (default: {described.default})",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with redirect_stdout(sys.stderr):  # what a rule file prints
+        recipe, config = _recipe(arguments), _config(arguments)
+        rule = recipe.make_rule()
+        wired = wire(recipe.make_circuit(), rule)
+        data = _data(arguments, recipe, wired)
+        spiking = _start(arguments, wired, rule, data, config)
+    if arguments.show_code:
+        _show_code(spiking, arguments.out)
+        return 0
+    with redirect_stdout(sys.stderr):
+        _check(arguments, spiking)
+        result = spiking.run()
+        content = _content(arguments, spiking, rule, result)
+        files = _write(arguments, result, content, rule)
+    if arguments.json:
+        print(json.dumps(content, allow_nan=False))
+    else:
+        show(result, content, files)
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> SpikingConfig:
+    given = {f.name: getattr(arguments, f.name) for f in fields(SpikingConfig)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if arguments.weights is not None:
+        given.setdefault("epochs", 0)
+    return SpikingConfig(**given)
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    named = ("circuit", "rule", "gate", "data", "data_dir")
+    settings = {name: getattr(arguments, name) for name in named}
+    return Recipe(**settings, limit=arguments.samples)
+
+
+def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
+    from ..data.dataset import DataSet
+
+    if not arguments.task:
+        for option in ("samples", "epochs"):
+            if getattr(arguments, option) is not None:
+                raise ConfigError(f"--{option} belongs to a task: leave out it or --no-task")
+        return None
+    data = fit(recipe.load_data(wired.inputs[0].shape), wired)
+    if not isinstance(data, DataSet):
+        raise ConfigError(
+            f"data set {arguments.data!r} is streamed, which is too large to be presented in "
+            "spikes. Use one that is held in memory, such as digits or mnist"
+        )
+    return data
+
+
+def _start(
+    arguments: argparse.Namespace,
+    wired: Circuit,
+    rule: Rule | None,
+    data: DataSet | None,
+    config: SpikingConfig,
+) -> SpikingRun:
+    from ..spiking.run import SpikingRun
+
+    label = rule_label(rule) if rule else wired.name
+    learned = _learned(arguments, wired)
+    if learned is None:
+        return SpikingRun(wired, data, config, notify=_tell, label=label)
+    return SpikingRun(
+        wired,
+        data,
+        config,
+        weights=learned.weights,
+        biases=learned.biases,
+        parameters=_parameters(wired, data, learned) if data else None,
+        notify=_tell,
+        label=label,
+    )
+
+
+def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
+    """Print the Brian2 program; with a folder, also put it there with the arrays that it loads."""
+    script, arrays = spiking.script(SCRIPT)
+    print(script)
+    if folder is None:
+        _tell("it loads its arrays from a file beside it: --out DIR writes both")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCRIPT).write_text(script, encoding="utf-8")
+    save_arrays: Callable[..., None] = np.savez
+    save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
+    _tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
+
+
+def _content(
+    arguments: argparse.Namespace,
+    spiking: SpikingRun,
+    rule: Rule | None,
+    result: SpikingResult,
+) -> dict[str, Any]:
+    """What `--json` prints."""
+    data = spiking.data
+    content = result.as_dict(
+        rule=_label(rule),
+        gate=rule and rule.gate,
+        data=data and data.name,
+        train_samples=data and data.n_train,
+        test_samples=data and data.n_test,
+    )
+    if arguments.rates_too:
+        content |= _as_rates(arguments, spiking, rule, result)
+    return content
+
+
+def _label(rule: Rule | None) -> str | None:
+    return None if rule is None else rule_label(rule)
+
+
+def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:
+    if arguments.weights is None:
+        return None
+    from ..spiking.bridge import read_weights
+
+    learned = read_weights(arguments.weights, wired)
+    if learned.missing:
+        _tell(
+            f"{arguments.weights} has no weights for {', '.join(learned.missing)}: they start "
+            "from their own draw"
+        )
+    return learned
+
+
+def _parameters(wired: Circuit, data: DataSet, learned: Learned) -> SpikingParameters:
+    """Parameters with which cells can fire as fast as what was learned as rates asks for."""
+    from ..spiking.bridge import largest_activity
+    from ..spiking.run import clear
+
+    with clear():
+        from oneway.backends.spiking import SpikingParameters
+
+        p = SpikingParameters()
+    largest, fastest = largest_activity(wired, data, learned), 1 / p.dt
+    if largest * p.unit <= fastest:
+        return p
+    unit = fastest / largest
+    _tell(
+        f"hidden activity goes up to {largest:.1f}, for which cells would have to fire at "
+        f"{largest * float(p.unit):,.0f} Hz; so an activity of 1 is {float(unit):.0f} Hz here, "
+        f"not {float(p.unit):.0f} Hz"
+    )
+    return replace(p, unit=unit)
+
+
+def _as_rates(
+    arguments: argparse.Namespace, spiking: SpikingRun, rule: Rule | None, result: SpikingResult
+) -> dict[str, Any]:
+    """Accuracy as rates: of the weights that the spikes have learned, and of weights of its own."""
+    assert spiking.data is not None
+    from ..config import TrainConfig
+    from ..loop import train
+    from ..spiking.bridge import rates_accuracy
+
+    same = rates_accuracy(spiking.wired, spiking.data, result.weights, result.biases)
+    content: dict[str, Any] = {"rates_accuracy_same_weights": same}
+    if result.config.epochs:
+        config = TrainConfig(epochs=result.config.epochs, seed=result.config.seed)
+        circuit = read_circuit(arguments.circuit)
+        content["rates_accuracy"] = train(circuit, rule, spiking.data, config).test_accuracy
+    return content
+
+
+def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
+    """Complain before the run, not after it, about what could not be done with its result."""
+    if arguments.rates_too and spiking.data is None:
+        raise ConfigError("--rates-too compares accuracies, and without a task there is none")
+    if arguments.spikes is not None and spiking.config.dynamics == "settled":
+        raise ConfigError("--spikes: dynamics 'settled' has none. Use spiking or poisson")
+    for path in (arguments.spikes, arguments.nir):
+        if path is not None and not path.expanduser().parent.is_dir():
+            raise ConfigError(f"{str(path)!r} cannot be written: its folder is not there")
+    if arguments.nir is not None:
+        network = spiking.network
+        _to_nir(spiking.wired, network.weights(), network.biases(), spiking.parameters, None)
+    if arguments.out is not None:
+        from ..spiking.files import check_free
+
+        check_free(arguments.out)
+
+
+def _write(
+    arguments: argparse.Namespace,
+    result: SpikingResult,
+    content: dict[str, Any],
+    rule: Rule | None,
+) -> list[Path]:
+    files = []
+    if arguments.out is not None:
+        from ..spiking.files import write_files
+
+        files.append(save_circuit(result.circuit, arguments.out / "circuit.json"))
+        files += write_files(arguments.out, result, content)
+    if arguments.spikes is not None and result.excerpt.data is not None:
+        from oneway.backends.spiking import save_spikes
+
+        files.append(save_spikes(arguments.spikes.expanduser(), result.excerpt.data))
+    if arguments.nir is not None:
+        learned = (result.weights, result.biases)
+        graph = _to_nir(result.circuit, *learned, result.parameters, _label(rule))
+        import_module("nir").write(arguments.nir.expanduser(), graph)
+        files.append(arguments.nir)
+    return files
+
+
+def _to_nir(
+    circuit: Circuit,
+    weights: Mapping[str, np.ndarray],
+    biases: Mapping[str, np.ndarray],
+    parameters: SpikingParameters,
+    rule: str | None,
+) -> Any:
+    from oneway.backends.spiking import to_nir
+
+    from ..spiking.run import clear
+
+    with clear():
+        return to_nir(circuit, weights, biases, parameters, rule)
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)

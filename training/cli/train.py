@@ -1,0 +1,299 @@
+"""`oneway train`: one run a seed, from a recipe, from options, or from both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oneway.circuits import Circuit
+from oneway.rules import Rule
+
+from ..checkpoint import CHECKPOINT
+from ..data.dataset import Data
+from ..data.official import OFFICIAL
+from ..distributed import Processes, joined
+from ..errors import ConfigError, MissingData
+from ..fitting import check_recipe, fit
+from ..loop import floor_accuracy, train
+from ..recipes import recipe as recipes
+from ..recipes.recipe import Recipe
+from ..recipes.smoke import shrunk, synthetic
+from ..recipes.tables import find
+from ..records import RunFolder, RunResult, jsonable
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="a recipe that 'oneway recipes' lists, or a TOML file with any of the options below "
+        "as keys (lr = 0.1)",
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="the recipe at a size that takes seconds: few images, two epochs, a narrow network; "
+        "on synthetic images where the data set is not at hand",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a key of the recipe; may be given several times",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for metrics and result, without a run in it (default: a new one in runs/)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out after its last finished epoch; settings as before",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    for key, described in recipes.recipe_keys().items():
+        _add_key(parser, key, described.metadata, described.default)
+
+
+def _add_key(
+    parser: argparse.ArgumentParser, key: str, about: Mapping[str, Any], default: Any
+) -> None:
+    option = "--" + key.replace("_", "-")
+    help = about["help"]
+    if about["choices"]:
+        help += f": {', '.join(about['choices'])}"
+    if default not in (None, False, ()):
+        help += f" (default: {default})"
+    if recipes.is_switch(key):
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=help)
+    else:
+        parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with joined() as processes:
+        with _chatter(processes.leads):
+            results, out = _run(arguments, processes)
+        if arguments.json and processes.leads:
+            print(json.dumps(_as_dict(results, out), allow_nan=False))
+        elif processes.leads:
+            _show(results, out)
+    return 0
+
+
+@contextmanager
+def _chatter(heard: bool) -> Iterator[None]:
+    """What a rule file prints goes where messages do, and those of one process are enough."""
+    with ExitStack() as stack:
+        where = sys.stderr if heard else stack.enter_context(open(os.devnull, "w"))
+        stack.enter_context(redirect_stdout(where))
+        stack.enter_context(redirect_stderr(where))
+        yield
+
+
+def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
+    recipe = recipes.make_recipe(_settings(arguments))
+    circuit, rule, wired = check_recipe(recipe)
+    data = fit(_load(recipe, wired.inputs[0].shape, arguments.smoke), wired)
+    if arguments.resume and arguments.out is None:
+        raise ConfigError("--resume needs the folder of the run: name it with --out")
+    folders = processes.from_lead(
+        lambda: _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
+    )
+    try:
+        return _train_all(recipe, circuit, rule, data, folders, processes), _common(folders)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Metrics so far are in {_common(folders)}; go on with --resume"
+        ) from None
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Recipe, then --smoke, then --set, then options: the later ones win."""
+    settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
+    settings = shrunk(settings) if arguments.smoke else settings
+    settings |= recipes.parse_settings(arguments.set)
+    for key in recipes.recipe_keys():
+        given = getattr(arguments, key)
+        if given is not None:
+            settings[key] = given if isinstance(given, bool) else recipes.parse(key, given)
+    return settings
+
+
+def _recipe_settings(name: str) -> dict[str, Any]:
+    entry = find(name)
+    if entry.source:
+        _tell(entry.sentence())
+    return dict(entry.settings)
+
+
+def _load(recipe: Recipe, shape: tuple[int, ...], smoke: bool) -> Data:
+    """The data; of a smoke run, synthetic images where the files are missing."""
+    try:
+        return recipe.load_data(shape)
+    except MissingData as error:
+        if not smoke or recipe.data not in OFFICIAL:
+            raise
+        _tell(f"SYNTHETIC IMAGES, shaped like {recipe.data}, which is not at hand: {error}")
+        return synthetic(recipe.data)
+
+
+def _train_all(
+    recipe: Recipe,
+    circuit: Circuit,
+    rule: Rule | None,
+    data: Data,
+    folders: Sequence[Path],
+    processes: Processes,
+) -> list[RunResult]:
+    results = []
+    for i, folder in enumerate(folders):
+        config = replace(recipe.config, seed=recipe.config.seed + i)
+        # Without --resume no folder gets here that holds a run.
+        resume, knows_floor = processes.from_lead(partial(_kept, folder))
+        floor = None
+        if recipe.floor and not knows_floor:
+            floor = floor_accuracy(circuit, data, config, processes=processes)
+        results.append(
+            train(
+                circuit,
+                rule,
+                data,
+                config,
+                out=folder,
+                floor=floor,
+                notify=_tell if i == 0 else _keep_quiet,
+                resume=resume,
+                processes=processes,
+                tensorboard=recipe.tensorboard,
+            )
+        )
+    return results
+
+
+def _kept(folder: Path) -> tuple[bool, bool]:
+    """Whether a folder holds a run, and a checkpoint, which has the floor."""
+    return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _keep_quiet(sentence: str) -> None:
+    """What was said for the first seed holds for the others."""
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def _new_folder(recipe: Recipe) -> Path:
+    rule = Path(recipe.rule or "wired").stem.split(",")[0]
+    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.data}-{rule}"
+
+
+def _folders(out: Path, recipe: Recipe, resume: bool) -> list[Path]:
+    """One a seed; made now, so that a folder that cannot be used is known before training.
+
+    When several seeds are resumed, some may be finished and others not have begun.
+    """
+    if recipe.seeds == 1:
+        folders = [out]
+    else:
+        seeds = range(recipe.config.seed, recipe.config.seed + recipe.seeds)
+        folders = [out / f"seed{seed}" for seed in seeds]
+    begun = [folder for folder in folders if RunFolder.holds_run(folder)]
+    if resume and not begun:
+        RunFolder.check_resumable(folders[0])
+    for folder in folders:
+        if resume and folder in begun:
+            RunFolder.check_resumable(folder)
+        else:
+            RunFolder.check_free(folder)
+    return folders
+
+
+def _common(folders: Sequence[Path]) -> Path:
+    return folders[0] if len(folders) == 1 else folders[0].parent
+
+
+# -- results -----------------------------------------------------------------------------------
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """Standard deviation over seeds."""
+    return stdev(values) if len(values) > 1 else None
+
+
+def _as_dict(results: Sequence[RunResult], out: Path) -> dict[str, Any]:
+    accuracies = [result.test_accuracy for result in results]
+    return jsonable(
+        {
+            "runs": [result.as_dict() for result in results],
+            "test_accuracy": {"mean": fmean(accuracies), "spread": _spread(accuracies)},
+            "out": str(out),
+        }
+    )
+
+
+def _show(results: Sequence[RunResult], out: Path) -> None:
+    console = Console()
+    first = results[0]
+    title = f"{first.rule or 'wired by hand'} on {first.circuit}, {first.data}"
+    console.print(f"[bold]{escape(title)}, {first.epochs} epochs[/]", soft_wrap=True)
+    console.print(_accuracies(results))
+    if first.published:
+        console.print(escape(first.published.sentence()), soft_wrap=True, highlight=False)
+    if first.angles_deg:
+        console.print(_angles(results))
+    console.print(f"metrics and results: {escape(str(out))}", soft_wrap=True, highlight=False)
+
+
+def _accuracies(results: Sequence[RunResult]) -> Table:
+    columns: dict[str, list[float | None]] = {
+        "test": [r.test_accuracy for r in results],
+        "selected": [r.selected["test_accuracy"] if r.selected else None for r in results],
+        "floor": [r.floor_accuracy for r in results],
+        "published": [r.published.accuracy if r.published else None for r in results],
+    }
+    known = {name: values for name, values in columns.items() if values[0] is not None}
+    table = Table("seed", *(f"{name} (%)" for name in known), "seconds")
+    for i, result in enumerate(results):
+        cells = (_mean([values[i]], 100, 2) for values in known.values())
+        table.add_row(str(result.seed), *cells, f"{result.seconds:.1f}")
+    if len(results) > 1:
+        table.add_section()
+        table.add_row("mean", *(_mean(values, 100, 2) for values in known.values()), "")
+    return table
+
+
+def _angles(results: Sequence[RunResult]) -> Table:
+    table = Table("feedback weights", "angle to their partner's (°)")
+    for name in results[0].angles_deg:
+        table.add_row(escape(name), _mean([r.angles_deg[name] for r in results], 1, 1))
+    return table
+
+
+def _mean(values: Sequence[float | None], factor: float, digits: int) -> str:
+    numbers = [factor * value for value in values if value is not None]
+    spread = _spread(numbers)
+    text = f"{fmean(numbers):.{digits}f}"
+    return text if spread is None else f"{text} ± {spread:.{digits}f}"

@@ -1,0 +1,1 @@
+"""The tour: what `oneway demo` runs, and the report that it leaves."""

@@ -1,0 +1,197 @@
+"""The tour: one circuit wired by every rule, checked, trained on digits, and run as spikes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from oneway.analysis import PAPERS, check_wiring, return_paths, weight_angles
+from oneway.backends.rate import RateNetwork
+from oneway.circuits import Circuit, WiringError, mlp
+from oneway.rules import RULES, parse_rule
+
+from ..bench.hardware import processor
+from ..config import TrainConfig
+from ..data.batches import n_batches
+from ..data.dataset import Data
+from ..data.loading import load_data
+from ..errors import TrainingError
+from ..loop import floor_accuracy, train, wire
+from ..optimization.clock import alignment_clock
+from ..records import write_json
+from .page import write_report
+from .spikes import spiking_tour
+from .table import TourPrinter
+from .tour import RuleTour, Tour
+
+# Beside every rule as it is by default: the options that leave no hidden pair joined both ways.
+VARIANTS = ("asap,gate=local,norm=own",)
+
+# Decays strongly enough for the alignment clock, (1 - momentum) / (lr * decay) = 250 steps, to fall
+# inside the 480 steps of a run; otherwise a plain choice, which suits no rule in particular.
+CONFIG = TrainConfig(epochs=40, batch_size=128, lr=0.04, weight_decay=0.01)
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """One setting for all rules, so that only the wiring differs.
+
+    Parameters
+    ----------
+    spiking : str
+        The rule whose noisy phases run as spikes, for `spiking_s` of simulated time.
+    """
+
+    sizes: tuple[int, ...] = (64, 32, 32, 10)
+    # Without normalisation the rules whose hidden errors never fade drive rectified cells silent.
+    norm: str = "before"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    # Six times the mirror's usual rate, so that it turns in seconds; less decay, so that it stays.
+    spiking: str = "wm,rate=0.6,decay=0.1"
+    spiking_s: float = 12.0
+    config: TrainConfig = CONFIG
+
+    def quick(self) -> DemoSettings:
+        """A look at the report in seconds: two seeds, too few epochs to judge a rule by."""
+        config = replace(self.config, epochs=3)
+        return replace(self, seeds=self.seeds[:2], spiking_s=1.0, config=config)
+
+
+def run_demo(out: Path, quick: bool = False, settings: DemoSettings | None = None) -> Path:
+    """Take the tour and write ``report.html`` and ``results.json`` into `out`.
+
+    Parameters
+    ----------
+    out : Path
+        Made if it is not there; an earlier report in it is replaced.
+    quick : bool
+        Few epochs: shows what the report looks like, not what the rules can do.
+    settings : DemoSettings, optional
+
+    Returns
+    -------
+    Path
+        Of the report.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = settings or DemoSettings()
+    settings = settings.quick() if quick else settings
+    started = time.monotonic()
+    with _one_thread():
+        tour = take_tour(settings, TourPrinter(Console()))
+    tour.seconds = time.monotonic() - started
+    write_json(out / "results.json", tour.as_dict())
+    return write_report(tour, out / "report.html")
+
+
+def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
+    """Wire, check, train and spike; the printer tells what was found as soon as it is known."""
+    forward = mlp(settings.sizes, norm=settings.norm)
+    data = load_data("digits", shape=forward.inputs[0].shape)
+    samples = data.n_train, data.n_test
+    tour = Tour(forward, settings.config, settings.seeds, samples, host=_host())
+    tour.rules = [_wired(label, forward) for label in (*RULES, *VARIANTS)]
+    tour.clock = _clocks(tour)
+    printer.start(tour)
+    tour.floor = [floor_accuracy(forward, data, config) for config in _configs(tour)]
+    printer.floor(tour)
+    for rule in tour.rules:
+        _train(rule, forward, data, _configs(tour))
+        printer.rule(rule)
+    printer.spiking_starts(settings.spiking_s)
+    tour.spiking = spiking_tour(_wired(settings.spiking, forward), settings.spiking_s)
+    printer.spiking(tour.spiking)
+    return tour
+
+
+def _wired(label: str, forward: Circuit) -> RuleTour:
+    rule = parse_rule(label)
+    tour = RuleTour(label, _about(type(rule)), rule)
+    try:
+        tour.wired = wire(forward, rule)
+    except WiringError as error:
+        tour.problem = f"cannot be wired here: {error}"
+        return tour
+    tour.verdict = check_wiring(tour.wired, constraint="all")
+    tour.loop = shortest_loop(tour.wired)
+    return tour
+
+
+def _about(rule: type) -> str:
+    """First paragraph of a class's own docstring; dataclasses make one up where there is none."""
+    text = rule.__doc__ or ""
+    first = " ".join(text.strip().partition("\n\n")[0].split())
+    return "" if first.startswith(f"{rule.__name__}(") else first
+
+
+def shortest_loop(wired: Circuit) -> int | None:
+    """Connections from a hidden cell to its error cell and back, at least; None: no way.
+
+    As the papers count connections; output cells are answered at once under every rule.
+    """
+    paths = return_paths(wired, 1, (*PAPERS, "compare"))
+    lengths = [p.length for p in paths if p.length and p.population != wired.output.name]
+    return min(lengths, default=None)
+
+
+def _configs(tour: Tour) -> list[TrainConfig]:
+    return [replace(tour.config, seed=seed) for seed in tour.seeds]
+
+
+def _clocks(tour: Tour) -> dict[str, str]:
+    steps = n_batches(tour.samples[0], tour.config.batch_size)
+    clocks = {
+        rule.label: alignment_clock(rule.wired, tour.config, steps)
+        for rule in tour.rules
+        if rule.wired is not None
+    }
+    return {label: sentence for label, sentence in clocks.items() if sentence}
+
+
+def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[TrainConfig]) -> None:
+    """One run a seed; a rule that fails leaves its reason, and the tour goes on."""
+    if rule.wired is None:
+        return
+    for config in configs:
+        network = RateNetwork(rule.wired, seed=config.seed)
+        rule.first_angles[config.seed] = weight_angles(rule.wired, network.weight)
+        try:
+            rule.runs.append(train(forward, rule.rule, data, config))
+        except TrainingError as error:
+            rule.problem = str(error)
+            return
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """In layers of 32 cells threads wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _host() -> dict[str, str]:
+    names = ("oneway", "torch", "numpy", "brian2")
+    versions = {name: _version(name) for name in names}
+    hardware = f"{processor()}, {os.cpu_count()} cores"
+    return {"Python": platform.python_version(), **versions, "hardware": hardware}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

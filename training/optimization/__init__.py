@@ -1,0 +1,1 @@
+"""Optimizers, schedules and what else decides how far weights move in a step."""

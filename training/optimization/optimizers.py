@@ -1,0 +1,102 @@
+"""Optimizers and schedules, one of each for the forward and for the feedback path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, Optimizer
+
+from ..config import PATHS, TrainConfig
+from .batch_manhattan import BatchManhattan
+from .schedules import Factor, constant
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": partial(SGD, fused=True),
+    "adam": partial(Adam, fused=True),
+    "batch_manhattan": BatchManhattan,
+}
+
+
+class Optimizers:
+    """The optimizers of a network's paths, stepped and rescheduled together.
+
+    Parameters
+    ----------
+    groups : callable
+        ``groups(forward=settings, feedback=settings)`` gives parameter groups with the path of
+        each: `RateNetwork.parameter_groups`. A group of another path has settings of its own,
+        which no schedule changes.
+    config : TrainConfig
+    """
+
+    def __init__(self, groups: Callable[..., list[dict[str, Any]]], config: TrainConfig) -> None:
+        self.epoch = 0
+        self._optimizers: dict[str, Optimizer] = {}
+        self._factors: dict[str, Factor] = {}
+        by_path: dict[str, list[dict[str, Any]]] = {}
+        for group in groups(**{path: _settings(path, config) for path in PATHS}):
+            by_path.setdefault(group["path"], []).append(group)
+        for path, mine in by_path.items():
+            kind = config.of_path(path, "optimizer") if path in PATHS else "sgd"
+            optimizer = OPTIMIZERS[kind](mine, lr=config.lr)
+            self._optimizers[path] = optimizer
+            self._factors[path] = config.factor(path) if path in PATHS else constant
+            for group in optimizer.param_groups:
+                group["full_lr"] = group["lr"]
+        self._set_rates()
+
+    def step(self) -> None:
+        """Apply the gradients; each step of the network replaces them all."""
+        for optimizer in self._optimizers.values():
+            optimizer.step()
+
+    def next_epoch(self) -> None:
+        """Set the learning rates of the next epoch."""
+        self.epoch += 1
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        for path, optimizer in self._optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = group["full_lr"] * self._factors[path](self.epoch)
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Path → learning rate in force."""
+        return {path: o.param_groups[0]["lr"] for path, o in self._optimizers.items()}
+
+    # -- checkpoints -----------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimizers remember of earlier steps. Their settings belong to the config."""
+        remembered = {path: o.state_dict()["state"] for path, o in self._optimizers.items()}
+        return {"epoch": self.epoch, "remembered": remembered}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state, read back as JSON with text for the numbers of parameters."""
+        for path, optimizer in self._optimizers.items():
+            groups = optimizer.state_dict()["param_groups"]
+            mine = {int(number): memory for number, memory in state["remembered"][path].items()}
+            optimizer.load_state_dict({"state": mine, "param_groups": groups})
+            _lay_out_like_parameters(optimizer)
+        self.epoch = state["epoch"]
+        self._set_rates()
+
+
+def _lay_out_like_parameters(optimizer: Optimizer) -> None:
+    """Fused kernels read parameter and memory in the order of storage and do not ask for it."""
+    for parameter, memory in optimizer.state.items():
+        for name, tensor in memory.items():
+            if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                memory[name] = torch.empty_like(parameter).copy_(tensor)
+
+
+def _settings(path: str, config: TrainConfig) -> dict[str, Any]:
+    names = ["lr", "weight_decay"]
+    if config.of_path(path, "optimizer") != "adam":
+        names += ["momentum", "nesterov"]
+    return {name: config.of_path(path, name) for name in names}

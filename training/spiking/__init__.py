@@ -1,0 +1,1 @@
+"""Training and running circuits as spikes: `oneway spike`."""

@@ -1,0 +1,73 @@
+"""`SpikingConfig`: every number of a spiking run, checked when it is set."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from math import isfinite
+
+from ..config import option
+from ..errors import ConfigError
+
+DYNAMICS = ("spiking", "poisson", "settled")
+PRESENTATIONS = ("sequence", "trials", "continuous")
+TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
+# Compiling takes as long as simulating a few hundred samples without.
+WORTH_COMPILING_S = 20.0
+
+
+@dataclass(frozen=True)
+class SpikingConfig:
+    """Settings of a spiking run. Times are simulated ones."""
+
+    dynamics: str = option("spiking", "how cells fire", DYNAMICS)
+    target: str = option("auto", "what Brian2 makes of the equations", TARGETS)
+    presentation: str = option(
+        "sequence",
+        "how samples follow: as they come, each from rest, or with learning all the time",
+        PRESENTATIONS,
+    )
+    unshared: bool = option(
+        False,
+        "convolutions as local connections, each synapse with a weight of its own; weights that "
+        "are written are means over the positions",
+    )
+    threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
+    epochs: int = option(5, "passes over the training samples; 0 only tests")
+    rate: float = option(0.015, "learning rate of both paths, falling linearly to zero")
+    decay: float = option(1e-4, "decay of both paths' weights with each sample, falling alike")
+    seconds: float = option(
+        20.0, "of noise for each layer that mirrors, before the first sample; without task: in all"
+    )
+    interlude: float = option(5.0, "of noise for each such layer after every epoch")
+    measurements: int = option(10, "how often angles are measured on the way")
+    seed: int = option(0, "of weights, order and noise")
+
+    def __post_init__(self) -> None:
+        named = {"dynamics": DYNAMICS, "presentation": PRESENTATIONS, "target": TARGETS}
+        for name, choices in named.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)!r}, expected one of {', '.join(choices)}"
+                )
+        for name in ("threads", "epochs", "rate", "decay", "interlude", "seed"):
+            self._at_least(name, 0)
+        self._at_least("measurements", 1)
+        if not (isfinite(self.seconds) and self.seconds > 0):
+            raise ConfigError(f"seconds = {self.seconds:g}, expected more than 0")
+
+    def _at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if not isfinite(value) or value < least:
+            raise ConfigError(f"{name} = {value:g}, expected at least {least}")
+
+    def target_for(self, simulated_s: float) -> str:
+        """The target, chosen by the length of the run where it is left open."""
+        if self.target != "auto":
+            return self.target
+        compiles = self.dynamics != "settled" and simulated_s > WORTH_COMPILING_S
+        return "cpp_standalone" if compiles and _compiler() else "numpy"
+
+
+def _compiler() -> str | None:
+    return shutil.which("g++") or shutil.which("clang++")

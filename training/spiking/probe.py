@@ -1,0 +1,178 @@
+"""What is looked at of a spiking network: errors against backpropagation's, and a few spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from oneway.analysis import error_angles
+from oneway.backends.rate import RateNetwork
+from oneway.circuits import Circuit, WiringError
+from oneway.rules import RULES
+
+from ..data.dataset import DataSet
+
+if TYPE_CHECKING:
+    from oneway.backends.spiking import (
+        Presentation,
+        SpikeData,
+        SpikingNetwork,
+        SpontaneousRecord,
+    )
+
+# Samples that errors are compared on, and of which so many are shown in pictures of spikes, with
+# so much of the noise before them.
+PROBE, SHOWN = 10, 3
+NOISE_S = 0.3
+READ_EVERY_S = 0.01
+
+
+class Probe:
+    """The same few test samples each time, and what backpropagation's errors would be there.
+
+    Parameters
+    ----------
+    wired : Circuit
+    data : DataSet
+    dynamics : str
+    """
+
+    def __init__(self, wired: Circuit, data: DataSet, dynamics: str) -> None:
+        x = data.normalise(data.test_x[:PROBE]).double()
+        self.x, self.y, self.circuit, self.dynamics = x, data.test_y[:PROBE], wired, dynamics
+        self.errors = [
+            p.name for p in wired.populations.values() if p.path == "feedback" and p.partner
+        ]
+
+    def present(self, network: SpikingNetwork, samples: int = PROBE) -> Presentation:
+        """The samples with their targets; nothing learns."""
+        x, y = self.x[:samples].numpy(), self.y[:samples].numpy()
+        return network.present(x, y, **everything(self.circuit))
+
+    def error_angles(self, network: SpikingNetwork) -> dict[str, float]:
+        """Angle of each error population to what backpropagation gives with the same weights."""
+        reference = self._reference(network)
+        if reference is None:
+            return {}
+        return error_angles(self._errors(network), reference)
+
+    def _errors(self, network: SpikingNetwork) -> dict[str, np.ndarray]:
+        if self.dynamics == "settled":
+            signals = network.signals(self.x.numpy(), self.y.numpy())
+            return {name: signals[name] for name in self.errors}
+        shown = self.present(network).activities
+        shapes = {name: self.circuit.populations[name].shape for name in self.errors}
+        return {name: shown[name].reshape(-1, *shape) for name, shape in shapes.items()}
+
+    def _reference(self, network: SpikingNetwork) -> dict[str, Any] | None:
+        if self._backpropagation is None:
+            return None
+        rates = self._backpropagation
+        with torch.no_grad():
+            for name, w in rates.weights.items():
+                w.copy_(torch.as_tensor(network.weight(name)))
+            for name, b in rates.biases.items():
+                b.copy_(torch.as_tensor(network.biases()[name]))
+        return rates.signals(self.x, self.y)
+
+    @cached_property
+    def _backpropagation(self) -> RateNetwork | None:
+        try:
+            wired = RULES["bp"]().wire(self.circuit.forward_circuit())
+        except WiringError:
+            return None
+        loss = None if self.dynamics == "settled" else half_squares
+        return RateNetwork(wired, dtype=torch.float64, loss=loss)
+
+
+def everything(circuit: Circuit) -> dict[str, Any]:
+    """To record of every population: spikes, and activity often enough to be averaged."""
+    return {"record": list(circuit.populations), "record_every_s": READ_EVERY_S}
+
+
+def half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The loss whose error is output less target, as error cells compare the two."""
+    target = torch.nn.functional.one_hot(y, output.shape[1]).to(output.dtype)
+    return 0.5 * (output - target).square().sum(1).mean()
+
+
+# -- spikes to look at -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Spikes of a short time, at the end of a run.
+
+    Parameters
+    ----------
+    data : SpikeData or None
+        None where there are no spikes: dynamics `settled`.
+    mean_rates_hz : mapping
+        Of the populations, in that time.
+    """
+
+    data: SpikeData | None
+    mean_rates_hz: Mapping[str, float]
+
+
+def take_excerpt(
+    circuit: Circuit,
+    noise: SpontaneousRecord | None,
+    shown: Presentation | None,
+) -> Excerpt:
+    """The last of the noise, and the first samples of those that were shown after it."""
+    from oneway.backends.spiking import PhaseInterval, SpikeData
+
+    records, intervals = [], []
+    rates: dict[str, float] = {}
+    if noise is not None:
+        stop = noise.intervals[-1].stop_s
+        start = max(stop - NOISE_S, noise.intervals[0].start_s)
+        records.append(_within(noise.spikes, start, stop))
+        intervals += [
+            PhaseInterval(part.phase, max(part.start_s, start), part.stop_s)
+            for part in noise.intervals
+            if part.stop_s > start
+        ]
+        rates |= noise.mean_rates_hz
+    if shown is not None and shown.spikes:
+        start = float(shown.onsets_s[0])
+        stop = start + shown.simulated_s * min(SHOWN / len(shown.onsets_s), 1)
+        records.append(_within(shown.spikes, start, stop))
+        driven = [p.name for p in circuit.phases.values() if not p.noisy]
+        intervals.append(PhaseInterval(" + ".join(driven), start, stop))
+        rates |= shown.mean_rates_hz
+    if not records:
+        return Excerpt(None, {})
+    spikes = _joined(records)
+    sizes = {name: circuit.populations[name].size for name in spikes}
+    start, stop = intervals[0].start_s, intervals[-1].stop_s
+    return Excerpt(SpikeData(spikes, sizes, start, stop, tuple(intervals)), rates)
+
+
+def _within(spikes: Mapping[str, Any], start_s: float, stop_s: float) -> dict[str, Any]:
+    from oneway.backends.spiking import Spikes
+
+    cut = {}
+    for name, train in spikes.items():
+        inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
+        cut[name] = Spikes(train.times_s[inside], train.cells[inside])
+    return cut
+
+
+def _joined(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from oneway.backends.spiking import Spikes
+
+    names = dict.fromkeys(name for record in records for name in record)
+    return {
+        name: Spikes(
+            np.concatenate([r[name].times_s for r in records if name in r]),
+            np.concatenate([r[name].cells for r in records if name in r]),
+        )
+        for name in names
+    }

@@ -1,0 +1,337 @@
+"""A wired circuit as spikes: it mirrors, learns a task, is tested, and is measured on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from oneway.analysis import weight_angles
+from oneway.circuits import Circuit, Conv2dConnector
+
+from ..data.dataset import DataSet
+from ..errors import ConfigError
+from ..progress import ProgressBar
+from .config import WORTH_COMPILING_S, SpikingConfig
+from .probe import NOISE_S, PROBE, Excerpt, Probe, everything, take_excerpt
+from .result import SpikingResult
+
+if TYPE_CHECKING:
+    from oneway.backends.spiking import (
+        Presentation,
+        SpikingNetwork,
+        SpikingParameters,
+        SpontaneousRecord,
+    )
+
+# A compiled program is of one length, so that a few samples cost as much as these; fewer would
+# start it too often.
+CHUNK = 60
+PATIENCE_S = 30.0
+TRIED_SAMPLES = 5
+
+
+class SpikingRun:
+    """One run.
+
+    Parameters
+    ----------
+    wired : Circuit
+    data : DataSet or None
+        None: noise alone drives the circuit.
+    config : SpikingConfig
+    weights, biases : mappings, optional
+        To start from, (post, pre, ...).
+    parameters : SpikingParameters, optional
+    notify : callable, optional
+        Gets what a person should know, a sentence at a time.
+    label : str
+        Of the progress bar.
+    """
+
+    def __init__(
+        self,
+        wired: Circuit,
+        data: DataSet | None,
+        config: SpikingConfig,
+        *,
+        weights: Mapping[str, np.ndarray] | None = None,
+        biases: Mapping[str, np.ndarray] | None = None,
+        parameters: SpikingParameters | None = None,
+        notify: Callable[[str], None] = lambda sentence: None,
+        label: str = "spiking",
+    ) -> None:
+        self.wired, self.data, self.config, self.notify = wired, data, config, notify
+        self.label = label
+        self.noisy = [phase.name for phase in wired.phases.values() if phase.noisy]
+        if data is None and not self.noisy:
+            raise ConfigError(
+                f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
+                "task nothing happens. Leave out --no-task, or use a rule that has one: wm"
+            )
+        if config.unshared and not _convolutions(wired):
+            raise ConfigError(
+                f"circuit {wired.name!r} has no convolution, so that no synapses share a weight. "
+                "Leave out --unshared"
+            )
+        self.network = self._network(weights, biases, parameters)
+        self.probe = Probe(wired, data, config.dynamics) if data is not None else None
+        self.curve: list[dict[str, Any]] = []
+        self.noise: SpontaneousRecord | None = None
+        self.rates_hz: dict[str, float] = {}
+
+    def _network(self, weights, biases, parameters) -> SpikingNetwork:
+        with clear():
+            from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+
+            self.parameters = replace(
+                parameters or SpikingParameters(), presentation=self.config.presentation
+            )
+            self.target = self.config.target_for(self.duration_s())
+            network = SpikingNetwork(
+                self.wired,
+                self.parameters,
+                seed=self.config.seed,
+                weights=weights,
+                biases=biases,
+                dynamics=self.config.dynamics,
+                target=self.target,
+                shared=not self.config.unshared,
+                threads=self.config.threads,
+                chunk=CHUNK,
+            )
+        network.rates.forward_rate = network.rates.feedback_rate = self.config.rate
+        network.rates.forward_decay = network.rates.feedback_decay = self.config.decay
+        return network
+
+    def script(self, file: str) -> tuple[str, dict[str, np.ndarray]]:
+        """A Brian2 program that shows a few samples, or noise, and the arrays that it loads."""
+        with clear():
+            if self.probe is None:
+                return self.network.script(file=file)
+            return self.network.script(self.probe.x.numpy(), self.probe.y.numpy(), file=file)
+
+    # -- how long it will be ---------------------------------------------------------------
+
+    def duration_s(self) -> float:
+        """Simulated time of the whole run, nearly."""
+        if self.data is None:
+            return self.config.seconds
+        c = self.config
+        asleep_s = c.seconds + c.epochs * c.interlude if c.epochs else 0.0
+        measured = (c.measurements + 2) * bool(c.epochs) * PROBE
+        trials = c.epochs * self.data.n_train + self.data.n_test + measured
+        return len(self.noisy) * asleep_s + trials * self.present_s
+
+    @property
+    def present_s(self) -> float:
+        """How long a sample is presented."""
+        p = self.parameters
+        settling = (len(self.wired.populations) + 4) * p.dt
+        return float(settling if self.config.dynamics == "settled" else p.present_time)
+
+    def _warn_if_long(self) -> None:
+        """Say how long it will take, from a few samples, where one would wonder."""
+        if self.target == "cpp_standalone" or self.probe is None:
+            return
+        if self.duration_s() < WORTH_COMPILING_S:
+            return
+        self.probe.present(self.network, TRIED_SAMPLES)  # builds the objects
+        began = time.perf_counter()
+        self.probe.present(self.network, TRIED_SAMPLES)
+        per_second = (time.perf_counter() - began) / (TRIED_SAMPLES * self.present_s)
+        self._tell_length(per_second, self.duration_s())
+
+    def _tell_length(self, per_second: float, left_s: float) -> None:
+        if per_second * left_s > PATIENCE_S:
+            self.notify(
+                f"about {_time(per_second * left_s)} to go: {left_s:,.0f} s to simulate on "
+                f"{self.target}, at {per_second:.2g} s for each. --samples, --epochs and --target "
+                "change that"
+            )
+
+    # -- running ---------------------------------------------------------------------------
+
+    def run(self) -> SpikingResult:
+        began = time.perf_counter()
+        first = self.network.weights()
+        accuracy: float | None = None
+        online: tuple[float, ...] = ()
+        with clear(), _Bar(self.label, self.duration_s()) as self.bar:
+            self._warn_if_long()
+            if self.data is None:
+                self._noise(self.config.seconds, self.config.measurements)
+            else:
+                online = tuple(self._learn(self.data))
+                accuracy = self._test(self.data)
+            errors = self._last_error_angles()
+            angles = weight_angles(self.wired, self.network.weight)
+            weights, biases = self.network.weights(), self.network.biases()
+            curve = tuple(self.curve)
+            # Last, since noise goes on to teach.
+            excerpt = self._excerpt()
+        return SpikingResult(
+            self.wired,
+            self.config,
+            self.parameters,
+            self.target,
+            angles,
+            errors,
+            {**self.rates_hz, **excerpt.mean_rates_hz},
+            accuracy,
+            online,
+            curve,
+            first,
+            weights,
+            biases,
+            excerpt,
+            self.network.simulated_s,
+            time.perf_counter() - began,
+        )
+
+    def _learn(self, data: DataSet) -> Iterator[float]:
+        """Every epoch, chunk by chunk; the online accuracy of each."""
+        if not self.config.epochs:
+            return
+        if self.noisy:
+            self._sleep(self.config.seconds)
+        x, y = samples(data, "train")
+        order = np.random.default_rng(self.config.seed)
+        rows = [order.permutation(len(y)) for _ in range(self.config.epochs)]
+        right: list[bool] = []
+        self._measure(None)
+        for chunk in np.array_split(np.concatenate(rows), self.config.measurements):
+            right += self._learn_chunk(x[chunk], y[chunk], len(right), len(rows) * len(y))
+        for epoch in np.split(np.array(right), self.config.epochs):
+            yield float(epoch.mean())
+
+    def _present(self, x: np.ndarray, y: np.ndarray | None = None, **how: Any) -> Presentation:
+        if self.target == "cpp_standalone":
+            how |= everything(self.wired)  # as the probe does: one program for both
+        shown = self.network.present(x, y, report=self.bar.report, **how)
+        self.bar.done_s(shown.simulated_s)
+        return shown
+
+    def _learn_chunk(self, x: np.ndarray, y: np.ndarray, done: int, total: int) -> list[bool]:
+        began = time.perf_counter()
+        slowing = (1 - done / total, 1 - (done + len(y)) / total)
+        shown = self._present(x, y, learn=True, slowing=slowing)
+        right = (shown.answers == y).tolist()
+        epoch = total // self.config.epochs
+        ended = (done + len(y)) // epoch > done // epoch
+        if ended and self.noisy and self.config.interlude:
+            self._sleep(self.config.interlude)
+        self._measure(float(np.mean(right)))
+        if not done and self.target == "cpp_standalone":
+            # Compiled before, while angles were measured.
+            left_s = (total - len(y)) * self.present_s
+            self._tell_length((time.perf_counter() - began) / shown.simulated_s, left_s)
+        return right
+
+    def _sleep(self, seconds: float) -> None:
+        """Noise for every layer, in parts of one length, since a compiled program is of one."""
+        if self.target != "cpp_standalone" or not self.config.interlude:
+            self._noise(len(self.noisy) * seconds, 5)
+            return
+        for _ in range(max(round(seconds / self.config.interlude), 1)):
+            self._noise(len(self.noisy) * self.config.interlude, 1)
+
+    def _noise(self, duration_s: float, measurements: int) -> None:
+        """Let noise drive the circuit, and note the angles on the way."""
+        record = self.network.run_spontaneous(
+            duration_s, duration_s / measurements, report=self.bar.report
+        )
+        self.noise = record
+        self.bar.done_s(record.simulated_s)
+        self.rates_hz |= record.mean_rates_hz
+        for i, at in enumerate(record.times_s):
+            now = {name: weights[i] for name, weights in record.weights.items()}
+            weight = lambda name, now=now: now.get(name, self.network.weight(name))  # noqa: E731
+            self.curve.append(
+                {"simulated_s": float(at), "angles_deg": weight_angles(self.wired, weight)}
+            )
+
+    def _measure(self, online: float | None) -> None:
+        assert self.probe is not None
+        self.curve.append(
+            {
+                "simulated_s": self.network.simulated_s,
+                "angles_deg": weight_angles(self.wired, self.network.weight),
+                "error_angles_deg": self.probe.error_angles(self.network),
+                "online_accuracy": online,
+            }
+        )
+
+    def _last_error_angles(self) -> dict[str, float]:
+        """Nothing has learned since the last measurement, if there was one."""
+        if self.probe is None:
+            return {}
+        if self.curve:
+            return self.curve[-1]["error_angles_deg"]
+        return self.probe.error_angles(self.network)
+
+    def _test(self, data: DataSet) -> float:
+        x, y = samples(data, "test")
+        return float(np.mean(self._present(x).answers == y))
+
+    def _excerpt(self) -> Excerpt:
+        if self.config.dynamics == "settled":
+            return Excerpt(None, {})
+        if self.probe is None:
+            return take_excerpt(self.wired, self.noise, None)
+        if self.noise is not None:
+            compiled = self.target == "cpp_standalone"
+            self._sleep(self.config.interlude if compiled else NOISE_S / len(self.noisy))
+        return take_excerpt(self.wired, self.noise, self.probe.present(self.network))
+
+
+def _convolutions(circuit: Circuit) -> bool:
+    connectors = (p.connector for p in circuit.select(role="drive", path="forward"))
+    return any(isinstance(connector, Conv2dConnector) for connector in connectors)
+
+
+def samples(data: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs, with zero mean and unit variance, and classes of the training or test part."""
+    x, y = getattr(data, f"{part}_x"), getattr(data, f"{part}_y")
+    return data.normalise(x).numpy().astype(float), y.numpy()
+
+
+@contextmanager
+def clear() -> Iterator[None]:
+    """What cannot be done here, in a sentence that names the fix."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(str(error)) from error
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        raise ConfigError(str(error)) from error
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+class _Bar(ProgressBar):
+    """Counts simulated seconds; Brian2 reports on one part of the run at a time."""
+
+    def __init__(self, label: str, duration_s: float) -> None:
+        super().__init__(f"{label} (s simulated)", max(round(duration_s), 1))
+        self._before_s = 0.0
+
+    def report(self, elapsed_s: float, completed: float, start_s: float, length_s: float) -> None:
+        """As Brian2 calls it."""
+        while self.done < min(round(self._before_s + completed * float(length_s)), self.total):
+            self.advance()
+
+    def done_s(self, simulated_s: float) -> None:
+        """A part is over."""
+        self._before_s += simulated_s
+        self.report(0.0, 0.0, 0.0, 0.0)
