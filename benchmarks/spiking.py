@@ -315,19 +315,28 @@ def scale(chosen: argparse.Namespace) -> None:
 def draw_scale(records: Sequence[dict[str, float]], target: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure.suptitle(f"Kolen-Pollack learning, target {target}; numbers count cells", fontsize=10)
+    time_ax, memory_ax = figure.subplots(1, 2)
     synapses = [record["synapses"] for record in records]
-    words = {
-        "seconds_per_second": "wall time for one simulated second (s)",
-        "peak_mib": "peak memory of the process (MiB)",
-    }
-    for ax, (key, label) in zip(figure.subplots(1, 2), words.items(), strict=True):
-        ax.loglog(synapses, [record[key] for record in records], "o-", color="#0072B2")
+    for ax, key, label in (
+        (time_ax, "seconds_per_second", "wall time / simulated time"),
+        (memory_ax, "peak_mib", "peak memory (MiB)"),
+    ):
+        ax.semilogx(synapses, [record[key] for record in records], "o-", color="#0072B2")
         ax.set_xlabel("synapses with weights")
         ax.set_ylabel(label)
-        ax.grid(True, which="both", color="#E6E6E6", lw=0.6)
-        ax.set_title(target, fontsize=9)
-    figure.savefig(path, dpi=130)
+        ax.grid(True, color="#E6E6E6", lw=0.6)
+    time_ax.set_yscale("log")
+    memory_ax.set_ylim(bottom=0)
+    for record in records:
+        at = record["synapses"], record["seconds_per_second"]
+        time_ax.annotate(f"{record['cells']:,}", at, (-4, 6), **_BESIDE)
+    time_ax.margins(x=0.12, y=0.12)
+    figure.savefig(path, dpi=90)
+
+
+_BESIDE = {"textcoords": "offset points", "ha": "right", "fontsize": 7.5}
 
 
 # -- real time ---------------------------------------------------------------------------------

@@ -35,10 +35,12 @@ def spiking_tour(rule: RuleTour, seconds: float) -> SpikingTour:
 
 
 def _run(rule: RuleTour, seconds: float) -> SpikingTour:
-    from oneway.backends.spiking import SpikingNetwork
+    from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 
     assert rule.wired is not None
-    network = SpikingNetwork(rule.wired, seed=0)
+    # In steps shorter than its filter, activity says nothing new to the synapses.
+    parameters = SpikingParameters(plasticity_dt=SpikingParameters().noise_tau_trace)
+    network = SpikingNetwork(rule.wired, parameters, seed=0)
     with ProgressBar(f"{rule.label}, spiking", PER_CENT) as bar:
         record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
     angles = {}
