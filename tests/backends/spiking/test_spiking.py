@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("brian2")
 
-from brian2 import Hz, ms
+from brian2 import Hz, ms, prefs
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
@@ -203,8 +203,10 @@ def test_methods_say_which_dynamics_they_need():
         ("cpp_standalone", (6, 8, 4)),
     ],
 )
-def test_compiled_targets_do_the_same(target, sizes):
+def test_compiled_targets_do_the_same(target, sizes, monkeypatch):
     """No cell is random here, so that every spike and every weight must agree."""
+    # Optimised, three samples run as fast, and the compiler takes twice the time.
+    monkeypatch.setitem(prefs, "codegen.cpp.extra_compile_args_gcc", ["-w", "-O0", "-std=c++11"])
     circuit, x, y = parse_rule("kp").wire(mlp(sizes)), samples(3), np.array([1, 3, 0])
     results = []
     for each in ("numpy", target):
