@@ -18,7 +18,7 @@ from brian2 import (
     second,
 )
 
-from .specs import Cells, Joined, Model
+from .specs import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 # A network that is built, read and dropped is fine; there are no delays that a coarser clock would
 # round.
@@ -47,6 +47,8 @@ class Objects:
             self.groups[spec.name] = self._cells(spec)
         for joined in model.synapses:
             self.groups[joined.name] = self._synapses(joined)
+        for joined in model.synapses:  # which may refer to one another
+            self._refer(self.groups[joined.name], joined)
         for group in model.groups.values():
             self._complete(group)
         self.network = Network(*self.groups.values())
@@ -62,6 +64,9 @@ class Objects:
             clock=self.clock,
             name=spec.name,
         )
+        if spec.follows:
+            group.thresholder["spike"].when = "synapses"
+            group.thresholder["spike"].order = FOLLOW
         # At once: synapses that read an expression of these cells look up what stands in it.
         self._refer(group, spec)
         return group
@@ -76,8 +81,10 @@ class Objects:
             clock=self.clock,
             name=spec.name,
         )
+        pre = self.model.groups[spec.pre]
+        if isinstance(pre, Cells) and pre.follows and spec.on_pre:
+            synapses.pre.order = FOLLOWED
         synapses.connect(i=spec.i, j=spec.j)
-        self._refer(synapses, spec)
         return synapses
 
     def _refer(self, group: NeuronGroup | Synapses, spec: Cells | Joined) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeConnector
 
 from .activations import derivative, phi
+from .holding import WHOLE
 from .naming import SCHEDULE, cells_of, input_of, path_of
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases
 from .specs import SCHEDULED, Cells, Reference, Regular
@@ -23,10 +24,9 @@ def translate_population(translation: Translation, population: Population) -> No
     """Cells with a variable for each projection that arrives, and what they make of it."""
     title = f"{population.name} {population.shape}"
     cells = Cells(cells_of(population.name), population.size, title)
-    cells.references += [
-        Reference(name, SCHEDULE, name) for name in ("phase", "sample", "share", "learn", "gather")
-    ]
-    _receive(translation, population, cells)
+    know_schedule(cells)
+    for p in translation.turns.select(post=population.name):
+        receive(translation, p, cells)
     own = _own(translation, population, cells)
     noisy = translation.turns.noisy(population.name)
     if noisy and not translation.how.spikes:
@@ -35,41 +35,55 @@ def translate_population(translation: Translation, population: Population) -> No
     cells.equations.append(f"own = {own} : 1")
     translation.how.fire(cells, population, path_of(population))
     if noisy and not translation.how.spikes:
-        _send_deviation(translation, population, cells)
+        send_deviation(translation, population, cells)
+    note_signals(translation, population, cells)
+    if population.learns is not None and population.bias and translation.turns.data:
+        learn_bias(translation, population, cells)
+    translation.model.cells.append(cells)
+
+
+def know_schedule(cells: Cells) -> None:
+    """Let cells read what the schedule says."""
+    shared = ("phase", "sample", "share", "learn", "gather")
+    cells.references += [Reference(name, SCHEDULE, name) for name in shared]
+
+
+def note_signals(translation: Translation, population: Population, cells: Cells) -> None:
+    """φ′ and the mean of their activity, for synapses that learn from them."""
     if needs_slope(translation.turns, population):
         a = "activity" if translation.how.spikes else "own"
         slope = derivative(population.activation, a, _least(translation))
         cells.equations.append(f"slope = {slope} : 1")
     if needs_mean(translation.turns, population):
         translation_mean(translation, cells)
-    if population.learns is not None and population.bias and translation.turns.data:
-        learn_bias(translation, population, cells)
-    translation.model.cells.append(cells)
 
 
-def _receive(translation: Translation, population: Population, cells: Cells) -> None:
-    """A variable for each projection; one for each branch where only the strongest counts."""
-    for p in translation.turns.select(post=population.name):
-        variable = input_of(translation.circuit, p)
-        filtered = "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
-        if not translation.brings(p):
-            continue
-        if translation.relayed(p) or (p.role == "drive" and not translation.turns.carrying(p)):
-            continue
-        driven = None
-        if p.role in ("drive", "compare"):
-            driven = translation.turns.during(translation.turns.driven(population.name))
-        rest = resting(translation, p, cells, variable)
-        branches = branch_names(translation, p)
-        for name in branches:
-            cells.equations.append(translation.how.arriving(name, filtered, rest, driven))
-        if len(branches) > 1 or branches[0] != variable:
-            cells.equations.append(f"{variable} = {strongest(branches)} : 1")
+def receive(translation: Translation, p: Projection, cells: Cells) -> None:
+    """A variable for a projection; one for each branch where only the strongest counts."""
+    if not translation.brings(p):
+        return
+    if translation.relayed(p) or (p.role == "drive" and not translation.turns.carrying(p)):
+        return
+    filtered, driven = "tau_trace", None
+    if p.role in ("drive", "compare"):
+        filtered = "tau_syn"
+        driven = translation.turns.during(translation.turns.driven(p.post))
+    variable, written = input_of(translation.circuit, p), written_by(translation, p)
+    split = translation.splits(p)
+    for part, name in zip(translation.parts(p) if split else written, written, strict=True):
+        rest = resting(translation, p, cells, name, part if split else WHOLE)
+        cells.equations.append(translation.how.arriving(name, filtered, rest, driven))
+    if split:
+        cells.equations.append(f"{variable} = {' - '.join(written)} : 1")
+    elif len(written) > 1 or written[0] != variable:
+        cells.equations.append(f"{variable} = {strongest(written)} : 1")
 
 
-def branch_names(translation: Translation, p: Projection) -> list[str]:
-    """The variables that a projection writes."""
+def written_by(translation: Translation, p: Projection) -> list[str]:
+    """The variables that a projection writes: of each part, or of each branch."""
     variable, pairs = input_of(translation.circuit, p), translation.pairs(p)
+    if translation.splits(p):
+        return [f"{variable}_{part}" for part in translation.parts(p)]
     if pairs.branch is None or isinstance(p.connector, TransposeConnector):
         return [variable]
     return [f"{variable}_branch{number}" for number in range(pairs.branches)]
@@ -83,7 +97,9 @@ def strongest(branches: list[str]) -> str:
     return text
 
 
-def resting(translation: Translation, p: Projection, cells: Cells, variable: str) -> str | None:
+def resting(
+    translation: Translation, p: Projection, cells: Cells, variable: str, part: str
+) -> str | None:
     """What presynaptic cells that fire at their baseline bring: nothing that is to be heard."""
     path = path_of(translation.circuit.populations[p.pre])
     if not translation.resting(path):
@@ -100,7 +116,7 @@ def resting(translation: Translation, p: Projection, cells: Cells, variable: str
                 return f"rest_{variable}"
         return f"{path}_rest"
     cells.equations.append(f"rest_{variable} : 1")
-    translation.rests[cells.name, f"rest_{variable}"] = p
+    translation.rests[cells.name, f"rest_{variable}"] = p, part
     return f"rest_{variable}"
 
 
@@ -187,7 +203,7 @@ def _least(translation: Translation) -> str:
     return "gate_threshold" if translation.how.spikes else "0"
 
 
-def _send_deviation(translation: Translation, population: Population, cells: Cells) -> None:
+def send_deviation(translation: Translation, population: Population, cells: Cells) -> None:
     """A drive from a noisy cell conveys its deviation from the mean of the noise."""
     sent = "activity"
     for phase in translation.turns.phases:

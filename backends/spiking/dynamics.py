@@ -55,8 +55,23 @@ class Dynamics(ABC):
         sent: str,
         filtered: str,
         pre: Population,
+        signed: bool = True,
     ) -> None:
-        """Let synapses of a strength write the variable of their target cells."""
+        """Let synapses of a strength write the variable of their target cells.
+
+        Parameters
+        ----------
+        signed : bool
+            Whether spikes of a pair's two cells are to count with opposite signs.
+        """
+
+    @abstractmethod
+    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
+        """Complete interneurons, of which each repeats one cell of a population."""
+
+    def paired(self, population: Population) -> bool:
+        """Whether a unit has a second cell, which fires for negative activity."""
+        return False
 
     def relay(self, joined: Joined, pre: Population, post: Population) -> None:
         """Let cells fire whenever the one that they mimic has fired."""
@@ -94,9 +109,14 @@ class Settled(Dynamics):
         sent: str,
         filtered: str,
         pre: Population,
+        signed: bool = True,
     ) -> None:
         product = f"{sent}_pre" if strength is None else f"{strength} * {sent}_pre"
         joined.equations.append(f"{variable}_post = {product} : 1 (summed)")
+
+    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
+        cells.equations += ["relayed : 1", "own = relayed : 1", "activity = own : 1"]
+        relay.equations.append("relayed_post = activity_pre : 1 (summed)")
 
 
 class Poisson(Dynamics):
@@ -116,8 +136,7 @@ class Poisson(Dynamics):
 
     def fire(self, cells: Cells, population: Population, path: str) -> None:
         name = population.name
-        resting = f"(activity + {path}_rest)" if self._about_baseline else "activity"
-        cells.equations.append(f"dactivity/dt = -{resting} / tau_trace : 1")
+        self._trace(cells, path)
         if self._about_baseline and self.parameters.refractory > 0:
             cells.refractory = "refractory"
         if self.turns.following(name):
@@ -134,6 +153,21 @@ class Poisson(Dynamics):
             cells.equations.append("heard : second  # when the cell that it mimics has fired")
             cells.starts["heard"] = -1.0
         cells.reset = "\n".join(reset)
+
+    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
+        self._trace(cells, path)
+        cells.equations.append("heard : second  # when its cell has fired")
+        cells.starts["heard"] = -1.0
+        cells.threshold, cells.follows = "abs(t - heard) < dt / 2", True
+        side = "side * " if self.paired(population) else ""
+        if side:
+            cells.equations += ["heard_side : 1", "side = heard_side : 1"]
+        cells.reset = f"activity += {side}1 / ({path}_unit * tau_trace)"
+        self.relay(relay, population, population)
+
+    def _trace(self, cells: Cells, path: str) -> None:
+        resting = f"(activity + {path}_rest)" if self._about_baseline else "activity"
+        cells.equations.append(f"dactivity/dt = -{resting} / tau_trace : 1")
 
     @property
     def _about_baseline(self) -> bool:
@@ -217,8 +251,9 @@ class Poisson(Dynamics):
         sent: str,
         filtered: str,
         pre: Population,
+        signed: bool = True,
     ) -> None:
-        side = "side_pre * " if self.paired(pre) else ""
+        side = "side_pre * " if signed and self.paired(pre) else ""
         kick = f"{strength or 1} / ({path_of(pre)}_unit * {filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
 

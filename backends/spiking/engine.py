@@ -88,7 +88,14 @@ class Engine:
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
         turns = Turns(self.circuit, self.data_phases, together=not self.in_turn)
-        return Trials.of(self.circuit, turns, self.parameters, self.dynamics, x, y, batch)
+        settling = self.settling_steps + 2 if self.dynamics == "settled" else None
+        return Trials.of(self.circuit, turns, self.parameters, settling, x, y, batch)
+
+    @property
+    def settling_steps(self) -> int:
+        """How many steps activity takes through a settled circuit."""
+        hops = 2 if self.holding.dale else 1
+        return hops * len(self.circuit.populations) + 2
 
     # -- running ---------------------------------------------------------------------------
 

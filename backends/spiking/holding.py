@@ -1,7 +1,8 @@
 """What synapses and cells hold of a circuit's weights and biases.
 
 Usually just these. Without sharing, each synapse of a convolution holds a weight of its own and
-each cell a bias; the circuit's weights are then their means over the positions.
+each cell a bias; the circuit's weights are then their means over the positions. Under Dale's law
+each weight is held as what excites less what inhibits.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oneway.circuits import Projection, TransposeConnector
+from oneway.circuits import Projection, TransposeConnector, set_point
 
 from .arrays import Arrays
 from .pairs import Pairs, list_pairs
 
 Key = tuple[str, str]  # "weights" and a drive, or "bias" and a population
 Parts = Mapping[str, np.ndarray]
-WHOLE = ""
+WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
 
 
 @dataclass
@@ -32,10 +33,13 @@ class Holding:
     shared : bool
         Whether synapses at all positions of an image have one weight, and the cells of a channel
         one bias.
+    dale : bool
+        Whether the weights of a drive are held in two parts that are never negative.
     """
 
     arrays: Arrays
     shared: bool = True
+    dale: bool = False
     _held: dict[Key, tuple[np.ndarray, Parts]] = field(default_factory=dict, init=False)
     _pairs: dict[str, Pairs] = field(default_factory=dict, init=False)
 
@@ -88,7 +92,8 @@ class Holding:
             What weights are that no synapse has.
         """
         shape = self._stored(key).shape
-        flat, index = parts[WHOLE], self._index(key)
+        flat = parts[EXCITATORY] - parts[INHIBITORY] if EXCITATORY in parts else parts[WHOLE]
+        index = self._index(key)
         if index is None:
             return flat.reshape(shape)
         size = int(np.prod(shape))
@@ -98,7 +103,14 @@ class Holding:
 
     def _split(self, key: Key, flat: np.ndarray) -> Parts:
         index = self._index(key)
-        return {WHOLE: flat if index is None else flat[index]}
+        flat = flat if index is None else flat[index]
+        kind, name = key
+        if kind != "weights" or not self.dale:
+            return {WHOLE: flat}
+        # Both have room to fall from the start, so that at first nothing is cut off at zero.
+        p = self.arrays.circuit.projections[name]
+        room = max(np.abs(flat).max(initial=0.0), set_point(self.arrays.circuit, p))
+        return {EXCITATORY: room + flat / 2, INHIBITORY: room - flat / 2}
 
     def _stored(self, key: Key) -> np.ndarray:
         kind, name = key

@@ -8,8 +8,18 @@ import numpy as np
 
 from oneway.circuits import Projection
 
-from .cells import branch_names, routes, sends_deviation, strongest
-from .naming import SCHEDULE, cells_of, input_of, path_of, synapses_of, weights_of
+from .cells import routes, sends_deviation, strongest, written_by
+from .dale import strength_of
+from .holding import INHIBITORY, WHOLE
+from .naming import (
+    SCHEDULE,
+    cells_of,
+    input_of,
+    interneurons_of,
+    path_of,
+    synapses_of,
+    weights_of,
+)
 from .plasticity import learn_weights
 from .scaling import scale_synapses
 from .specs import Cells, Joined, Reference
@@ -18,35 +28,60 @@ if TYPE_CHECKING:
     from .translate import Translation
 
 
-def translate_projection(translation: Translation, p: Projection) -> None:
-    """Synapses from one group to another, into a variable of the projection's own."""
+def translate_projection(translation: Translation, p: Projection, to: str | None = None) -> None:
+    """Synapses from one group to another, into a variable of the projection's own.
+
+    Parameters
+    ----------
+    to : str, optional
+        A group that hears what the postsynaptic population does; by default that itself.
+    """
     if not translation.brings(p):
         return
-    pairs, branches = translation.pairs(p), branch_names(translation, p)
-    if len(branches) > 1:
-        for number, variable in enumerate(branches):
+    pairs, written = translation.pairs(p), written_by(translation, p)
+    if translation.splits(p):
+        for part, variable in zip(translation.parts(p), written, strict=True):
+            joined = _joined(translation, p, pairs.i, pairs.j, f"_{part}", to)
+            if part == INHIBITORY:
+                joined.pre = interneurons_of(p.pre)
+            _connect(translation, p, joined, variable, part)
+    elif len(written) > 1:
+        for number, variable in enumerate(written):
             own = pairs.on_branch(number)
-            _transmit(translation, p, _joined(translation, p, own.i, own.j, f"_{number}"), variable)
-        return
-    joined = _joined(translation, p, pairs.i, pairs.j)
-    strength = None if pairs.factor == 1 else repr(pairs.factor)
+            joined = _joined(translation, p, own.i, own.j, f"_{number}", to)
+            _transmit(translation, p, joined, variable)
+    else:
+        joined = _joined(translation, p, pairs.i, pairs.j, "", to)
+        _connect(translation, p, joined, written[0], WHOLE)
+
+
+def _joined(
+    translation: Translation, p: Projection, i, j, suffix: str, to: str | None = None
+) -> Joined:
+    name = f"{input_of(translation.circuit, p)}_to_{to or p.post}{suffix}"
+    joined = Joined(name, cells_of(p.pre), to or cells_of(p.post), i, j, f"{p.name} ({p.role})")
+    translation.model.synapses.append(joined)
+    return joined
+
+
+def _connect(
+    translation: Translation, p: Projection, joined: Joined, variable: str, part: str
+) -> None:
+    """Strength, effect and learning of a set of synapses."""
+    factor = translation.pairs(p).factor
+    strength = None if factor == 1 else repr(factor)
     if p.weights is not None:
-        strength = _weights(translation, p, joined)
+        strength = _weights(translation, p, joined, part)
     elif routes(p):
         strength = _route(translation, p, joined)
-    _transmit(translation, p, joined, branches[0], strength)
+    if part != WHOLE:
+        strength = strength_of(translation, p, joined, part, strength)
+    _transmit(translation, p, joined, variable, strength, part)
     if p.role == "compare" and translation.loss == "cross_entropy":
         _sum_outputs(translation, p)
     if translation.turns.learns(p):
-        learn_weights(translation, p, joined)
-        scale_synapses(translation, p, joined)
-
-
-def _joined(translation: Translation, p: Projection, i, j, suffix: str = "") -> Joined:
-    name = synapses_of(translation.circuit, p) + suffix
-    joined = Joined(name, cells_of(p.pre), cells_of(p.post), i, j, f"{p.name} ({p.role})")
-    translation.model.synapses.append(joined)
-    return joined
+        learn_weights(translation, p, joined, part)
+        scale_synapses(translation, p, joined, part)
 
 
 def _transmit(
@@ -55,6 +90,7 @@ def _transmit(
     joined: Joined,
     variable: str,
     strength: str | None = None,
+    part: str = WHOLE,
 ) -> None:
     """What the synapses do to their targets, in the phases in which they are active."""
     carries_activity = p.role == "drive"
@@ -77,19 +113,19 @@ def _transmit(
     if translation.relayed(p):
         translation.how.relay(joined, pre, translation.circuit.populations[p.post])
         return
-    translation.how.transmit(joined, variable, strength, sent, filtered, pre)
+    translation.how.transmit(joined, variable, strength, sent, filtered, pre, part == WHOLE)
 
 
-def _weights(translation: Translation, p: Projection, joined: Joined) -> str:
+def _weights(translation: Translation, p: Projection, joined: Joined, part: str) -> str:
     """Where the weights of a drive live: in its synapses, shared, or at another projection."""
     assert p.weights is not None
     pairs = translation.pairs(p)
     assert pairs.weight is not None
     if p.weights.kind != "independent":
-        return _borrowed(translation, p, joined)
+        return _borrowed(translation, p, joined, part)
     key = ("weights", p.name)
     if not pairs.shared:
-        translation.keep(key, joined, "w")
+        translation.keep(key, joined, "w", part)
         return "w"
     size = translation.arrays.weights[p.name].size
     own = Cells(weights_of(translation.circuit, p), size, f"weights of {p.name}")
@@ -99,7 +135,7 @@ def _weights(translation: Translation, p: Projection, joined: Joined) -> str:
     return "w"
 
 
-def _borrowed(translation: Translation, p: Projection, joined: Joined) -> str:
+def _borrowed(translation: Translation, p: Projection, joined: Joined, part: str) -> str:
     assert p.weights is not None
     circuit = translation.circuit
     forward = circuit.projections[p.weights.to or ""]
@@ -109,7 +145,8 @@ def _borrowed(translation: Translation, p: Projection, joined: Joined) -> str:
         _refer(joined, weights_of(circuit, forward), weight)
     else:
         # Both list their synapses in the order of the forward drive.
-        _refer(joined, synapses_of(circuit, forward), np.arange(len(weight)))
+        group = synapses_of(circuit, forward) + (f"_{part}" if part else "")
+        _refer(joined, group, np.arange(len(weight)))
     if p.weights.kind == "tied":
         return "w"
     return f"{translation.arrays.scale(p)!r} * sign(w)"

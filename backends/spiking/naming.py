@@ -12,6 +12,11 @@ def cells_of(population: str) -> str:
     return f"cells_{population}"
 
 
+def interneurons_of(population: str) -> str:
+    """The group that repeats a population's spikes, to inhibit."""
+    return f"interneurons_{population}"
+
+
 def input_of(circuit: Circuit, p: Projection) -> str:
     """The variable of the target cell that a projection writes: `drive_h1`, `teach_delta_h1`."""
     alike = list(circuit.select(role=p.role, pre=p.pre, post=p.post))

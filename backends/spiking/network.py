@@ -50,6 +50,10 @@ class SpikingNetwork:
         Whether synapses of a convolution share weights across positions. Without, each has its
         own, and learns alone, from the shared one's start on; so has each cell its bias. Weights
         and changes that are read are then means over the positions.
+    dale : bool
+        Dale's law: every cell only excites, and an inhibitory interneuron beside it repeats its
+        spikes at once. Drives have excitatory and inhibitory weights, which are never negative;
+        weights that are read are their difference.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
@@ -88,6 +92,7 @@ class SpikingNetwork:
         loss: str | None = None,
         in_turn: bool = False,
         shared: bool = True,
+        dale: bool = False,
         threads: int = 0,
         chunk: int = 240,
     ) -> None:
@@ -104,7 +109,7 @@ class SpikingNetwork:
         self._engine = Engine(
             circuit,
             self.parameters,
-            Holding(self._arrays, shared),
+            Holding(self._arrays, shared, dale),
             seed,
             dynamics,
             target,

@@ -43,7 +43,7 @@ def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Chan
     running = engine.prepare(engine.noisy_phases, tallying=True)
     batch = len(next(iter(noise.values())))
     rows = {f"noise_{name}": np.reshape(values, (batch, -1)) for name, values in noise.items()}
-    settling, stretches = len(engine.circuit.populations) + 2, []
+    settling, stretches = engine.settling_steps, []
     for number in running.translation.turns.numbers.values():
         # Means first, then what deviates from them.
         for what in ("gather", "learn"):

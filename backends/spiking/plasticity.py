@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from oneway.circuits import Plasticity, Population, Projection, Signal
 
+from .holding import EXCITATORY, INHIBITORY, WHOLE
 from .naming import SCHEDULE, input_of, path_of, weights_of
 from .specs import Cells, Joined, Reference, Regular
 
@@ -14,12 +15,19 @@ if TYPE_CHECKING:
     from .translate import Translation
     from .turns import Turns
 
+_HALF = {WHOLE: "", EXCITATORY: "0.5 * ", INHIBITORY: "-0.5 * "}
 
-def learn_weights(translation: Translation, p: Projection, joined: Joined) -> None:
-    """Δw = −η · post ⊗ pre − λ w, a part of it at every tick of its phase."""
+
+def learn_weights(
+    translation: Translation, p: Projection, joined: Joined, part: str = WHOLE
+) -> None:
+    """Δw = −η · post ⊗ pre − λ w, some of it at every tick of its phase.
+
+    Of synapses that only excite or only inhibit, each do half of it, and end at zero.
+    """
     plasticity = p.plasticity
     assert plasticity is not None
-    product = _product(translation, p, plasticity)
+    product = _HALF[part] + _product(translation, p, plasticity)
     path = "feedback" if translation.circuit.populations[p.post].path == "feedback" else "forward"
     learn = translation.turns.times_if([plasticity.phase], "learn")
     shared = translation.pairs(p).shared
@@ -28,7 +36,7 @@ def learn_weights(translation: Translation, p: Projection, joined: Joined) -> No
         owner = translation.model.groups[weights_of(translation.circuit, p)]
     at_tick(joined)
     if translation.tallying:
-        translation.tally(("weights", p.name), owner, "change")
+        translation.tally(("weights", p.name), owner, "change", part)
         if shared:
             joined.references.append(Reference("change", owner.name, "change", "shared"))
         joined.regular.append(Regular(f"change += {learn} * {product}"))
@@ -37,10 +45,11 @@ def learn_weights(translation: Translation, p: Projection, joined: Joined) -> No
     step = f"{learn} * {rate} * {product}"
     leak = f"{learn} * {decay} * w"
     if not shared:
+        whole = f"-{step} - {leak}"
         lines = [
-            f"step = -{step} - {leak}",
+            f"step = {whole if part == WHOLE else f'clip({whole}, -w, inf)'}",
             "w += step",
-            *keep_up_with_rest(translation, p, "step"),
+            *keep_up_with_rest(translation, p, "step", part),
         ]
         joined.regular.append(Regular("\n".join(lines)))
         return
@@ -53,12 +62,15 @@ def learn_weights(translation: Translation, p: Projection, joined: Joined) -> No
     joined.regular.append(Regular("\n".join(lines)))
 
 
-def keep_up_with_rest(translation: Translation, p: Projection, step: str) -> list[str]:
+def keep_up_with_rest(
+    translation: Translation, p: Projection, step: str, part: str = WHOLE
+) -> list[str]:
     """Keep up with what the presynaptic cells' baseline brings as weights change."""
     path = path_of(translation.circuit.populations[p.pre])
     if not translation.resting(path) or not translation.turns.carrying(p):
         return []
-    return [f"rest_{input_of(translation.circuit, p)}_post += {step} * {path}_rest"]
+    variable = input_of(translation.circuit, p) + (f"_{part}" if part else "")
+    return [f"rest_{variable}_post += {step} * {path}_rest"]
 
 
 def at_tick(group: Cells | Joined) -> None:
@@ -108,14 +120,8 @@ def _product(translation: Translation, p: Projection, plasticity: Plasticity) ->
 def signal(turns: Turns, stated: Signal, cell: str, end: str, phase: str, spikes: bool) -> str:
     """A signal at hand in a cell, as its synapses read it (`end`: "_pre" or "_post") or itself."""
     circuit = turns.circuit
-    mimic = turns.mimicked(cell, phase)
-    if stated.kind == "taught":
-        (teach,) = circuit.select(role="teach", pre=stated.source, post=cell, phase=phase)
-        text = f"{input_of(circuit, teach)}{end}"
-    elif mimic is not None:
-        text = f"{input_of(circuit, mimic)}{end}"
-    else:
-        text = f"activity{end}"
+    brought = carrier(turns, stated, cell, phase)
+    text = f"{'activity' if brought is None else input_of(circuit, brought)}{end}"
     if stated.gated and circuit.populations[cell].activation != "linear":
         text += f" * slope{end}"
     if stated.centred == "batch":
@@ -123,6 +129,14 @@ def signal(turns: Turns, stated: Signal, cell: str, end: str, phase: str, spikes
     elif stated.centred == "baseline" and not spikes:
         text = f"({text} - {circuit.phases[phase].noise_mean})"  # spikes code deviations already
     return text
+
+
+def carrier(turns: Turns, stated: Signal, cell: str, phase: str) -> Projection | None:
+    """The projection that brings a signal to a cell; None for its own activity."""
+    if stated.kind == "taught":
+        select = turns.circuit.select
+        return next(select(role="teach", pre=stated.source, post=cell, phase=phase))
+    return turns.mimicked(cell, phase)
 
 
 def learn_bias(translation: Translation, population: Population, cells: Cells) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from oneway.circuits import Projection, WiringError, postsynaptic, set_point
 
+from .holding import WHOLE
 from .naming import cells_of, input_of, synapses_of, weights_of
 from .plasticity import at_tick, keep_up_with_rest
 from .specs import Cells, Joined, Reference, Regular
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _FORGET, _ADD, _SCALE = 1, 2, 3
 
 
-def scale_synapses(translation: Translation, p: Projection, joined: Joined) -> None:
+def scale_synapses(
+    translation: Translation, p: Projection, joined: Joined, part: str = WHOLE
+) -> None:
     """w ← w + λ_s w (1 − Σ|w| / Σ₀), with the sum over the synapses of a drive that a cell has."""
     how = p.plasticity
     assert how is not None
@@ -30,30 +33,30 @@ def scale_synapses(translation: Translation, p: Projection, joined: Joined) -> N
     if shared:
         owner, own, kept = _by_channel(translation, p)
     else:
-        owner, own, kept = _by_cell(translation, p, joined)
+        owner, own, kept = _by_cell(translation, p, joined, part)
     at_tick(owner)
     owner.regular.append(Regular(f"{own} += abs(w)", order=_ADD))
-    part = f"{how.scaling!r} * w * (1 - {own} / {kept})"
+    change = f"{how.scaling!r} * w * (1 - {own} / {kept})"
     if translation.tallying:
         # As a gradient, which counts one batch once and is multiplied by −η.
-        code = f"change -= {learn} * share / {how.rate!r} * {part}"
+        code = f"change -= {learn} * share / {how.rate!r} * {change}"
         owner.regular.append(Regular(code, order=_SCALE))
         return
-    up = keep_up_with_rest(translation, p, "scaling")
+    up = keep_up_with_rest(translation, p, "scaling", part)
     if up and shared:
         raise WiringError(
             f"{p.label}: synaptic scaling of shared weights has no translation for cells about a "
             "baseline. Use coding = 'push_pull', or shared=False"
         )
-    lines = [f"scaling = {learn} * {part}", "w += scaling", *up]
+    lines = [f"scaling = {learn} * {change}", "w += scaling", *up]
     owner.regular.append(Regular("\n".join(lines), order=_SCALE))
 
 
 def _by_cell(
-    translation: Translation, p: Projection, joined: Joined
+    translation: Translation, p: Projection, joined: Joined, part: str
 ) -> tuple[Cells | Joined, str, str]:
     """Each postsynaptic cell adds up synapses of its own."""
-    name = f"strength_{input_of(translation.circuit, p)}"
+    name = f"strength_{input_of(translation.circuit, p)}" + (f"_{part}" if part else "")
     size = translation.circuit.populations[p.post].size
     cells = translation.model.groups[cells_of(p.post)]
     assert isinstance(cells, Cells)
@@ -71,7 +74,7 @@ def _by_channel(translation: Translation, p: Projection) -> tuple[Cells | Joined
     group = f"strength_{synapses_of(circuit, p)}"
     cells = Cells(group, len(counts), f"strength of {p.name} by channel")
     _add_up(translation, p, cells, name, counts)
-    translation.model.cells.insert(1, cells)  # after the schedule, before those that refer to it
+    translation.model.cells.insert(0, cells)  # before those that refer to it
     owner.equations.append("channel : integer (constant)")
     owner.starts["channel"] = channel
     owner.references += [

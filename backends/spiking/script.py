@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
-from .specs import Cells, Joined, Model
+from .specs import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 _HEAD = '''"""{title}
 
@@ -63,7 +63,8 @@ def script(
         "\n".join(f"{name} = {_quantity(value)}" for name, value in model.constants.items()),
         _tables(model, tables, arrays),
         *(_cells(cells, arrays) for cells in model.cells),
-        *(_synapses(joined, arrays) for joined in model.synapses),
+        *(_synapses(joined, model, arrays) for joined in model.synapses),
+        *filter(None, ("\n".join(_references(joined)) for joined in model.synapses)),
         *filter(None, (_regular(group) for group in model.groups.values())),
         _run(model, n_ticks),
     ]
@@ -98,11 +99,14 @@ def _cells(cells: Cells, arrays: dict[str, np.ndarray]) -> str:
     ]
     arguments[0] += ","
     made = f"{cells.name} = NeuronGroup(\n    " + "\n    ".join(arguments) + "\n)"
+    if cells.follows:
+        fires = f'{cells.name}.thresholder["spike"]'
+        made += f'\n{fires}.when, {fires}.order = "synapses", {FOLLOW}'
     lines = [f"# {cells.comment}", made, *_references(cells), *_starts(cells, arrays)]
     return "\n".join(lines)
 
 
-def _synapses(joined: Joined, arrays: dict[str, np.ndarray]) -> str:
+def _synapses(joined: Joined, model: Model, arrays: dict[str, np.ndarray]) -> str:
     arguments = [
         f"{joined.pre}, {joined.post},",
         *(_block(joined.equations) for _ in "x" if joined.equations),
@@ -112,7 +116,10 @@ def _synapses(joined: Joined, arrays: dict[str, np.ndarray]) -> str:
     ]
     made = f"{joined.name} = Synapses(\n    " + "\n    ".join(arguments) + "\n)"
     lines = [f"# {joined.comment}", made, _connect(joined, arrays)]
-    return "\n".join([*lines, *_references(joined), *_starts(joined, arrays)])
+    pre = model.groups[joined.pre]
+    if isinstance(pre, Cells) and pre.follows and joined.on_pre:
+        lines.append(f"{joined.name}.pre.order = {FOLLOWED}")
+    return "\n".join([*lines, *_starts(joined, arrays)])
 
 
 def _connect(joined: Joined, arrays: dict[str, np.ndarray]) -> str:

@@ -53,11 +53,13 @@ class Regular:
 
 
 SCHEDULED, ONSET = 10, 20
+# In a step's slot of synapses: cells that follow fire once they have heard, then they are heard.
+FOLLOW, FOLLOWED = 1, 2
 
 
 @dataclass
 class Cells:
-    """A `NeuronGroup`."""
+    """A `NeuronGroup`; one that `follows` fires within the step in which it hears a spike."""
 
     name: str
     size: int
@@ -66,6 +68,7 @@ class Cells:
     threshold: str | None = None
     reset: str | None = None
     refractory: str | bool = False
+    follows: bool = False
     starts: dict[str, Start] = field(default_factory=dict)
     references: list[Reference] = field(default_factory=list)
     regular: list[Regular] = field(default_factory=list)

@@ -16,8 +16,9 @@ from oneway.circuits import Circuit, Projection
 from .arrays import Arrays
 from .cells import translate_population
 from .checks import check_translatable
+from .dale import translate_interneurons
 from .dynamics import DYNAMICS, Dynamics
-from .holding import WHOLE, Holding, Key
+from .holding import EXCITATORY, INHIBITORY, WHOLE, Holding, Key
 from .joins import translate_projection
 from .naming import SCHEDULE, path_of
 from .onset import begin_at_rest
@@ -65,7 +66,8 @@ class Translation:
     model: Model = field(init=False)
     homes: dict[Key, dict[str, Place]] = field(default_factory=dict, init=False)
     tallies: dict[Key, dict[str, Place]] = field(default_factory=dict, init=False)
-    rests: dict[Place, Projection] = field(default_factory=dict, init=False)
+    rests: dict[Place, tuple[Projection, str]] = field(default_factory=dict, init=False)
+    overheard: list[tuple[Projection, str]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.circuit, self.phases, self.together)
@@ -83,8 +85,11 @@ class Translation:
         """Translate everything."""
         for population in self.turns.populations.values():
             translate_population(self, population)
+            translate_interneurons(self, population)
         for p in self._owners_first():
             translate_projection(self, p)
+        for p, interneurons in self.overheard:
+            translate_projection(self, p, interneurons)
         if self.how.spikes:
             self.model.constants |= self.parameters.constants()
         if self.starts_at_rest:
@@ -114,6 +119,19 @@ class Translation:
         """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""
         linear = p.role == "gate" and p.derivative == "linear"
         return p.role != "norm" and not linear and self.turns.bringing(p) is p
+
+    def paired(self, p: Projection) -> bool:
+        """Whether presynaptic cells come in pairs, one for each sign."""
+        return self.how.paired(self.circuit.populations[p.pre])
+
+    def splits(self, p: Projection) -> bool:
+        """Whether a projection has excitatory synapses, and inhibitory ones of interneurons."""
+        signed = p.weights is not None or self.paired(p)
+        return self.holding.dale and p.role == "drive" and signed
+
+    def parts(self, p: Projection) -> tuple[str, ...]:
+        """Of which sets of synapses a projection is made."""
+        return (EXCITATORY, INHIBITORY) if self.splits(p) else (WHOLE,)
 
     def relayed(self, p: Projection) -> bool:
         """Whether a projection makes its target fire whenever its source has fired."""
@@ -147,9 +165,9 @@ class Translation:
         for key, places in self.homes.items():
             parts = self.holding.parts(key)
             yield from ((place, parts[part]) for part, place in places.items())
-        for place, p in self.rests.items():
+        for place, (p, part) in self.rests.items():
             size = self.circuit.populations[p.post].size
-            total = np.bincount(self.pairs(p).j, self.strengths(p), minlength=size)
+            total = np.bincount(self.pairs(p).j, self.strengths(p, part), minlength=size)
             path = path_of(self.circuit.populations[p.pre])
             yield place, total * self.parameters.rest(path)
 
@@ -158,11 +176,11 @@ class Translation:
         for key, places in self.homes.items():
             self.holding.put(key, {part: get(place) for part, place in places.items()})
 
-    def strengths(self, p: Projection) -> np.ndarray:
-        """The weight of every synapse of a drive."""
+    def strengths(self, p: Projection, part: str = WHOLE) -> np.ndarray:
+        """The weight of every synapse of a drive, or of a part of it."""
         assert p.weights is not None
         own = p.weights.kind == "independent"
-        held = self.holding.parts(("weights", p.name if own else p.weights.to or ""))[WHOLE]
+        held = self.holding.parts(("weights", p.name if own else p.weights.to or ""))[part]
         pairs = self.pairs(p)
         w = held[pairs.weight] if pairs.shared else held
         return w if p.weights.kind != "sign-tied" else self.arrays.scale(p) * np.sign(w)

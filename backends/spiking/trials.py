@@ -51,18 +51,24 @@ class Trials:
         circuit: Circuit,
         turns: Turns,
         p: SpikingParameters,
-        dynamics: str,
+        settling: int | None,
         x: np.ndarray,
         y: np.ndarray | None,
         batch: bool,
     ) -> Trials:
-        """Trials of samples x with targets y, for the given circuit and dynamics."""
+        """Trials of samples x with targets y.
+
+        Parameters
+        ----------
+        settling : int or None
+            How many steps settled cells take; None for cells that spike.
+        """
         rows = data_rows(circuit, x, y)
         phases = tuple(dict.fromkeys(turns.numbers[name] for name in turns.data_phases))
         share = 1 / len(x) if batch else 1.0
-        if dynamics == "settled":
-            depth = len(circuit.populations) + 4
-            return cls(phases, depth, 1, p.dt, p.dt, (depth - 1) * float(p.dt), rows, len(x), share)
+        if settling is not None:
+            last = (settling - 1) * float(p.dt)
+            return cls(phases, settling, 1, p.dt, p.dt, last, rows, len(x), share)
         tick = p.tick
         ticks = round(float(p.present_time / tick))
         read_dt = min(p.plasticity_dt, p.present_time)

@@ -171,6 +171,18 @@ def test_the_script_runs_without_us(oneway, tmp_path):
     assert code == 0 and "--out DIR writes both" in err
 
 
+def test_the_script_shows_how_samples_follow_and_what_synapses_hold(oneway):
+    shown = [*QUICK[:2], "--rule", "kp", "--show-code"]
+    _, plain, _ = oneway("spike", NET, *shown)
+    assert not any(word in plain for word in ("onset", "interneurons"))
+    _, text, _ = oneway("spike", NET, *shown, "--presentation", "trials", "--dale")
+    assert "(1 - onset) * v" in text and "interneurons_h1 = NeuronGroup(" in text
+    conv = "conv2:1x8x8-10,norm=none,width=2,hidden=6"
+    _, shared, _ = oneway("spike", conv, *shown)
+    _, alone, _ = oneway("spike", conv, *shown, "--unshared")
+    assert "weights_drive_x_to_h1 = " in shared and "weights_" not in alone
+
+
 def test_settled_errors_under_backpropagation_are_backpropagation_s():
     """With tied weights and no spikes, the angle to backpropagation's error is 0."""
     from oneway.backends.spiking import SpikingNetwork
@@ -210,6 +222,13 @@ BAD = {
     "folder": ([*SPIKE, "--rule", "kp", "--nir", "no/a.nir"], "its folder is not there"),
     "out": ([*SPIKE, "--rule", "kp", "--out", "file/x"], "cannot be written"),
     "typo": ([*SPIKE, "--rule", "kp", "--epoch", "3"], "did you mean --epochs?"),
+    "presentation": ([*SPIKE, "--rule", "kp", "--presentation", "trial"], "of sequence, trials"),
+    "unshared": ([*SPIKE, "--rule", "kp", "--unshared"], "has no convolution"),
+    "dale": (
+        ["spike", "conv2:1x8x8-10,norm=none,width=2", "--rule", "kp", *QUICK, "--dale"],
+        "under Dale's law each synapse needs a weight of its own",
+    ),
+    "scaling": (["spike", NET, "--rule", "wm,scaling=2", *QUICK], "at most 1"),
     "settled noise": (
         ["spike", NET, "--rule", "wm", "--no-task", "--dynamics", "settled"],
         "run_spontaneous needs cells that spike",

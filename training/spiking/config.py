@@ -32,6 +32,11 @@ class SpikingConfig:
         "convolutions as local connections, each synapse with a weight of its own; weights that "
         "are written are means over the positions",
     )
+    dale: bool = option(
+        False,
+        "Dale's law: every cell excites and has an interneuron that inhibits, each with weights "
+        "that are never negative; those that are written are the difference",
+    )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     epochs: int = option(5, "passes over the training samples; 0 only tests")
     rate: float = option(0.015, "learning rate of both paths, falling linearly to zero")

@@ -101,6 +101,7 @@ class SpikingRun:
                 dynamics=self.config.dynamics,
                 target=self.target,
                 shared=not self.config.unshared,
+                dale=self.config.dale,
                 threads=self.config.threads,
                 chunk=CHUNK,
             )
@@ -131,7 +132,8 @@ class SpikingRun:
     def present_s(self) -> float:
         """How long a sample is presented."""
         p = self.parameters
-        settling = (len(self.wired.populations) + 4) * p.dt
+        hops = 2 if self.config.dale else 1
+        settling = (hops * len(self.wired.populations) + 4) * p.dt
         return float(settling if self.config.dynamics == "settled" else p.present_time)
 
     def _warn_if_long(self) -> None:

@@ -60,6 +60,15 @@ def test_integrate_and_fire_cells_code_their_input(parameters):
     np.testing.assert_allclose(shown.activities["x"], x, atol=0.06)
 
 
+@pytest.mark.parametrize("dale", [False, True])
+def test_cells_about_a_baseline_are_not_heard_while_they_rest(dale):
+    """What their spikes bring at rest is taken off, from the first sample on."""
+    p = SpikingParameters.about_baseline(present_time=1000 * ms, read_from=300 * ms)
+    weights = {"x -> output": np.full((3, 6), 0.1)}
+    shown = SpikingNetwork(mlp((6, 3)), p, weights=weights, dale=dale).present(np.zeros((1, 6)))
+    np.testing.assert_allclose(shown.outputs, 0, atol=0.15)  # 1.2 if it were not
+
+
 # -- learning -------------------------------------------------------------------------------
 
 
@@ -132,6 +141,7 @@ SHOWN = {
     "continuous": (DENSE, {"parameters": SpikingParameters(presentation="continuous")}),
     "scaling": (scaling(DENSE), {}),
     "unshared": (CONV, {"shared": False}),
+    "dale": (DENSE, {"dale": True}),
 }
 
 
