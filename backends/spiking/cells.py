@@ -128,7 +128,7 @@ def _own(translation: Translation, population: Population, cells: Cells) -> str:
     compared = list(translation.turns.select(role="compare", post=population.name))
     if compared:
         return _comparison(translation, compared, cells)
-    if population in circuit.inputs:
+    if population in circuit.inputs and translation.turns.data:
         return _given(translation, population, cells, "data")
     drives = [
         p

@@ -151,6 +151,13 @@ class Engine:
         self.simulated_s += duration_s
         return recorded
 
+    def restart(self, seed: int) -> None:
+        """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
+        self.seed, self.simulated_s = seed, 0.0
+        for running in self._running.values():
+            running.runs = 0
+            running.run.restart()
+
     # -- tallies ---------------------------------------------------------------------------
 
     def clear(self, running: Running) -> None:

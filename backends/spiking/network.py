@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,14 @@ class SpikingNetwork:
         """Take over biases by population name."""
         self._arrays.set_biases(biases)
 
+    def restart(self, seed: int) -> None:
+        """Start over with weights, cells and noise of another seed; compiled programs stay."""
+        drawn = Arrays.drawn(self.circuit, seed)
+        self._arrays.weights |= drawn.weights
+        self._arrays.biases |= drawn.biases
+        self._engine.restart(seed)
+        self.seed, self._order = seed, np.random.default_rng(seed)
+
     # -- settled ---------------------------------------------------------------------------
 
     def signals(self, x: np.ndarray, y: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -285,7 +294,12 @@ class SpikingNetwork:
     # -- noise -----------------------------------------------------------------------------
 
     def run_spontaneous(
-        self, duration_s: float = 20.0, record_every_s: float = 1.0, report: Report | None = None
+        self,
+        duration_s: float = 20.0,
+        record_every_s: float = 1.0,
+        report: Report | None = None,
+        *,
+        slowing_s: float = inf,
     ) -> SpontaneousRecord:
         """Let noise drive the circuit; its noisy phases take turns.
 
@@ -299,13 +313,18 @@ class SpikingNetwork:
             Interval of recorded weights.
         report : callable, optional
             As Brian2's: (elapsed_s, completed, start_s, duration_s); `completed` runs from 0 to 1.
+        slowing_s : float
+            How long each phase learns at its rate and decay λ; from then on both fall as one over
+            time. Weights that forget at a constant λ know the last 1/λ only, and come no closer
+            to what they follow than this shows; with `slowing_s` near `batch_time` / λ all that
+            has happened counts alike.
 
         Raises
         ------
         WiringError
             No phase of the circuit names noisy populations.
         """
-        return run_spontaneous(self._engine, duration_s, record_every_s, report)
+        return run_spontaneous(self._engine, duration_s, record_every_s, report, slowing_s)
 
 
 def _check(name: str, value: str, choices: Sequence[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from .parameters import SpikingParameters
 from .record import PhaseInterval, Spikes, SpontaneousRecord
 from .schedule import Schedule, Stretch
 from .turns import Turns
+
+# Where learning slows down, it does so every so many ticks.
+_SLOWING_TICKS = 50
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class NoisyTurns:
     tick_s : float
     learn : float
         Part of a batch that one tick counts.
+    slowing : float
+        Ticks of learning in a phase after which learning falls as one over time.
     """
 
     turns: Turns
@@ -33,9 +40,12 @@ class NoisyTurns:
     adapting: int
     tick_s: float
     learn: float
+    slowing: float = inf
 
     @classmethod
-    def of(cls, turns: Turns, p: SpikingParameters, duration_s: float) -> NoisyTurns:
+    def of(
+        cls, turns: Turns, p: SpikingParameters, duration_s: float, slowing_s: float = inf
+    ) -> NoisyTurns:
         """Turns that fill a duration."""
         tick_s = float(p.plasticity_dt)
         rounds = max(1, round(duration_s / (len(turns.names) * float(p.phase_time))))
@@ -43,21 +53,31 @@ class NoisyTurns:
         lengths = np.diff(np.round(np.arange(n + 1) * duration_s / (n * tick_s))).astype(int)
         order = [(turns.names[i % len(turns.names)], int(k)) for i, k in enumerate(lengths) if k]
         adapting = round(float(p.adapt_time) / tick_s)
-        return cls(turns, order, adapting, tick_s, tick_s / float(p.batch_time))
+        learn = tick_s / float(p.batch_time)
+        return cls(turns, order, adapting, tick_s, learn, slowing_s / tick_s)
 
     def schedule(self) -> Schedule:
         """When which phase runs, and when its synapses learn."""
         stretches: list[Stretch] = []
-        before = None
+        before, learned = None, Counter[str]()
         for phase, ticks in self.order:
             number = self.turns.numbers[phase]
             waiting = min(self.adapting, ticks) if phase != before else 0
-            stretches += [
-                Stretch(number, 0, waiting),
-                Stretch(number, 0, ticks - waiting, learn=self.learn),
-            ]
+            learning = self._learning(number, learned[phase], ticks - waiting)
+            stretches += [Stretch(number, 0, waiting), *learning]
+            learned[phase] += ticks - waiting
             before = phase
         return Schedule(stretches).closed()
+
+    def _learning(self, number: int, learned: int, ticks: int) -> Iterator[Stretch]:
+        """Learning of a phase that has learned for some ticks already."""
+        if learned + ticks <= self.slowing:
+            yield Stretch(number, 0, ticks, learn=self.learn)
+            return
+        for begin in range(0, ticks, _SLOWING_TICKS):
+            now = min(_SLOWING_TICKS, ticks - begin)
+            part = min(1.0, self.slowing / (learned + begin + now / 2))
+            yield Stretch(number, 0, now, learn=self.learn * part)
 
     def record(
         self,

@@ -79,6 +79,10 @@ class SpikingParameters:
     batch_time : second
         Simulated time that counts as one batch where noise drives the circuit: a plasticity of
         rate η and decay λ changes its weight by η · mean(post · pre) − λ w in this time.
+    noise_deviation : float
+        The deviation from its mean that the activity of a cell firing noise counts as. Weights
+        that learn from noise grow with its square; those of error cells must be large, since a
+        small error is silent.
     phase_time : second
         How long a noisy phase lasts before the next one takes its turn.
     adapt_time : second
@@ -114,7 +118,8 @@ class SpikingParameters:
     read_from: Quantity = field(default_factory=lambda: 40 * ms)
     learn_time: Quantity = field(default_factory=lambda: 0 * ms)
     plasticity_dt: Quantity = field(default_factory=lambda: 2 * ms)
-    batch_time: Quantity = field(default_factory=lambda: 3 * second)
+    batch_time: Quantity = field(default_factory=lambda: 15 * second)
+    noise_deviation: float = 5.5
     phase_time: Quantity = field(default_factory=lambda: 4 * second)
     adapt_time: Quantity = field(default_factory=lambda: 1 * second)
     noise_tau_trace: Quantity = field(default_factory=lambda: 5 * ms)
@@ -178,7 +183,6 @@ class SpikingParameters:
             "max_rate": 400 * Hz,
             "tau_mem": 10 * ms,
             "noise": 1 * mV,
-            "noise_gain": 1.0,
             "refractory": 2 * ms,
         }
         return cls(**usual | changes)
@@ -209,8 +213,9 @@ class SpikingParameters:
 
     @property
     def noise_power(self) -> float:
-        """Variance of the activity of a cell that fires noise."""
-        return float(self.baseline / (2 * self.tau_trace * self.unit**2))
+        """Variance of the activity of a cell that fires noise, in the unit that it counts in."""
+        variance = float(self.baseline / (2 * self.tau_trace * self.unit**2))
+        return variance / self.noise_deviation**2
 
     @property
     def tick(self) -> Quantity:

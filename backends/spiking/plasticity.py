@@ -112,7 +112,7 @@ def _product(translation: Translation, p: Projection, plasticity: Plasticity) ->
     if plasticity.reduction == "mean":
         product = f"share * {product} / {translation.holding.positions(p)}"
     if translation.how.spikes and circuit.phases[plasticity.phase].noisy:
-        # Noise counts as having a deviation of 1, whatever rate makes it.
+        # Noise counts as having one deviation, whatever rate makes it.
         product = f"{product} / noise_power"
     return f"-({product})" if plasticity.hebbian else product
 

@@ -69,6 +69,10 @@ class Run(ABC):
         """A variable after the last run."""
 
     @abstractmethod
+    def restart(self) -> None:
+        """Forget all runs: cells start as at first."""
+
+    @abstractmethod
     def run(
         self,
         tables: Mapping[str, np.ndarray],
@@ -86,8 +90,11 @@ class RuntimeRun(Run):
     def __init__(self, model: Model, target: str) -> None:
         super().__init__(model)
         self.target = target
-        with codegen(target):
-            self.objects = Objects(model)
+        self.restart()
+
+    def restart(self) -> None:
+        with codegen(self.target):
+            self.objects = Objects(self.model)
 
     def set(self, place: Place, value: Any) -> None:
         self.objects.write(*place, value)

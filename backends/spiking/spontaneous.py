@@ -15,14 +15,18 @@ from .watch import Watch
 
 
 def run_spontaneous(
-    engine: Engine, duration_s: float, record_every_s: float, report: Report | None
+    engine: Engine,
+    duration_s: float,
+    record_every_s: float,
+    report: Report | None,
+    slowing_s: float,
 ) -> SpontaneousRecord:
     """See `SpikingNetwork.run_spontaneous`."""
-    _check(engine, duration_s, record_every_s)
+    _check(engine, duration_s, record_every_s, slowing_s)
     began = time.perf_counter()
     running = engine.prepare(engine.noisy_phases)
     translation = running.translation
-    turns = NoisyTurns.of(translation.turns, engine.parameters, duration_s)
+    turns = NoisyTurns.of(translation.turns, engine.parameters, duration_s, slowing_s)
     learning = [p.name for p in translation.turns.select() if p.plasticity]
     names = (*translation.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, record_every_s, activity=False)
@@ -40,10 +44,11 @@ def run_spontaneous(
     )
 
 
-def _check(engine: Engine, duration_s: float, record_every_s: float) -> None:
-    if not duration_s > 0 or not record_every_s > 0:
+def _check(engine: Engine, duration_s: float, record_every_s: float, slowing_s: float) -> None:
+    if not (duration_s > 0 and record_every_s > 0 and slowing_s > 0):
         raise ValueError(
-            f"duration_s = {duration_s}, record_every_s = {record_every_s}, expected > 0"
+            f"duration_s = {duration_s}, record_every_s = {record_every_s}, "
+            f"slowing_s = {slowing_s}, expected > 0"
         )
     if not engine.noisy_phases:
         raise WiringError(

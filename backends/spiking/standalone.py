@@ -53,6 +53,9 @@ class StandaloneRun(Run):
     def get(self, place: Place) -> np.ndarray:
         return self._state[place].copy()
 
+    def restart(self) -> None:
+        self._state.clear()  # programs start from what they were built with
+
     def run(
         self,
         tables: Mapping[str, np.ndarray],

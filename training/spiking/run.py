@@ -47,6 +47,8 @@ class SpikingRun:
     weights, biases : mappings, optional
         To start from, (post, pre, ...).
     parameters : SpikingParameters, optional
+    network : SpikingNetwork, optional
+        Of an earlier run, to be used again with the seed of this one: compiled programs stay.
     notify : callable, optional
         Gets what a person should know, a sentence at a time.
     label : str
@@ -62,6 +64,7 @@ class SpikingRun:
         weights: Mapping[str, np.ndarray] | None = None,
         biases: Mapping[str, np.ndarray] | None = None,
         parameters: SpikingParameters | None = None,
+        network: SpikingNetwork | None = None,
         notify: Callable[[str], None] = lambda sentence: None,
         label: str = "spiking",
     ) -> None:
@@ -78,7 +81,11 @@ class SpikingRun:
                 f"circuit {wired.name!r} has no convolution, so that no synapses share a weight. "
                 "Leave out --unshared"
             )
-        self.network = self._network(weights, biases, parameters)
+        if network is None:
+            self.network = self._network(weights, biases, parameters)
+        else:
+            network.restart(config.seed)
+            self.network, self.parameters, self.target = network, network.parameters, network.target
         self.probe = Probe(wired, data, config.dynamics) if data is not None else None
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None

@@ -86,6 +86,7 @@ def test_weights_follow_from_the_spikes_of_their_own_cells(centred, hebbian):
         filtered(record.spikes[name], n, centred) for name, n in (("delta_a", 4), ("delta_b", 3))
     )
     power = float(FAST.baseline / (2 * FAST.noise_tau_trace * FAST.unit**2))
+    power /= FAST.noise_deviation**2
     for post_I, pre_J in zip(post_TI, pre_TJ, strict=True):
         growth = (1 if hebbian else -1) * 0.2 * np.outer(post_I, pre_J) / power
         expected = expected + (growth - 0.3 * expected) * 0.002
