@@ -230,6 +230,9 @@ def test_compiled_targets_do_the_same(target, sizes, monkeypatch):
     np.testing.assert_allclose(b.outputs, d.outputs, atol=0.3)  # its membranes start afresh or not
     for name, w in first.weights().items():
         np.testing.assert_allclose(w, other.weight(name), atol=1e-9, err_msg=name)
+    other.restart(0)
+    anew = other.present(x, y, learn=True, record=["delta_output"])
+    np.testing.assert_array_equal(anew.outputs, c.outputs)
 
 
 def test_rates_are_in_hertz():

@@ -74,6 +74,31 @@ def test_rate_zero_leaves_decay():
     np.testing.assert_allclose(net.weight(B), before * np.exp(-0.5), rtol=2e-3)
 
 
+def test_learning_slows_down_as_one_over_time():
+    """∫ λ min(1, s / t) dt = λ s (1 + ln(T / s))."""
+    net = SpikingNetwork(mirror(rate=0.0, decay=0.5), FAST)
+    before = net.weight(B)
+    net.run_spontaneous(2.0, slowing_s=0.5)
+    left = np.exp(-0.5 * 0.5 * (1 + np.log(4)))
+    np.testing.assert_allclose(net.weight(B), before * left, rtol=2e-3)
+
+
+def test_each_phase_slows_down_by_its_own_time():
+    circuit = parse_rule("wm,rate=0,decay=0.5").wire(mlp((5, 6, 6, 4)))
+    net = SpikingNetwork(circuit, replace(FAST, phase_time=0.5 * second))
+    before = net.weights()
+    net.run_spontaneous(2.0, slowing_s=0.5)
+    left = np.exp(-0.5 * 0.5 * (1 + np.log(2)))
+    for name in ("delta_h2 -> delta_h1", "delta_output -> delta_h2"):
+        np.testing.assert_allclose(net.weight(name), before[name] * left, rtol=2e-3)
+
+
+@pytest.mark.parametrize("slowing_s", [0.0, -1.0, float("nan")])
+def test_slowing_from_no_time_on_is_refused(slowing_s):
+    with pytest.raises(ValueError, match=rf"slowing_s = {slowing_s}, expected > 0"):
+        SpikingNetwork(mirror()).run_spontaneous(1.0, slowing_s=slowing_s)
+
+
 @pytest.mark.parametrize("centred", ["batch", "baseline"])
 @pytest.mark.parametrize("hebbian", [True, False])
 def test_weights_follow_from_the_spikes_of_their_own_cells(centred, hebbian):
@@ -232,6 +257,18 @@ def test_seed_decides():
 
     np.testing.assert_array_equal(end(1), end(1))
     assert (end(1) != end(2)).any()
+
+
+def test_a_network_that_starts_over_is_a_new_one():
+    net = SpikingNetwork(mirror(), FAST, seed=1, weights=unrelated_weights())
+    net.run_spontaneous(0.2)
+    net.restart(2)
+    assert net.simulated_s == 0
+    again, other = net.run_spontaneous(0.2), SpikingNetwork(mirror(), FAST, seed=2)
+    fresh = other.run_spontaneous(0.2)
+    np.testing.assert_array_equal(net.weight(B), other.weight(B))
+    for name, spikes in fresh.spikes.items():
+        np.testing.assert_array_equal(again.spikes[name].times_s, spikes.times_s)
 
 
 def test_report_covers_all_turns():
