@@ -187,6 +187,25 @@ class SpikingParameters:
         }
         return cls(**usual | changes)
 
+    @classmethod
+    def precise(cls, **changes: Any) -> SpikingParameters:
+        """Integrate-and-fire cells whose spikes, counted over T, differ from rates as 1 / T.
+
+        Two things keep the usual ones from it. Pairs that leak are deaf to small input. And a cell
+        that is rectified follows the mean of its input only where that is smooth: currents of 2 ms
+        swing to either side of the threshold, of which one half counts. Here pairs do not leak and
+        currents last; cells follow more slowly, so present samples for a second, and begin to
+        read after half of it or later.
+        """
+        usual: dict[str, Any] = {
+            "tau_mem_signed": 1000 * second,
+            "tau_mem": 100 * ms,
+            "tau_syn": 100 * ms,
+            "present_time": 2 * second,
+            "read_from": 1 * second,
+        }
+        return cls(**usual | changes)
+
     def for_noise(self) -> SpikingParameters:
         """The same where noise drives the circuit: there is one unit, for there are no errors."""
         return replace(self, tau_trace=self.noise_tau_trace, error_unit=self.unit)

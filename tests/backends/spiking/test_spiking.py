@@ -48,6 +48,36 @@ def test_the_error_of_random_spikes_falls_with_the_root_of_the_averaging_time():
     assert np.mean(slopes) == pytest.approx(-0.5, abs=0.1)
 
 
+def test_the_error_of_precise_cells_falls_with_the_averaging_time():
+    """|spikes / T − rate| ∝ T^(−1), in every population: what is left is one spike or less."""
+    forward, x = mlp((6, 20, 10)), samples(2)
+    settled = SpikingNetwork(forward, dynamics="settled")
+    expected = settled.signals(x)
+    times, errors = np.array([60, 240, 960]), []
+    for t in times:
+        p = SpikingParameters.precise(present_time=(t + 800) * ms, read_from=800 * ms)
+        net = SpikingNetwork(forward, p, weights=settled.weights())
+        shown = net.present(x, record=list(forward.populations))
+        counted = {n: counts(shown.spikes[n], rate.shape, t) for n, rate in expected.items()}
+        errors.append(
+            [np.sqrt(np.mean((counted[n] / (0.2 * t) - expected[n]) ** 2)) for n in expected]
+        )
+    slopes = np.polyfit(np.log(times), np.log(errors), 1)[0]
+    np.testing.assert_allclose(slopes, -1, atol=0.25)
+    assert np.max(errors[-1]) < 0.01
+
+
+def counts(spikes, shape, t_ms, settling_s=0.8):
+    """Spikes of each pair, those for negative activity less, in the last part of each sample."""
+    size, length_s = shape[1], settling_s + t_ms / 1000
+    sample = (spikes.times_s / length_s).astype(int)
+    late = spikes.times_s - sample * length_s > settling_s
+    counted = np.zeros(shape)
+    sides = np.where(spikes.cells < size, 1, -1)
+    np.add.at(counted, (sample[late], spikes.cells[late] % size), sides[late])
+    return counted
+
+
 @pytest.mark.parametrize("parameters", [SpikingParameters(), SpikingParameters.about_baseline()])
 def test_integrate_and_fire_cells_code_their_input(parameters):
     """A cell's spikes, counted for long, are its activity: exactly its current's rate."""
