@@ -55,8 +55,7 @@ class DemoSettings:
     # Without normalisation the rules whose hidden errors never fade drive rectified cells silent.
     norm: str = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
-    # Six times the mirror's usual rate, so that it turns in seconds; less decay, so that it stays.
-    spiking: str = "wm,rate=0.6,decay=0.1"
+    spiking: str = "wm"
     spiking_s: float = 12.0
     config: TrainConfig = CONFIG
 
