@@ -39,7 +39,7 @@ class SpikingConfig:
     )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     epochs: int = option(5, "passes over the training samples; 0 only tests")
-    rate: float = option(0.015, "learning rate of both paths, falling linearly to zero")
+    rate: float = option(0.02, "learning rate of both paths, falling linearly to zero")
     decay: float = option(1e-4, "decay of both paths' weights with each sample, falling alike")
     seconds: float = option(
         20.0, "of noise for each layer that mirrors, before the first sample; without task: in all"

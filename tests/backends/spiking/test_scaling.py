@@ -15,7 +15,7 @@ from .mirrors import B, W, mirror
 
 pytestmark = pytest.mark.spiking
 
-FAST = SpikingParameters(batch_time=1 * second, adapt_time=0 * second)
+FAST = SpikingParameters(batch_time=1 * second, adapt_time=0 * second, noise_deviation=1.0)
 HARDLY = 1e-12  # synapses that scale have a rate of their own
 
 
