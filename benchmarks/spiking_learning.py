@@ -32,8 +32,8 @@ from oneway.training.bench.hardware import hardware_line
 from oneway.training.config import TrainConfig
 from oneway.training.data.dataset import DataSet
 from oneway.training.loop import train
-from oneway.training.spiking import SpikingRun
-from oneway.training.spiking_config import SpikingConfig
+from oneway.training.spiking.config import SpikingConfig
+from oneway.training.spiking.run import SpikingRun
 
 RULES = ("fa", "kp", "wm", "asap,k=2,gate=local")
 TITLES = ("rule", "test %", "each seed", "as rates %", "joined", "transport", "angles (°)")
