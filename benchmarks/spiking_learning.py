@@ -27,7 +27,7 @@ import numpy as np
 from oneway.analysis import check_wiring
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import load_data
+from oneway.training import TrainingError, load_data
 from oneway.training.bench.hardware import hardware_line
 from oneway.training.config import TrainConfig
 from oneway.training.data.dataset import DataSet
@@ -137,4 +137,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--circuit", default="mlp:64-48-48-10")
     parser.add_argument("--quick", action="store_true", help="few samples, to see that it runs")
-    main(parser.parse_args())
+    try:
+        main(parser.parse_args())
+    except (ValueError, TrainingError) as error:
+        parser.error(str(error))

@@ -267,4 +267,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), metavar="N")
     parser.add_argument("--target", default="cpp_standalone")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    main(parser.parse_args())
+    try:
+        main(parser.parse_args())
+    except ValueError as error:
+        parser.error(str(error))

@@ -7,8 +7,8 @@ cells. They learn fast at first and then ever more slowly, as 1/t, so that all t
 counts alike. As a control the same circuit runs with its forward weights cut to zero.
 
 Prints the angle between B and Wᵀ and the rates; draws a raster and the falling angle. One seed,
-20 s simulated twice (numpy target): from 91° to 14°, with the control at 91°, in 137 s on a two-core
-Intel Xeon that was busy with other work.
+20 s simulated twice (numpy target): from 91° to 14°, and the control stays at 91°; 137 s on a
+two-core Intel Xeon that was busy with other work.
 
 Usage: python spiking_weight_mirror.py [FOLDER] [--quick]     (FOLDER: by default ./out)
 """
