@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -24,7 +25,14 @@ from oneway.circuits import (
 from .connectors import plain_rows, rows_are_channels
 from .fold import fold_scales
 from .fuse import fuse_products, join_drives
-from .kernels import centre, mean_change, mean_change_in_place, scaled, sum_cells
+from .kernels import (
+    centre,
+    centre_in_place,
+    mean_change,
+    mean_change_in_place,
+    scaled,
+    sum_cells,
+)
 from .precision import stored
 from .program import Kernel, Schedule, Value
 from .thrift import keep_signs_only
@@ -127,7 +135,7 @@ class Compiler(Values):
             a = self.excitation(cell, self.phases[0])
             value = self._times_derivative(value, a, population.activation)
         if signal.centred == "batch":
-            value = self._op("centre", centre, value, label=cell)
+            value = self._op("centre", centre, value, inplace=centre_in_place, label=cell)
         elif signal.centred == "baseline":
             value = self._centred_on(value, self.circuit.phases[phase].noise_mean)
         return value
@@ -204,9 +212,9 @@ class Compiler(Values):
             label=p.name,
         )
         if how.reduction == "mean":
-            change = self._op(
-                "mean", mean_change, change, post, inplace=mean_change_in_place, label=p.name
-            )
+            sign = -1 if how.hebbian else 1
+            kernel, over = partial(mean_change, sign), partial(mean_change_in_place, sign)
+            return self._op("mean", kernel, change, post, detail=sign, inplace=over, label=p.name)
         if not how.hebbian:
             return change
         return self._op("negate", torch.neg, change, inplace=Tensor.neg_, label=p.name)

@@ -92,7 +92,7 @@ class Conv2d(RateConnector):
     connector: Conv2dConnector
 
     def windows(self, pre: Tensor) -> Tensor:
-        """What the postsynaptic cells read: (I · kernel², B · cells), or images if that is slower.
+        """What the postsynaptic cells read: (I · kernel², cells · B), or images if that is slower.
 
         Both `apply` and `correlate` of the same pre can then be products of matrices.
         """
@@ -101,14 +101,15 @@ class Conv2d(RateConnector):
         wide = pre.dtype in (torch.float32, torch.float64)
         if not (few and wide and pre.device.type == "cpu" and c.groups == 1):
             return pre
-        padded = F.pad(pre.transpose(0, 1), [c.padding] * 4)
-        windows = padded.unfold(2, c.kernel, c.stride).unfold(3, c.kernel, c.stride)
+        # With the batch last, it is copied in runs rather than cell by cell.
+        padded = F.pad(pre.permute(1, 2, 3, 0), [0, 0, *[c.padding] * 4])
+        windows = padded.unfold(1, c.kernel, c.stride).unfold(2, c.kernel, c.stride)
         return windows.permute(0, 4, 5, 1, 2, 3).flatten(3).flatten(0, 2)
 
     def apply(self, w: Tensor, pre: Tensor) -> Tensor:
         c = self.connector
         if pre.dim() == 2:  # windows
-            return (w.flatten(1) @ pre).unflatten(1, (-1, *self.post[1:])).transpose(0, 1)
+            return (w.flatten(1) @ pre).unflatten(1, (*self.post[1:], -1)).permute(3, 0, 1, 2)
         return F.conv2d(pre, w, None, c.stride, c.padding, 1, c.groups)
 
     def adjoint(self, w: Tensor, post: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class Conv2d(RateConnector):
 
     def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
         if pre.dim() == 2:  # windows
-            product = post.transpose(0, 1).flatten(1) @ pre.T
+            product = post.permute(1, 2, 3, 0).flatten(1) @ pre.T
             return product.view(self.connector.weight_shape(self.pre, self.post))
         # The kernel reads the shape of the weights and nothing else.
         if like is None or like.dtype != post.dtype:

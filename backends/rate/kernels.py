@@ -25,13 +25,21 @@ def centre(value: Tensor) -> Tensor:
     return value - value.mean(dim=0, keepdim=True)
 
 
-def mean_change(change: Tensor, post: Tensor) -> Tensor:
+def centre_in_place(value: Tensor) -> Tensor:
+    return value.sub_(value.mean(dim=0, keepdim=True))
+
+
+def mean_change(sign: int, change: Tensor, post: Tensor) -> Tensor:
     """Sum to mean, over the batch and the positions that share a weight."""
-    return change / (post.numel() / post.shape[1])
+    return change / _terms(sign, post)
 
 
-def mean_change_in_place(change: Tensor, post: Tensor) -> Tensor:
-    return change.div_(post.numel() / post.shape[1])
+def mean_change_in_place(sign: int, change: Tensor, post: Tensor) -> Tensor:
+    return change.div_(_terms(sign, post))
+
+
+def _terms(sign: int, post: Tensor) -> float:
+    return sign * post.numel() / post.shape[1]
 
 
 def scaled(
