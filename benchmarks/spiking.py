@@ -140,8 +140,8 @@ class ByHand:
             self._told(self.d_o, self.o, "taught_post += {side}1 / (error_unit * tau_trace)"),
         ]
         for group, table in ((self.x, "data"), (self.target_cells, "targets")):
-            group.run_regularly(f"shown = {table}(t, i)", dt=p.present_time, when="start")
-        change = "bias -= eta(t) * (taught + lam * bias)"
+            group.run_regularly(f"shown = {table}(t - begin, i)", dt=p.present_time, when="start")
+        change = "bias -= eta(t - begin) * (taught + lam * bias)"
         for group in (self.h, self.o):
             group.run_regularly(change, dt=p.present_time, when="start")
         self.network = Network(*groups, *learning, *told)
@@ -171,7 +171,7 @@ class ByHand:
         synapses = Synapses(pre, post, "w : 1", on_pre=arriving, dt=self.p.dt)
         synapses.connect()
         synapses.w = w_JI.T.ravel()
-        change = "w -= eta(t) * (taught_post * activity_pre + lam * w)"
+        change = "w -= eta(t - begin) * (taught_post * activity_pre + lam * w)"
         synapses.run_regularly(change, dt=self.p.present_time, when="start")
         self.w[name] = (synapses, w_JI.shape)
         return synapses
@@ -181,12 +181,10 @@ class ByHand:
         p, steps = self.p, len(x)
         prefs.codegen.target = self.target
         named = "tau_mem tau_mem_signed tau_syn tau_trace v_rest v_threshold gate_threshold".split()
-        begin = self.network.t
-        shift = round(float(begin / p.present_time))
-        before = [np.zeros((shift, width)) for width in (x.shape[1], len(self.o))]
-        data, targets = np.vstack((before[0], x)), np.vstack((before[1], np.eye(len(self.o))[y]))
         # What a sample teaches is learned at its end, where the next trial begins.
-        eta = np.concatenate([np.zeros(shift + 1), RATE * np.ones(steps)])
+        eta = np.concatenate([[0.0], RATE * np.ones(steps)])
+        # Named and as long in each turn, or compiled targets would compile anew.
+        tables = {"data": x, "targets": np.eye(len(self.o))[y], "eta": eta}
         monitor = StateMonitor(self.o, "activity", record=True, dt=p.plasticity_dt, when="end")
         self.network.add(monitor)
         self.network.run(
@@ -196,9 +194,11 @@ class ByHand:
                 "unit": p.unit,
                 "error_unit": p.error_unit,
                 "lam": DECAY / RATE,
-                "data": TimedArray(data, dt=p.present_time),
-                "targets": TimedArray(targets, dt=p.present_time),
-                "eta": TimedArray(eta, dt=p.present_time),
+                "begin": self.network.t,
+                **{
+                    name: TimedArray(values, dt=p.present_time, name=f"by_hand_{name}")
+                    for name, values in tables.items()
+                },
             },
         )
         self.network.remove(monitor)
