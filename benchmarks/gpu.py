@@ -35,7 +35,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oneway.backends.rate.plain import PlainNetwork
+from oneway.backends.rate.autograd import PlainNetwork
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import RULES, Rule, parse_rule
 from oneway.training import ConfigError, DataSet, TrainConfig, TrainingError, train

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.rate.plain import PlainNetwork
+from oneway.backends.rate.autograd import PlainNetwork
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training.bench.contenders import (

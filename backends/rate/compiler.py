@@ -23,8 +23,6 @@ from oneway.circuits import (
 )
 
 from .connectors import plain_rows, rows_are_channels
-from .fold import fold_scales
-from .fuse import fuse_products, join_drives
 from .kernels import (
     centre,
     centre_in_place,
@@ -33,9 +31,11 @@ from .kernels import (
     scaled,
     sum_cells,
 )
+from .passes.fold import fold_scales
+from .passes.fuse import fuse_products, join_drives
+from .passes.signs import keep_signs_only
 from .precision import stored
 from .program import Kernel, Schedule, Value
-from .thrift import keep_signs_only
 from .values import Values
 
 

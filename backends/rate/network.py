@@ -15,8 +15,8 @@ from oneway.circuits import (
     WiringError,
 )
 
-from .compiled import CompiledRun, new_step
 from .compiler import Compiler
+from .graphs import CompiledRun, new_step
 from .loss import OutputError
 from .parameters import CircuitParameters, Norm
 from .pooled_norms import Stack

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from oneway.analysis.traffic import activation_traffic
-from oneway.backends.rate.plan import Plan, plan_step
+from oneway.backends.rate.memory_plan import Plan, plan_step
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 

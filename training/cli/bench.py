@@ -21,7 +21,7 @@ from ..errors import ConfigError
 from ..sources import read_circuit
 
 if TYPE_CHECKING:
-    from oneway.backends.rate.plan import Plan
+    from oneway.backends.rate.memory_plan import Plan
 
     from ..bench.measure import Bench, RuleMeasure
 

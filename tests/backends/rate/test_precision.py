@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.rate.plain import PlainNetwork
+from oneway.backends.rate.autograd import PlainNetwork
 from oneway.circuits import parse_circuit
 from oneway.rules import RULES, parse_rule
 

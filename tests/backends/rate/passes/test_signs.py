@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from oneway.backends.rate import RateNetwork, compiler
+from oneway.backends.rate.autograd import PlainNetwork
 from oneway.backends.rate.memory import LiveTensors
-from oneway.backends.rate.plain import PlainNetwork
 from oneway.circuits import AllToAllConnector, Wiring, parse_circuit
 from oneway.rules import RULES, parse_rule
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .norms import channel_factor, scale_only
-from .program import Kernel, Operation, Program, Value
+from ..norms import channel_factor, scale_only
+from ..program import Kernel, Operation, Program, Value
 
 
 def fold_scales(program: Program, rows_are_channels: Callable[[Any], bool]) -> None:

@@ -8,7 +8,7 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.testing import CompileCounter
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.rate.compiled import CompiledRun
+from oneway.backends.rate.graphs import CompiledRun
 from oneway.circuits import parse_circuit
 from oneway.rules import RULES, parse_rule
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneway.backends.rate.bits import pack, unpack
+from oneway.backends.rate.passes.signs import pack, unpack
 
 
 @given(

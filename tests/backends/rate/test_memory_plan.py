@@ -5,7 +5,7 @@ import torch
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.memory import LiveTensors
-from oneway.backends.rate.plan import describe, plan, plan_step
+from oneway.backends.rate.memory_plan import describe, plan, plan_step
 from oneway.backends.rate.program import Program
 from oneway.circuits import FixedProbabilityConnector, Wiring, mlp, parse_circuit
 from oneway.rules import RULES, parse_rule

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .program import Kernel, Operation, Program, Value
+from ..program import Kernel, Operation, Program, Value
 
 
 @dataclass(frozen=True)
