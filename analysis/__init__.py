@@ -4,6 +4,8 @@ Drawing lives in `analysis.plots`, which is imported on its own: it needs matplo
 the wiring does not.
 """
 
+from oneway.circuits import SignalAtHand
+
 from .alignment import (
     Moments,
     angle_deg,
@@ -27,7 +29,6 @@ from .graphs import (
 from .locality import (
     DaleReport,
     LocalityStatement,
-    SignalAtHand,
     Transport,
     dale,
     locality,

@@ -15,7 +15,7 @@ from oneway.circuits import (
     FixedProbabilityConnector,
     FromListConnector,
     Projection,
-    Signal,
+    SignalAtHand,
     TransposeConnector,
 )
 
@@ -66,48 +66,6 @@ def weight_transport(circuit: Circuit) -> Literal["none", "signs", "full"]:
 
 
 @dataclass(frozen=True)
-class SignalAtHand:
-    """One signal that a synapse reads, and how it comes to be at that cell.
-
-    Parameters
-    ----------
-    cell : str
-        The population that has it.
-    kind : {"own", "noise", "mimicked", "taught"}
-        Its own activity, the noise it fires in that phase, the activity that it takes over from
-        `source`, or what `source` teaches it.
-    source : str, optional
-        The population that it comes from, if not the cell itself.
-    through : str, optional
-        The projection through which it arrives.
-    gated : bool
-        Multiplied by the cell's own φ′.
-    centred : {"no", "batch", "baseline"}
-        What the cell subtracts.
-    """
-
-    cell: str
-    kind: Literal["own", "noise", "mimicked", "taught"]
-    source: str | None = None
-    through: str | None = None
-    gated: bool = False
-    centred: Literal["no", "batch", "baseline"] = "no"
-
-    def __str__(self) -> str:
-        what = {
-            "own": "its own activity",
-            "noise": "the noise that it fires",
-            "mimicked": f"the activity of {self.source} that it mimics",
-            "taught": f"what {self.source} teaches it",
-        }[self.kind]
-        if self.gated:
-            what += ", times its own φ′"
-        if self.centred != "no":
-            what += ", less its batch mean" if self.centred == "batch" else ", less its baseline"
-        return f"{self.cell} has {what}" + (f" (through {self.through!r})" if self.through else "")
-
-
-@dataclass(frozen=True)
 class LocalityStatement:
     """Which signal stands at either cell of a plastic synapse when it learns."""
 
@@ -135,24 +93,12 @@ def locality(circuit: Circuit) -> list[LocalityStatement]:
         LocalityStatement(
             p.name,
             p.plasticity.phase,
-            _at_hand(circuit, p.pre, p.plasticity.pre, p.plasticity.phase),
-            _at_hand(circuit, p.post, p.plasticity.post, p.plasticity.phase),
+            *circuit.reading.ends(p),
             p.plasticity.hebbian,
         )
         for p in circuit.projections.values()
         if p.plasticity is not None
     ]
-
-
-def _at_hand(circuit: Circuit, cell: str, signal: Signal, phase: str) -> SignalAtHand:
-    if signal.kind == "taught":
-        teach = next(circuit.select(role="teach", pre=signal.source, post=cell, phase=phase))
-        return SignalAtHand(cell, "taught", signal.source, teach.name, signal.gated, signal.centred)
-    mimic = next(circuit.select(role="mimic", post=cell, phase=phase), None)
-    if mimic is not None:
-        return SignalAtHand(cell, "mimicked", mimic.pre, mimic.name, signal.gated, signal.centred)
-    kind: Literal["own", "noise"] = "noise" if cell in circuit.phases[phase].noisy else "own"
-    return SignalAtHand(cell, kind, gated=signal.gated, centred=signal.centred)
 
 
 # -- Dale's law --------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def activation_traffic(circuit: Circuit, bytes_per_element: int = 4) -> Traffic:
     reads: list[ActivationRead] = []
     seen: set[tuple[str, str]] = set()
     for projection, phase, hand in _signals(circuit):
-        source = circuit.populations[hand.source or hand.cell]
+        source = circuit.populations[hand.origin]
         if source.path not in WAITING_PATHS:
             continue
         # Driven phases share their activities, every noisy one makes its own.

@@ -1,5 +1,6 @@
 """What is wired: populations, projections with roles, connectors, plasticity, phases."""
 
+from .activations import ACTIVATIONS, LEAK, PHI, Activation
 from .builders import (
     BUILDERS,
     alexnet,
@@ -26,7 +27,6 @@ from .connectors import (
     TransposeConnector,
 )
 from .elements import (
-    ACTIVATIONS,
     ACTIVITY,
     ENGAGED,
     ROLES,
@@ -42,6 +42,7 @@ from .elements import (
 )
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
+from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, count_common
 from .scaling import postsynaptic, set_point
 from .summary import summarise
@@ -52,7 +53,10 @@ __all__ = [
     "ACTIVITY",
     "BUILDERS",
     "ENGAGED",
+    "LEAK",
+    "PHI",
     "ROLES",
+    "Activation",
     "AllToAllConnector",
     "AveragePoolConnector",
     "BatchNorm",
@@ -70,10 +74,12 @@ __all__ = [
     "Population",
     "ProductRelation",
     "Projection",
+    "Reading",
     "Relation",
     "Role",
     "Shape",
     "Signal",
+    "SignalAtHand",
     "TransposeConnector",
     "Weights",
     "Wiring",

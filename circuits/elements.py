@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from .activations import ACTIVATIONS
 from .connectors import Connector, Shape
 from .errors import WiringError
 
@@ -18,7 +19,6 @@ Path = Literal["forward", "feedback", "auxiliary", "target"]
 
 ROLES: tuple[Role, ...] = ("drive", "teach", "gate", "norm", "mimic", "compare")
 PATHS: tuple[Path, ...] = ("forward", "feedback", "auxiliary", "target")
-ACTIVATIONS = ("linear", "relu", "leaky_relu", "elu", "softplus", "tanh", "sigmoid")
 ENGAGED = "engaged"
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -215,7 +215,8 @@ class Plasticity:
     reduction : {"sum", "mean"}
         Sum over batch and positions (errors carry the loss's 1/batch), or their mean.
     rate, decay : float, optional
-        η and λ of this synapse; None leaves them to the optimizer's settings for its path.
+        η and λ of this synapse; None leaves them to the optimizer's settings for its path. λ alone
+        is refused.
     scaling : float, optional
         λ_s, for a synapse that has its own rate; None: no scaling.
     set_point : float, optional
@@ -234,6 +235,11 @@ class Plasticity:
 
     def __post_init__(self) -> None:
         _check_choice("plasticity", "reduction", self.reduction, ("sum", "mean"))
+        if self.decay is not None and self.rate is None:
+            raise WiringError(
+                f"plasticity: decay = {self.decay:g} without rate. A synapse that decays by itself "
+                "learns by itself: give both, or leave decay to the optimizer's weight_decay"
+            )
         if self.scaling is None and self.set_point is None:
             return
         if self.scaling is None or not 0 < self.scaling <= 1:

@@ -6,26 +6,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from math import prod
 from textwrap import fill
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from .assembly import Assembly
 from .connectors import Connector, OneToOneConnector
 from .elements import ROLES, Phase, Plasticity, Population, Projection, Signal, Weights
 from .relation import ListedRelation
-
-if TYPE_CHECKING:
-    from .circuit import Circuit
 
 Row = Sequence[str]
 WIDTH = 100
 _NONE = "-"
 
 
-def summarise(circuit: Circuit) -> str:
+def summarise(circuit: Assembly) -> str:
     """The circuit as tables: cells, who drives whom, what every synapse learns from, totals.
 
     Parameters
     ----------
-    circuit : Circuit
+    circuit : Assembly
 
     Returns
     -------
@@ -111,7 +109,7 @@ def _population_row(population: Population) -> Row:
     )
 
 
-def _drive_row(circuit: Circuit, drive: Projection) -> Row:
+def _drive_row(circuit: Assembly, drive: Projection) -> Row:
     n_weights = _n_weights(circuit, drive)
     norm = "batch" if drive.norm else ""
     if drive.error_norm != "none":
@@ -142,7 +140,7 @@ def _learns(drive: Projection) -> str:
     return "fixed" if drive.weights.kind == "independent" else "with what it is tied to"
 
 
-def _other_roles(circuit: Circuit) -> list[list[str]]:
+def _other_roles(circuit: Assembly) -> list[list[str]]:
     """Weightless projections, many to a line: there are as many as cells' populations."""
     sections = []
     for role in ROLES:
@@ -252,7 +250,7 @@ class Totals(NamedTuple):
         return self.weights + self.biases + self.normalisation
 
 
-def count_totals(circuit: Circuit) -> Totals:
+def count_totals(circuit: Assembly) -> Totals:
     """Cells, synapses and stored parameters, exact.
 
     A synapse is a neuron pair that a drive joins, so that a shared convolution kernel counts at
@@ -279,21 +277,21 @@ def count_totals(circuit: Circuit) -> Totals:
     )
 
 
-def _shapes(circuit: Circuit, projection: Projection):
+def _shapes(circuit: Assembly, projection: Projection):
     return circuit.populations[projection.pre].shape, circuit.populations[projection.post].shape
 
 
-def _n_weights(circuit: Circuit, drive: Projection) -> int:
+def _n_weights(circuit: Assembly, drive: Projection) -> int:
     shape = drive.connector.weight_shape(*_shapes(circuit, drive))
     return 0 if shape is None else prod(shape)
 
 
-def _n_synapses(circuit: Circuit, drive: Projection) -> int:
+def _n_synapses(circuit: Assembly, drive: Projection) -> int:
     relation = drive.connector.relation(*_shapes(circuit, drive))
     return len(relation.pairs) if isinstance(relation, ListedRelation) else relation.count()
 
 
-def _total_lines(circuit: Circuit) -> list[str]:
+def _total_lines(circuit: Assembly) -> list[str]:
     total = count_totals(circuit)
     stored = (
         f"weights {total.weights:,}, biases {total.biases:,}, normalisation {total.normalisation:,}"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import networkx as nx
 
+from .assembly import Assembly
 from .connectors import AllToAllConnector, Conv2dConnector, MaxPoolConnector, TransposeConnector
-from .elements import Phase, Population, Projection, Signal
+from .elements import Phase, Population, Projection
 from .errors import WiringError
-
-if TYPE_CHECKING:
-    from .circuit import Circuit
+from .reading import Reading
 
 
-def validate(circuit: Circuit) -> None:
+def validate(circuit: Assembly, reading: Reading) -> None:
     """Raise `WiringError` at the first thing that cannot work."""
     if not circuit.populations:
         raise WiringError(f"circuit {circuit.name!r} has no population")
@@ -26,17 +23,21 @@ def validate(circuit: Circuit) -> None:
         _check_ends(circuit, projection)
         _check_phases(circuit, projection)
         _check_weights(circuit, projection)
-        _check_norm(circuit, projection)
+        _check_norm(reading, projection)
         _check_feedback_of_pool(circuit, projection)
     for projection in circuit.projections.values():
-        _check_plasticity(circuit, projection)
+        _check_plasticity(reading, projection)
+    for population in circuit.populations.values():
+        _check_learning(reading, population)
     _check_norm_arrives(circuit)
     _check_mimicry(circuit)
     _check_comparison(circuit)
     _check_no_cycle(circuit)
+    for phase in circuit.phases:
+        _check_no_loop(reading, phase)
 
 
-def _check_population(circuit: Circuit, population: Population) -> None:
+def _check_population(circuit: Assembly, population: Population) -> None:
     if population.partner is not None:
         partner = circuit.populations.get(population.partner)
         if partner is None:
@@ -49,18 +50,22 @@ def _check_population(circuit: Circuit, population: Population) -> None:
                 f"population {population.name!r} has shape {population.shape}, but its partner "
                 f"{partner.name!r} has {partner.shape}: partners are paired cell by cell"
             )
+    if population.error_norm != "none":
+        partner = circuit.populations.get(population.partner or "")
+        if partner is None or partner.norm is None:
+            raise WiringError(
+                f"population {population.name!r}: error_norm {population.error_norm!r} needs a "
+                f"partner that is normalised, but {population.partner!r} has no norm"
+            )
     if population.norm is not None and population.norm.affine:
         raise WiringError(
             f"population {population.name!r}: normalisation after φ needs BatchNorm(affine=False). "
             "Its gain and shift would learn from the error after the normalisation, which the "
             "error cell does not hold; the weights that follow take their part"
         )
-    if population.learns is not None:
-        owner = f"population {population.name!r}"
-        _check_signal(circuit, population.learns, population.name, None, owner)
 
 
-def _check_phase(circuit: Circuit, phase: Phase) -> None:
+def _check_phase(circuit: Assembly, phase: Phase) -> None:
     for name in phase.noisy:
         if name not in circuit.populations:
             raise WiringError(
@@ -69,7 +74,7 @@ def _check_phase(circuit: Circuit, phase: Phase) -> None:
             )
 
 
-def _check_ends(circuit: Circuit, projection: Projection) -> None:
+def _check_ends(circuit: Assembly, projection: Projection) -> None:
     for end in (projection.pre, projection.post):
         if end not in circuit.populations:
             raise WiringError(
@@ -89,7 +94,7 @@ def _check_ends(circuit: Circuit, projection: Projection) -> None:
         )
 
 
-def _check_phases(circuit: Circuit, projection: Projection) -> None:
+def _check_phases(circuit: Assembly, projection: Projection) -> None:
     named = set(projection.phases)
     if projection.plasticity is not None:
         named.add(projection.plasticity.phase)
@@ -101,7 +106,7 @@ def _check_phases(circuit: Circuit, projection: Projection) -> None:
         )
 
 
-def _check_weights(circuit: Circuit, projection: Projection) -> None:
+def _check_weights(circuit: Assembly, projection: Projection) -> None:
     pre, post = circuit.populations[projection.pre], circuit.populations[projection.post]
     shape = projection.connector.weight_shape(pre.shape, post.shape)
     if (shape is not None) != (projection.weights is not None):
@@ -142,7 +147,8 @@ def _check_weights(circuit: Circuit, projection: Projection) -> None:
         )
 
 
-def _check_norm(circuit: Circuit, projection: Projection) -> None:
+def _check_norm(reading: Reading, projection: Projection) -> None:
+    circuit = reading.circuit
     if projection.norm is not None and not (
         projection.role == "drive"
         and isinstance(projection.connector, AllToAllConnector | Conv2dConnector)
@@ -150,11 +156,14 @@ def _check_norm(circuit: Circuit, projection: Projection) -> None:
         raise WiringError(
             f"{projection.label}: normalisation belongs to an all-to-all or conv drive"
         )
+    if projection.norm is not None and circuit.populations[projection.pre].path == "feedback":
+        raise WiringError(
+            f"{projection.label}: a drive of error cells has no norm of its own. Say with "
+            "error_norm= how errors pass the norm of the forward drive that it runs against"
+        )
     if projection.error_norm == "none":
         return
-    carrier = projection
-    if circuit.populations[projection.pre].path == "feedback":
-        carrier = circuit.projections.get(projection.partner or "", projection)
+    carrier = reading.error_passes(projection)
     if carrier.norm is None:
         raise WiringError(
             f"{projection.label}: error_norm {projection.error_norm!r} needs a normalised forward "
@@ -162,7 +171,7 @@ def _check_norm(circuit: Circuit, projection: Projection) -> None:
         )
 
 
-def _check_norm_arrives(circuit: Circuit) -> None:
+def _check_norm_arrives(circuit: Assembly) -> None:
     """Batch norm's exact derivative needs the partner's normalised input: somebody must send it."""
     wanted = [
         (p.label, circuit.projections[p.partner].post, p.pre)
@@ -183,7 +192,7 @@ def _check_norm_arrives(circuit: Circuit) -> None:
             )
 
 
-def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:
+def _check_feedback_of_pool(circuit: Assembly, projection: Projection) -> None:
     """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
     connector = projection.connector
     if not (
@@ -203,7 +212,7 @@ def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:
         )
 
 
-def _check_plasticity(circuit: Circuit, projection: Projection) -> None:
+def _check_plasticity(reading: Reading, projection: Projection) -> None:
     plasticity = projection.plasticity
     if plasticity is None:
         return
@@ -214,26 +223,21 @@ def _check_plasticity(circuit: Circuit, projection: Projection) -> None:
             f"{projection.label}: its weights are {projection.weights.kind} to "
             f"{projection.weights.to!r} and learn only there"
         )
-    for end, signal in ((projection.pre, plasticity.pre), (projection.post, plasticity.post)):
-        _check_signal(circuit, signal, end, plasticity.phase, projection.label)
+    try:
+        reading.ends(projection)
+    except WiringError as error:
+        raise WiringError(f"{projection.label}: {error}") from None
 
 
-def _check_signal(
-    circuit: Circuit, signal: Signal, cell: str, phase: str | None, owner: str
-) -> None:
-    if signal.kind == "activity":
-        return
-    if not any(circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)):
-        arriving = [p.pre for p in circuit.select(role="teach", post=cell)]
-        when = f" in phase {phase!r}" if phase else ""
+def _check_learning(reading: Reading, population: Population) -> None:
+    learns = population.learns
+    if learns is not None and reading.learning_phase(population) is None:
         raise WiringError(
-            f"{owner}: learns from what {signal.source!r} teaches {cell!r}, but no teach "
-            f"projection {signal.source!r} -> {cell!r} is active{when}. Taught by: "
-            f"{', '.join(arriving) or 'nobody'}. Wire it with teach({signal.source!r}, {cell!r})"
+            f"population {population.name!r}: {reading.untaught(population.name, learns)}"
         )
 
 
-def _check_mimicry(circuit: Circuit) -> None:
+def _check_mimicry(circuit: Assembly) -> None:
     for name in circuit.populations:
         for phase in circuit.phases:
             sources = [p.pre for p in circuit.select(role="mimic", post=name, phase=phase)]
@@ -244,7 +248,7 @@ def _check_mimicry(circuit: Circuit) -> None:
                 )
 
 
-def _check_comparison(circuit: Circuit) -> None:
+def _check_comparison(circuit: Assembly) -> None:
     compared = list(circuit.select(role="compare"))
     if not compared:
         return
@@ -258,11 +262,34 @@ def _check_comparison(circuit: Circuit) -> None:
         )
 
 
-def _check_no_cycle(circuit: Circuit) -> None:
+def _check_no_cycle(circuit: Assembly) -> None:
     try:
         cycle = nx.find_cycle(circuit.graph(roles=("drive", "compare")))
     except nx.NetworkXNoCycle:
         return
     raise WiringError(
         "drives form a cycle: " + " -> ".join([edge[0] for edge in cycle] + [cycle[0][0]])
+    )
+
+
+def _check_no_loop(reading: Reading, phase: str) -> None:
+    """Nobody's activity may be made of itself: gates and mimicry count, each in its phases."""
+    circuit, graph = reading.circuit, nx.DiGraph()
+    for name in circuit.populations:
+        mimic = reading.mimicked(name, phase)
+        # What a cell conveys: what it mimics or its own, which goes on beside it.
+        graph.add_edge(("own", mimic.pre if mimic else name), ("conveyed", name))
+    for p in circuit.select(phase=phase):
+        if p.role in ("drive", "compare"):
+            graph.add_edge(("conveyed", p.pre), ("own", p.post))
+        elif p.role == "gate":
+            graph.add_edge(("own", p.pre), ("own", p.post))
+    try:
+        loop = nx.find_cycle(graph)
+    except nx.NetworkXNoCycle:
+        return
+    names = list(dict.fromkeys(name for (_, name), _ in loop))
+    raise WiringError(
+        f"in phase {phase!r} activities form a loop through drives, gates and mimicry: "
+        + " -> ".join([*names, names[0]])
     )

@@ -64,11 +64,12 @@ def wired_circuits(draw) -> Circuit:
 def _connect(draw, wiring: Wiring, cells: list[Population], number: int) -> None:
     role = draw(st.sampled_from(("drive", "teach", "teach", "gate", "norm", "mimic")))
     pre, post = draw(st.sampled_from(cells)), draw(st.sampled_from(cells))
-    if role == "drive":
+    if role in ("drive", "gate"):
         if pre is post:
             return
-        # From earlier to later, so that drives form no cycle.
+        # From earlier to later, so that drives and gates form no cycle.
         pre, post = sorted((pre, post), key=cells.index)
+    if role == "drive":
         connector = draw(_weighted(pre, post))
     else:
         fitting = [c for c in _WEIGHTLESS if c.misfit(pre.shape, post.shape) is None]

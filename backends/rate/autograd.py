@@ -18,15 +18,7 @@ from oneway.circuits import (
     WiringError,
 )
 
-PHI: dict[str, type[nn.Module]] = {
-    "linear": nn.Identity,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-}
+from .activations import TORCH_PHI
 
 
 class PlainNetwork(nn.Module):
@@ -56,7 +48,9 @@ class PlainNetwork(nn.Module):
             for i, p in enumerate(drives):
                 # The bias belongs to the cell: the first of its drives carries it.
                 self.drives[p.name] = _layer(circuit, p, bias=cell.bias and i == 0)
-            phi: list[nn.Module] = [PHI[cell.activation]()] if cell.activation != "linear" else []
+            phi: list[nn.Module] = (
+                [TORCH_PHI[cell.activation].module()] if cell.activation != "linear" else []
+            )
             if cell.norm is not None:
                 phi.append(_batch_norm(cell.shape, cell.norm))
             self.phis[name] = nn.Sequential(*phi)

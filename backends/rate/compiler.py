@@ -35,7 +35,7 @@ from .passes.fold import fold_scales
 from .passes.fuse import fuse_products, join_drives
 from .passes.signs import keep_signs_only
 from .precision import stored
-from .program import Kernel, Schedule, Value
+from .program import Kernel, Kind, Part, Schedule, Value
 from .values import Values
 
 
@@ -59,9 +59,10 @@ class Compiler(Values):
         return self.program.finish()
 
     def signals(self) -> Schedule:
-        """The activity of every population, for analysis."""
+        """The activity of every population that has one in the first phase, for analysis."""
         for name in self.circuit.order():
-            self.program.result(("activity", name), self.activity(name, self.phases[0]))
+            if self.reading.settles(name, self.phases[0]):
+                self.program.result(("activity", name), self.activity(name, self.phases[0]))
         return self.program.finish()
 
     def learning(self) -> Schedule:
@@ -85,37 +86,25 @@ class Compiler(Values):
 
     def _top_down(self) -> Iterator[str]:
         for name in self.circuit.order("forward"):
-            if not self._silent(name):
+            if self.reading.settles(name, self.phases[0]):
                 self.activity(name, self.phases[0])
-        for name in self.circuit.order("feedback"):
-            yield name
-
-    def _silent(self, name: str) -> bool:
-        """In a noisy phase only noisy cells and those that they drive are active."""
-        phase = self.circuit.phases[self.phases[0]]
-        if not phase.noisy or name in phase.noisy:
-            return False
-        return not any(self.circuit.select(role="drive", post=name, phase=phase.name))
+        yield from self.circuit.order("feedback")
 
     def _statements(self):
         """Every parameter that learns: key → (error population it waits for, how to write it)."""
         for p in self.circuit.projections.values():
             if p.plasticity is not None and p.plasticity.phase in self.phases:
-                yield ("weights", p.name), (self._waits(p), lambda p=p: self._learn_weights(p))
-        if any(self.circuit.phases[phase].noisy for phase in self.phases):
-            return
+                yield ("weights", p.name), (self._waits(p), partial(self._learn_weights, p))
         for cell in self.circuit.populations.values():
-            if cell.learns is not None:
-                yield (
-                    ("cell", cell.name),
-                    (cell.learns.source, lambda cell=cell: self._learn_cell(cell)),
-                )
+            phase = self.reading.learning_phase(cell)
+            if phase in self.phases:
+                waits = self.reading.at_hand(cell.name, cell.learns, phase).origin
+                yield ("cell", cell.name), (waits, partial(self._learn_cell, cell, phase))
 
     def _waits(self, p: Projection) -> str | None:
-        assert p.plasticity is not None
-        if self.circuit.populations[p.pre].path == "feedback":
-            return p.pre
-        return p.plasticity.post.source
+        """The population whose error the change needs; the last that is worked out, if two."""
+        pre, post = self.reading.ends(p)
+        return next((signal.origin for signal in (pre, post) if signal.error), None)
 
     def _joint_kernels(self) -> dict[Hashable, Kernel | None]:
         halves = [self._half(p) for p in self.circuit.select(role="drive")]
@@ -125,17 +114,14 @@ class Compiler(Values):
 
     def signal(self, signal: Signal, cell: str, phase: str) -> Value:
         """A signal at hand in a cell."""
-        if signal.kind == "activity":
-            value = self.activity(cell, phase)
-        else:
-            (teach,) = self.circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)
-            value = self._convey(teach, self.own_activity(teach.pre, phase))
+        at_hand = self.reading.at_hand(cell, signal, phase)
+        value = self.own_activity(at_hand.origin, phase)
+        if at_hand.through is not None:
+            value = self._convey(self.circuit.projections[at_hand.through], value, phase)
         if signal.gated:
-            population = self.circuit.populations[cell]
-            a = self.excitation(cell, self.phases[0])
-            value = self._times_derivative(value, a, population.activation)
+            value = self.times_own_derivative(value, cell, phase)
         if signal.centred == "batch":
-            value = self._op("centre", centre, value, inplace=centre_in_place, label=cell)
+            value = self._op(Kind.CENTRE, centre, value, inplace=centre_in_place, label=cell)
         elif signal.centred == "baseline":
             value = self._centred_on(value, self.circuit.phases[phase].noise_mean)
         return value
@@ -144,24 +130,21 @@ class Compiler(Values):
         """Δw: the product of the two signals on the synapse's own side of any normalisation."""
         plasticity = p.plasticity
         assert plasticity is not None
-        post_signal = plasticity.post
+        phase, post_signal = plasticity.phase, plasticity.post
         if plasticity.pre.centred == post_signal.centred == "batch":
             # Deviations of one side sum to zero, so the mean of the other has no part in the sum.
             post_signal = replace(post_signal, centred="no")
-        pre = self.signal(plasticity.pre, p.pre, plasticity.phase)
-        post = self.signal(post_signal, p.post, plasticity.phase)
-        noisy = bool(self.circuit.phases[plasticity.phase].noisy)
-        if not noisy and p.error_norm != "none":
-            if self.circuit.populations[p.pre].path == "feedback":
-                owner = self.circuit.projections[p.partner or ""]
-                pre = self._through_norm(owner, pre, p.error_norm)
-            else:
-                post = self._through_norm(p, post, p.error_norm)
+        pre = self.signal(plasticity.pre, p.pre, phase)
+        post = self.signal(post_signal, p.post, phase)
+        ends = self.reading.ends(p)
+        if p.error_norm != "none":
+            owner = self.reading.error_passes(p)
+            if owner is p and ends[1].error:
+                post = self._through_norm(p, post, p.error_norm, phase)
+            elif owner is not p and ends[0].error:
+                pre = self._through_norm(owner, pre, p.error_norm, phase)
         change = self._product(p, post, pre, plasticity)
-        errors = sum(
-            self._is_error(signal, cell, plasticity.phase)
-            for signal, cell in ((plasticity.pre, p.pre), (plasticity.post, p.post))
-        )
+        errors = sum(signal.error for signal in ends)
         self._change("weights", p.name, change, errors, self._scaling(p, plasticity))
 
     def _scaling(self, p: Projection, how: Plasticity) -> Kernel | None:
@@ -172,15 +155,6 @@ class Compiler(Values):
         keep = set_point(self.circuit, p)
         return lambda change, w: scaled(change, w, cells, keep, strength)
 
-    def _is_error(self, signal: Signal, cell: str, phase: str) -> bool:
-        """Whether a signal is proportional to the error, or to the target in its place."""
-        source = signal.source or cell
-        if signal.kind == "activity":
-            for p in self.circuit.select(role="mimic", post=cell, phase=phase):
-                source = p.pre
-        path = self.circuit.populations[source].path
-        return path in ("feedback", "target") and not self.circuit.phases[phase].noisy
-
     def _change(
         self, kind: str, owner: str, change: Value, errors: int, scaling: Kernel | None = None
     ) -> None:
@@ -190,10 +164,10 @@ class Compiler(Values):
             # A hint, since all parameters have one type: synapses that change alike share this too.
             parameter = self.program.source(where)
             inputs = (change, *self._error_scale(errors))
-            change = self._op("store", stored, *inputs, hints=(parameter,), label=owner)
+            change = self._op(Kind.STORE, stored, *inputs, hints=(parameter,), label=owner)
         if scaling is not None:
             w = self.program.source((kind, owner))
-            change = self._op("scaling", scaling, change, w, detail=owner, label=owner)
+            change = self._op(Kind.SCALING, scaling, change, w, detail=owner, label=owner)
         self.program.result(("change", kind, owner), change)
 
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:
@@ -202,50 +176,39 @@ class Compiler(Values):
             # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
         pre = self._windows(half, pre)
+        named = {Part.POST: post, Part.PRE: pre}
+        hints = (self.program.source(("weights", p.name)),)
         change = self._op(
-            "correlate",
-            half.correlate,
-            post,
-            pre,
-            detail=half.key,
-            hints=(self.program.source(("weights", p.name)),),
-            label=p.name,
+            Kind.CORRELATE, half.correlate, named=named, detail=half.key, hints=hints, label=p.name
         )
         if how.reduction == "mean":
             sign = -1 if how.hebbian else 1
             kernel, over = partial(mean_change, sign), partial(mean_change_in_place, sign)
-            return self._op("mean", kernel, change, post, detail=sign, inplace=over, label=p.name)
+            return self._op(
+                Kind.MEAN, kernel, change, post, detail=sign, inplace=over, label=p.name
+            )
         if not how.hebbian:
             return change
-        return self._op("negate", torch.neg, change, inplace=Tensor.neg_, label=p.name)
+        return self._op(Kind.NEGATE, torch.neg, change, inplace=Tensor.neg_, label=p.name)
 
-    def _learn_cell(self, cell: Population) -> None:
+    def _learn_cell(self, cell: Population, phase: str) -> None:
         """Changes of a cell's bias, its gain and shift, and those of normalised drives to it."""
         assert cell.learns is not None
-        phase = self._learning_phase(cell)
         error = self.signal(cell.learns, cell.name, phase)
-        errors = int(self._is_error(cell.learns, cell.name, phase))
+        errors = int(self.reading.at_hand(cell.name, cell.learns, phase).error)
         if cell.bias:
-            change = self._op("sum", sum_cells, error, label=cell.name)
+            change = self._op(Kind.SUM, sum_cells, error, label=cell.name)
             self._change("bias", cell.name, change, errors)
-        for p in self.circuit.select(role="drive", post=cell.name, phase=self.phases[0]):
+        driven = self.reading.when(cell.name, phase)
+        for p in self.reading.drives(cell.name, driven):
             if p.norm is not None and p.norm.affine:
-                self._learn_norm(p, error, errors)
+                self._learn_norm(p, error, errors, driven)
 
-    def _learning_phase(self, cell: Population) -> str:
-        assert cell.learns is not None
-        phases = (
-            phase
-            for p in self.circuit.select(role="teach", pre=cell.learns.source, post=cell.name)
-            for phase in p.phases
-        )
-        return next(phase for phase in phases if phase in self.phases)
-
-    def _learn_norm(self, p: Projection, error: Value, errors: int) -> None:
+    def _learn_norm(self, p: Projection, error: Value, errors: int, phase: str) -> None:
         """Gain and shift; a cell that forgets its normalised input cannot learn the gain."""
         if p.error_norm == "full":
-            _, gain, shift = self._norm_changes(p, error)
+            _, gain, shift = self._norm_changes(p, error, phase)
             self._change("gain", p.name, gain, errors)
         else:
-            shift = self._op("sum", sum_cells, error, label=p.name)
+            shift = self._op(Kind.SUM, sum_cells, error, label=p.name)
         self._change("shift", p.name, shift, errors)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .memory import LiveTensors
 from .network import RateNetwork
-from .program import Key, Operation, Schedule, Value
+from .program import Key, Kind, Operation, Schedule, Value
 
 MIB = 2**20
 # Means, deviations and the like, of which there are many, share one line.
@@ -183,7 +183,7 @@ class _Recorder:
         for value in self.schedule.frees[number]:
             self.values.pop(value, None)
         self.held.append(self.live.bytes)
-        if self.loss_at is None and operation.kind == "loss":
+        if self.loss_at is None and operation.kind == Kind.LOSS:
             self.loss_at = number
             self.waiting = {memory: self._kept(vs) for memory, vs in self._alive().items()}
         elif self.waiting:

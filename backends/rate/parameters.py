@@ -115,28 +115,32 @@ class CircuitParameters(nn.Module):
         Notes
         -----
         A synapse whose plasticity has its own rate η and decay λ follows Δw = −η·grad − λw exactly:
-        its group has lr η, weight decay λ/η and no momentum.
+        its group has lr η, weight decay λ/η and no momentum. With a rate alone, weight decay is
+        that of its path.
         """
-        groups = [
-            {"params": [], "path": "forward", **(forward or {})},
-            {"params": [], "path": "feedback", **(feedback or {})},
+        paths: list[dict[str, Any]] = [
+            {"path": "forward", **(forward or {})},
+            {"path": "feedback", **(feedback or {})},
         ]
+        groups = [{"params": [], **path} for path in paths]
         groups[0]["params"] += [b for b in self.biases.values() if b.requires_grad]
         for norm in self.norms.values():
             groups[0]["params"] += [part for part in norm.parameters() if part.requires_grad]
-        own: dict[tuple[float, float], list[nn.Parameter]] = {}
+        own: dict[tuple[float, float | None, bool], list[nn.Parameter]] = {}
         for p in self.circuit.projections.values():
             if p.plasticity is None:
                 continue
             how, parameter = p.plasticity, self.weights[p.name]
+            is_feedback = self.circuit.populations[p.post].path == "feedback"
             if how.rate is not None:
-                own.setdefault((how.rate, how.decay or 0.0), []).append(parameter)
+                own.setdefault((how.rate, how.decay, is_feedback), []).append(parameter)
             else:
-                is_feedback = self.circuit.populations[p.post].path == "feedback"
                 groups[int(is_feedback)]["params"].append(parameter)
-        for (rate, decay), parameters in own.items():
-            fixed = {"lr": rate, "weight_decay": decay / rate, "momentum": 0.0, "nesterov": False}
-            groups.append({"params": parameters, "path": "own rate", **fixed})
+        for (rate, decay, is_feedback), parameters in own.items():
+            group: dict[str, Any] = {"params": parameters, "path": "own rate", "lr": rate}
+            group |= {"momentum": 0.0, "nesterov": False}
+            inherited = {k: v for k, v in paths[is_feedback].items() if k == "weight_decay"}
+            groups.append(group | (inherited if decay is None else {"weight_decay": decay / rate}))
         return [group for group in groups if group["params"]]
 
 

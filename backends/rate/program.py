@@ -9,11 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Any
 
 Value = int
 Key = tuple[str, ...]
 Kernel = Callable[..., Any]
+
+
+class Kind(StrEnum):
+    """What an operation does; for people, its value is a word."""
+
+    # Synapses: pre to post, post to pre, the product of the two, the last two together.
+    APPLY, ADJOINT, CORRELATE, JOINT = "apply", "adjoint", "correlate", "joint"
+    WINDOWS, SIGNS, CAST = "windows", "signs", "cast"
+    # Cells.
+    BIAS, PHI, DERIVATIVE, ADD, MINUS, CENTRE = (
+        "bias",
+        "phi",
+        "derivative",
+        "add",
+        "minus",
+        "centre",
+    )
+    KEEP_SIGN = "sign"
+    # Normalisation, and the ways an error passes it.
+    NORMALISE, AGAIN = "normalise", "renormalise"
+    FULL, SCALE, OWN = "full", "scale", "own"
+    # Output and target.
+    LOSS, TARGET = "loss", "target"
+    # Changes.
+    SUM, MEAN, NEGATE, STORE, SCALING = "sum", "mean", "negate", "store", "scaling"
+
+
+class Part(Enum):
+    """What an input is to an operation, for the passes that rewrite programs."""
+
+    WEIGHTS, ROUTE, PRE, POST = "weights", "route", "pre", "post"
+    ERROR, TOLD = "error", "told"  # of a gate: what it multiplies, what φ′ is worked out from
+    INPUT, GAIN, SHIFT = "input", "gain", "shift"
+    RUNNING_MEAN, RUNNING_VAR, DEVIATION = "running mean", "running variance", "deviation"
 
 
 @dataclass(frozen=True)
@@ -22,8 +58,7 @@ class Operation:
 
     Parameters
     ----------
-    kind : str
-        What it does: apply, phi, derivative, correlate, ...
+    kind : Kind
     kernel : callable
         Takes the input tensors, returns one tensor or a tuple of them.
     inputs, outputs : tuples of Value
@@ -33,15 +68,31 @@ class Operation:
         What tells it from others of its kind.
     inplace : callable, optional
         The same on the memory of its first input, for when nobody reads that again.
+    parts : tuple of Part
+        What its first inputs are to it.
     """
 
-    kind: str
+    kind: Kind
     kernel: Kernel
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     label: str
     detail: Hashable = None
     inplace: Kernel | None = None
+    parts: tuple[Part, ...] = ()
+
+    def place(self, part: Part) -> int | None:
+        """Where among the inputs a part is; None if there is no such."""
+        return self.parts.index(part) if part in self.parts else None
+
+    def of(self, part: Part) -> Value:
+        """The input that is a part."""
+        return self.inputs[self.parts.index(part)]
+
+    def given(self, part: Part, value: Value) -> Operation:
+        """The same with another value as a part."""
+        place = self.parts.index(part)
+        return replace(self, inputs=(*self.inputs[:place], value, *self.inputs[place + 1 :]))
 
 
 @dataclass
@@ -66,9 +117,10 @@ class Program:
 
     def add(
         self,
-        kind: str,
+        kind: Kind,
         kernel: Kernel,
         *inputs: Value,
+        named: Mapping[Part, Value] = MappingProxyType({}),
         detail: Hashable = None,
         hints: tuple[Value, ...] = (),
         inplace: Kernel | None = None,
@@ -79,16 +131,20 @@ class Program:
 
         Parameters
         ----------
-        kind, detail : str, hashable
+        kind, detail : Kind, hashable
             Two kernels of one kind and detail compute the same.
+        named : mapping
+            Inputs before the others, by what they are to the operation.
         hints : tuple of Value
             Inputs after the others that help the kernel and do not change what it computes.
         """
+        inputs = (*named.values(), *inputs)
         key = (kind, detail, inputs)
         if key not in self._known:
-            self._known[key] = self._new(outputs)
+            self._known[key] = made = self._new(outputs)
+            given = (*inputs, *hints)
             self.operations.append(
-                Operation(kind, kernel, (*inputs, *hints), self._known[key], label, detail, inplace)
+                Operation(kind, kernel, given, made, label, detail, inplace, tuple(named))
             )
         return self._known[key]
 

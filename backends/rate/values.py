@@ -13,21 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneway.circuits import Circuit, Population, Projection, TransposeConnector, WiringError
+from oneway.circuits import PHI, Circuit, Population, Projection, TransposeConnector
 
 from . import norms
-from .activations import (
-    PHI,
-    PHI_IN_PLACE,
-    TIMES_DERIVATIVE,
-    TIMES_DERIVATIVE_IN_PLACE,
-)
+from .activations import TORCH_PHI
 from .connectors import RateConnector, rate_connector
 from .kernels import add_bias, add_bias_in_place, signs
 from .loss import OutputError
 from .pooled_norms import PooledNorms, Stack
 from .precision import AS_GIVEN, Precision, computed
-from .program import Program, Value
+from .program import Kind, Part, Program, Value
 
 
 def _once(method):
@@ -68,6 +63,8 @@ class Values:
         stack: Stack | None = None,
     ) -> None:
         self.circuit, self.phases, self.loss = circuit, phases, loss
+        self.reading = circuit.reading
+        self.reading.check(phases)
         self.precision = precision
         self.norms: Any = norms if stack is None else PooledNorms(stack)
         self.program = Program()
@@ -76,111 +73,170 @@ class Values:
     # -- activity --------------------------------------------------------------------------
 
     def activity(self, name: str, phase: str) -> Value:
-        """What the cells fire in a phase: what they mimic, or else their own."""
-        for p in self.circuit.select(role="mimic", post=name, phase=phase):
-            return self._convey(p, self.own_activity(p.pre, phase))
-        return self.own_activity(name, phase)
+        """What the cells convey in a phase: what they mimic, or else their own activity."""
+        mimic = self.reading.mimicked(name, phase)
+        if mimic is None:
+            return self.own_activity(name, phase)
+        return self._convey(mimic, self.own_activity(mimic.pre, phase), phase)
 
     @_once
     def own_activity(self, name: str, phase: str) -> Value:
-        """What the cells' own input makes of them, mimicry aside."""
-        cell = self.circuit.populations[name]
-        phase = self._when_driven(cell, phase)
-        if name in self.circuit.phases[phase].noisy:
+        """What the cells make of their input, mimicry aside; the one law of all cells."""
+        cell, phase = self.circuit.populations[name], self.reading.when(name, phase)
+        given = self._given_to(name, phase)
+        if given is not None:
+            return given
+        a = self.excitation(name, phase)
+        if cell.norm is not None and self.reading.normalises(phase):
+            a = self._normalise(cell, a)[0]
+        for gate in self.reading.gates(name, phase):
+            a = self._gated(a, gate, phase)
+        return a
+
+    @_once
+    def excitation(self, name: str, phase: str) -> Value:
+        """φ of the cells' input, before any normalisation after φ and before gates."""
+        phi, u = self.circuit.populations[name].activation, self.input_of(name, phase)
+        if PHI[phi].linear or self._given_to(name, self.reading.when(name, phase)) is not None:
+            return u
+        return self._phi(phi, u, name)
+
+    @_once
+    def input_of(self, name: str, phase: str) -> Value:
+        """What φ is taken of: summed drives, past the partner's normalisation, and the bias."""
+        cell, phase = self.circuit.populations[name], self.reading.when(name, phase)
+        given = self._given_to(name, phase)
+        if given is not None:
+            return given
+        u = self._summed_drives(cell, phase)
+        if cell.error_norm != "none":
+            u = self._through_norm(self._partner(cell), u, cell.error_norm, phase)
+        if self.reading.biased(name, phase):
+            bias = self._computed(self.program.source(("bias", name)), name)
+            u = self._op(Kind.BIAS, add_bias, u, bias, inplace=add_bias_in_place, label=name)
+        return u
+
+    def _given_to(self, name: str, phase: str) -> Value | None:
+        """The activity of cells that follow no input: noise, data, target, comparison."""
+        if self.reading.noisy(name, phase):
             return self.program.source(("noise", name))
-        if cell.path == "target":
-            scale = self._error_scale(1)
-            return self._op("target", self.loss.target, *self._comparison(), *scale, label=name)
-        if any(self.circuit.select(role="compare", post=name)):
+        if self.reading.compares(name):
             return self._loss_and_error()[1]
-        if cell.path == "feedback":
-            return self._error_activity(cell, phase)
-        if cell in self.circuit.inputs:
+        if not self.reading.given(name):
+            return None
+        if self.circuit.populations[name].path != "target":
             return self.program.source(("input", name))
-        return self._normalised_activity(cell, phase)
+        inputs = (*self._comparison(), *self._error_scale(1))
+        return self._op(Kind.TARGET, self.loss.target, *inputs, label=name)
 
     def _loss_and_error(self) -> tuple[Value, ...]:
         inputs = (*self._comparison(), *self._error_scale(1))
-        return self.program.add("loss", self.loss, *inputs, outputs=2, label="loss")
+        return self.program.add(Kind.LOSS, self.loss, *inputs, outputs=2, label="loss")
 
     def _comparison(self) -> tuple[Value, Value]:
         output = self.activity(self.circuit.output.name, self.phases[0])
         return output, self.program.source(("y",))
 
-    def _when_driven(self, cell: Population, phase: str) -> str:
-        """The last phase up to `phase` in which the cells were driven; they hold their activity."""
-        position = self.phases.index(phase)
-        for earlier in reversed(self.phases[: position + 1]):
-            driven = any(self.circuit.select(role="drive", post=cell.name, phase=earlier))
-            if driven or cell.name in self.circuit.phases[earlier].noisy:
-                return earlier
-        if self.circuit.phases[phase].noisy:
-            raise WiringError(
-                f"population {cell.name!r} is silent in phase {phase!r}, but a synapse learns from "
-                "its activity there: make a drive to it active in that phase"
+    def _summed_drives(self, cell: Population, phase: str) -> Value:
+        total, *others = (self._drive(p, phase) for p in self.reading.drives(cell.name, phase))
+        for value in others:
+            total = self._op(
+                Kind.ADD, torch.add, total, value, inplace=Tensor.add_, label=cell.name
             )
-        return self.phases[0]
-
-    @_once
-    def excitation(self, name: str, phase: str) -> Value:
-        """φ of the summed input, before any normalisation after φ."""
-        cell = self.circuit.populations[name]
-        u = self._summed_drives(cell, phase)
-        if cell.bias and not self.circuit.phases[phase].bias_blocked:
-            bias = self._computed(self.program.source(("bias", cell.name)), cell.name)
-            u = self._op("bias", add_bias, u, bias, inplace=add_bias_in_place, label=cell.name)
-        if cell.activation == "linear":
-            return u
-        phi = cell.activation
-        over = PHI_IN_PLACE.get(phi)
-        return self._op("phi", PHI[phi], u, detail=phi, inplace=over, label=cell.name)
-
-    def _normalised_activity(self, cell: Population, phase: str) -> Value:
-        a = self.excitation(cell.name, phase)
-        if cell.norm is None or self.circuit.phases[phase].bias_blocked:
-            return a
-        return self._normalise(cell, a)[0]
+        return total
 
     @_once
     def _drive(self, p: Projection, phase: str) -> Value:
         """What a projection adds to the input of its target."""
-        if self.circuit.populations[p.pre].path == "feedback":
-            return self._convey(p, self._sent_error(p, phase))
         z = self._drive_before_norm(p, phase)
-        if p.norm is None or self.circuit.phases[phase].bias_blocked:
+        if p.norm is None or not self.reading.normalises(phase):
             return z
         return self._normalise(p, z)[0]
 
     @_once
     def _drive_before_norm(self, p: Projection, phase: str) -> Value:
-        pre = self.activity(p.pre, phase)
-        period = self.circuit.phases[phase]
-        if p.pre in period.noisy:
-            pre = self._centred_on(pre, period.noise_mean)
-        return self._convey(p, pre)
+        pre = self._centred_on(self.activity(p.pre, phase), self.reading.baseline(p, phase))
+        owner = self.reading.error_passes(p)
+        if owner is not p and p.error_norm != "none":
+            pre = self._through_norm(owner, pre, p.error_norm, phase)
+        return self._convey(p, pre, phase)
 
     def _centred_on(self, value: Value, baseline: float) -> Value:
         if baseline == 0:
             return value
-        return self._op("minus", lambda t: t - baseline, value, detail=baseline)
+        return self._op(Kind.MINUS, lambda t: t - baseline, value, detail=baseline)
 
-    def _convey(self, p: Projection, pre: Value) -> Value:
+    # -- gates -----------------------------------------------------------------------------
+
+    def _gated(self, value: Value, gate: Projection, phase: str) -> Value:
+        phi = gate.derivative or "linear"
+        if PHI[phi].linear:
+            return value
+        return self._times_derivative(value, self._told(gate, phi, phase), phi)
+
+    def _told(self, gate: Projection, phi: str, phase: str) -> Value:
+        """What φ′ is worked out from: φ's value, or what it is taken of if that is needed."""
+        alike = self.circuit.populations[gate.pre].activation == phi
+        if alike and not PHI[phi].from_value:
+            return self._convey(gate, self.input_of(gate.pre, phase), phase)
+        a = self._convey(gate, self.excitation(gate.pre, phase), phase)
+        # Activity of another kind of cell stands in for the input of φ, not for its output.
+        return a if alike or not PHI[phi].from_value else self._phi(phi, a, gate.name)
+
+    def times_own_derivative(self, value: Value, name: str, phase: str) -> Value:
+        """A value at hand in a cell times the cell's own φ′, which it knows."""
+        phi = self.circuit.populations[name].activation
+        ask = self.excitation if PHI[phi].from_value else self.input_of
+        return self._times_derivative(value, ask(name, phase), phi)
+
+    def _phi(self, phi: str, u: Value, label: str) -> Value:
+        kernels = TORCH_PHI[phi]
+        over = kernels.phi_in_place
+        return self._op(Kind.PHI, kernels.phi, u, detail=phi, inplace=over, label=label)
+
+    def _times_derivative(self, value: Value, a: Value, phi: str) -> Value:
+        if PHI[phi].linear:
+            return value
+        kernels = TORCH_PHI[phi]
+        return self._op(
+            Kind.DERIVATIVE,
+            kernels.times_derivative,
+            named={Part.ERROR: value, Part.TOLD: a},
+            detail=phi,
+            inplace=kernels.times_derivative_in_place,
+            label="gate",
+        )
+
+    # -- synapses --------------------------------------------------------------------------
+
+    def _convey(self, p: Projection, pre: Value, phase: str) -> Value:
         """`pre` through the synapses of a projection."""
         half = self._half(p)
         if half.identity:
             return pre
         if isinstance(p.connector, TransposeConnector):
             inner = half.inner
-            through = () if p.weights is None else (self._weights(p),)
-            through = (self._route(p),) if inner.routed else through
-            return self._op("adjoint", inner.adjoint, *through, pre, detail=inner.key, label=p.name)
+            if inner.routed:
+                parts = {Part.ROUTE: self._route(p, phase), Part.POST: pre}
+            else:
+                parts = {**self._strengths(p), Part.POST: pre}
+            return self._op(
+                Kind.ADJOINT, inner.adjoint, named=parts, detail=inner.key, label=p.name
+            )
         if half.routed:
-            return self.program.add(
-                "apply", half.apply, pre, detail=half.key, outputs=2, label=p.name
-            )[0]
-        weights = () if p.weights is None else (self._weights(p),)
-        pre = self._windows(half, pre)
-        return self._op("apply", half.apply, *weights, pre, detail=half.key, label=p.name)
+            return self._routed(half, pre, p.name)[0]
+        parts = {**self._strengths(p), Part.PRE: self._windows(half, pre)}
+        return self._op(Kind.APPLY, half.apply, named=parts, detail=half.key, label=p.name)
+
+    def _strengths(self, p: Projection) -> dict[Part, Value]:
+        return {} if p.weights is None else {Part.WEIGHTS: self._weights(p)}
+
+    def _routed(self, half: RateConnector, pre: Value, label: str) -> tuple[Value, ...]:
+        """(activity, route)"""
+        parts = {Part.PRE: pre}
+        return self.program.add(
+            Kind.APPLY, half.apply, named=parts, detail=half.key, outputs=2, label=label
+        )
 
     def _windows(self, half: RateConnector, pre: Value) -> Value:
         """What the synapses read, written out once for the drive and for what learns from it.
@@ -189,16 +245,13 @@ class Values:
         """
         if half.windows is None or not self.circuit.phases[self.phases[0]].noisy:
             return pre
-        return self._op("windows", half.windows, pre, detail=half.key)
+        return self._op(Kind.WINDOWS, half.windows, pre, detail=half.key)
 
-    def _route(self, p: Projection) -> Value:
+    def _route(self, p: Projection, phase: str) -> Value:
         """Which presynaptic cell won each window of the max-pool that `p` runs against."""
         pool = self.circuit.projections[p.partner or ""]
-        half = self._half(pool)
-        pre = self.activity(pool.pre, self.phases[0])
-        return self.program.add(
-            "apply", half.apply, pre, detail=half.key, outputs=2, label=pool.name
-        )[1]
+        pre = self.activity(pool.pre, self.reading.when(pool.post, phase))
+        return self._routed(self._half(pool), pre, pool.name)[1]
 
     @_once
     def _half(self, p: Projection) -> RateConnector:
@@ -208,96 +261,74 @@ class Values:
 
     def _weights(self, p: Projection) -> Value:
         assert p.weights is not None
-        if p.weights.kind == "independent":
-            return self._computed(self.program.source(("weights", p.name)), p.name)
-        forward = self._weights(self.circuit.projections[p.weights.to or ""])
-        if p.weights.kind == "tied":
-            return forward
-        scale = self.program.source(("scale", p.name))
-        return self._op("signs", signs, forward, scale, label=p.name)
+        owner = self.reading.owner(p).name
+        w = self._computed(self.program.source(("weights", owner)), owner)
+        if p.weights.kind != "sign-tied":
+            return w
+        return self._op(Kind.SIGNS, signs, w, self.program.source(("scale", p.name)), label=p.name)
 
-    # -- errors ----------------------------------------------------------------------------
+    # -- normalisation ---------------------------------------------------------------------
 
-    @_once
-    def _error_activity(self, cell: Population, phase: str) -> Value:
-        """δ: the summed feedback, through what the partner does to its own input."""
-        error = self._summed_drives(cell, phase)
-        if cell.error_norm != "none":
-            partner = self.circuit.populations[cell.partner or ""]
-            error = self._through_norm(partner, error, cell.error_norm)
-        for gate in self.circuit.select(role="gate", post=cell.name, phase=phase):
-            error = self._gated(error, gate)
-        return error
+    def _partner(self, cell: Population) -> Population:
+        return self.circuit.populations[cell.partner or ""]
 
-    def _gated(self, error: Value, gate: Projection) -> Value:
-        phi = gate.derivative or "linear"
-        if phi == "linear":
-            return error
-        source = self.circuit.populations[gate.pre]
-        ask = self.own_activity if source.norm is None else self.excitation
-        a = self._convey(gate, ask(source.name, self.phases[0]))
-        if source.activation != phi:
-            # Activity of another kind of cell stands in for the input of φ, not for its output.
-            a = self._op("phi", PHI[phi], a, detail=phi, label=gate.name)
-        return self._times_derivative(error, a, phi)
-
-    def _times_derivative(self, error: Value, a: Value, phi: str) -> Value:
-        kernel, over = TIMES_DERIVATIVE[phi], TIMES_DERIVATIVE_IN_PLACE.get(phi)
-        return self._op("derivative", kernel, error, a, detail=phi, inplace=over, label="gate")
-
-    def _sent_error(self, p: Projection, phase: str) -> Value:
-        """The error as a feedback projection sends it: past its partner's normalisation."""
-        error = self.activity(p.pre, phase)
-        if p.error_norm == "none":
-            return error
-        return self._through_norm(self.circuit.projections[p.partner or ""], error, p.error_norm)
-
-    def _through_norm(self, owner: Projection | Population, error: Value, how: str) -> Value:
+    def _through_norm(
+        self, owner: Projection | Population, error: Value, how: str, phase: str
+    ) -> Value:
         """An error at the output of a normalisation, taken to its input."""
+        if not self.reading.normalises(phase):
+            return error
         if how == "full":
-            return self._norm_changes(owner, error)[0]
-        _, _, scale = self._normalise(owner, self._norm_input(owner))
+            return self._norm_changes(owner, error, phase)[0]
+        _, _, scale = self._normalise(owner, self._norm_input(owner, phase))
         gain = self.program.source(("norm", owner.name, "gain"))
-        kernel = {"scale": norms.scale_only, "own": self.norms.own}[how]
-        return self._op(how, kernel, error, gain, scale, label=owner.name)
+        kind, kernel = {
+            "scale": (Kind.SCALE, norms.scale_only),
+            "own": (Kind.OWN, self.norms.own),
+        }[how]
+        parts = {Part.ERROR: error, Part.GAIN: gain, Part.DEVIATION: scale}
+        return self._op(kind, kernel, named=parts, label=owner.name)
 
-    def _norm_input(self, owner: Projection | Population) -> Value:
+    def _norm_input(self, owner: Projection | Population, phase: str) -> Value:
         if isinstance(owner, Projection):
-            return self._drive_before_norm(owner, self.phases[0])
-        return self.excitation(owner.name, self.phases[0])
+            return self._drive_before_norm(owner, self.reading.when(owner.post, phase))
+        return self.excitation(owner.name, phase)
 
     def _normalise(self, owner: Projection | Population, z: Value) -> tuple[Value, ...]:
         """(normalised, mean, inverse deviation)"""
         norm = owner.norm
         assert norm is not None
-        parts = [
-            self.program.source(("norm", owner.name, part))
-            for part in ("gain", "shift", "mean", "var")
-        ]
-        training = self.program.source(("training",))
+        parts = {
+            Part.INPUT: z,
+            Part.GAIN: self.program.source(("norm", owner.name, "gain")),
+            Part.SHIFT: self.program.source(("norm", owner.name, "shift")),
+            Part.RUNNING_MEAN: self.program.source(("norm", owner.name, "mean")),
+            Part.RUNNING_VAR: self.program.source(("norm", owner.name, "var")),
+        }
         return self.program.add(
-            "normalise",
+            Kind.NORMALISE,
             lambda *tensors: self.norms.normalise(norm, *tensors),
-            z,
-            *parts,
-            training,
+            self.program.source(("training",)),
+            named=parts,
             detail=norm,
             outputs=3,
             label=owner.name,
         )
 
-    def _norm_changes(self, owner: Projection | Population, error: Value) -> tuple[Value, ...]:
+    def _norm_changes(
+        self, owner: Projection | Population, error: Value, phase: str
+    ) -> tuple[Value, ...]:
         """(error at the input, change of gain, change of shift)"""
         norm = owner.norm
         assert norm is not None
-        z = self._norm_input(owner)
+        z = self._norm_input(owner, phase)
         _, mean, scale = self._normalise(owner, z)
         gain, running_mean, running_var = (
             self.program.source(("norm", owner.name, part)) for part in ("gain", "mean", "var")
         )
         training = self.program.source(("training",))
         return self.program.add(
-            "full",
+            Kind.FULL,
             lambda *tensors: self.norms.full_derivative(norm, *tensors),
             error,
             z,
@@ -312,16 +343,6 @@ class Values:
             label=owner.name,
         )
 
-    def _summed_drives(self, cell: Population, phase: str) -> Value:
-        drives = self.circuit.select(role="drive", post=cell.name, phase=phase)
-        values = [self._drive(p, phase) for p in drives]
-        if not values:
-            raise WiringError(f"nothing drives population {cell.name!r} in phase {phase!r}")
-        total = values[0]
-        for value in values[1:]:
-            total = self._op("add", torch.add, total, value, inplace=Tensor.add_, label=cell.name)
-        return total
-
     # -- operations ------------------------------------------------------------------------
 
     def _computed(self, parameter: Value, label: str) -> Value:
@@ -330,12 +351,12 @@ class Values:
         if compute is None:
             return parameter
         cast = functools.partial(computed, compute)
-        return self._op("cast", cast, parameter, detail=compute, label=label)
+        return self._op(Kind.CAST, cast, parameter, detail=compute, label=label)
 
     def _error_scale(self, errors: int) -> tuple[Value, ...]:
         """What errors are multiplied by, once for each of them in a product."""
         scaled = self.precision.scales_errors and errors
         return (self.program.source(("loss_scale",)),) * errors if scaled else ()
 
-    def _op(self, kind: str, kernel, *inputs: Value, **properties) -> Value:
+    def _op(self, kind: Kind, kernel, *inputs: Value, **properties) -> Value:
         return self.program.add(kind, kernel, *inputs, **properties)[0]

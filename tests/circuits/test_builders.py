@@ -165,7 +165,7 @@ def test_options_have_the_type_of_their_default():
         ("resnet18:3x32x32-10,width=x", "width='x', expected int"),
         ("resnet18:3x32x32-10,shortcut=maybe", "shortcut='maybe', expected yes or no"),
         ("resnet18:3x32x32-10,norm=layer", "norm='layer', expected one of before, after, none"),
-        ("conv2:3x32x32-10,activation=gelu", "activation 'gelu', expected one of linear, relu"),
+        ("conv2:3x32x32-10,activation=swash", "activation 'gelu', expected one of linear, relu"),
         ("alexnet_bn:3x4x4-10", r"'pool2': the image has shrunk to \(192, 1, 1\) after 'h2'.*3x3"),
         ("resnet18:3x32x48-10", r"resnet18: needs a square image, got \(3, 32, 48\)"),
     ],

@@ -261,8 +261,8 @@ def test_names_are_unique(kind):
             "path 'sideways', expected one of for",
         ),
         (
-            lambda: Population("h", (3,), activation="gelu"),
-            "activation 'gelu', expected one of l",
+            lambda: Population("h", (3,), activation="swash"),
+            "activation 'swash', expected one of l",
         ),
         (
             lambda: Population("h", (3,), error_norm="half"),

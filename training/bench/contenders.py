@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.backends.rate.autograd import PlainNetwork
+from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.circuits import Circuit
 
 from ..config import COMPILE_MODES, COMPUTE_DTYPES

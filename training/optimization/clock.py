@@ -7,9 +7,7 @@ than that ends before they align.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from oneway.circuits import Circuit, Plasticity, Projection, Signal
+from oneway.circuits import Circuit, Plasticity, Projection
 
 from ..config import TrainConfig
 
@@ -32,29 +30,17 @@ def _same_change(circuit: Circuit, feedback: Projection, forward: Projection) ->
         return False
     if circuit.phases[b.phase].noisy or circuit.phases[w.phase].noisy:
         return False
-    return _factors(circuit, feedback, b) == _factors(circuit, forward, w)[::-1]
+    # Whose activity each synapse multiplies, at its pre- and at its postsynaptic cell.
+    (b_pre, b_post), (w_pre, w_post) = (
+        [(at_hand.origin, at_hand.gated, at_hand.centred) for at_hand in circuit.reading.ends(p)]
+        for p in (feedback, forward)
+    )
+    return (b_pre, b_post) == (w_post, w_pre)
 
 
 def _form(plasticity: Plasticity) -> tuple[object, ...]:
     how = plasticity
     return how.hebbian, how.reduction, how.rate, how.decay, how.scaling, how.set_point
-
-
-def _factors(circuit: Circuit, p: Projection, plasticity: Plasticity) -> Sequence[object]:
-    """Whose activity the synapse multiplies, at its pre- and at its postsynaptic cell."""
-    phase = plasticity.phase
-    return [
-        _origin(circuit, cell, signal, phase)
-        for cell, signal in ((p.pre, plasticity.pre), (p.post, plasticity.post))
-    ]
-
-
-def _origin(circuit: Circuit, cell: str, signal: Signal, phase: str) -> tuple[object, ...]:
-    if signal.kind == "taught":
-        # A teach projection carries what its source does, not what the source mimics elsewhere.
-        return signal.source, signal.gated, signal.centred
-    mimicked = next(circuit.select(role="mimic", post=cell, phase=phase), None)
-    return (mimicked.pre if mimicked else cell), signal.gated, signal.centred
 
 
 def alignment_clock(circuit: Circuit, config: TrainConfig, steps_per_epoch: int) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from ..norms import channel_factor, scale_only
-from ..program import Kernel, Operation, Program, Value
+from ..program import Kernel, Kind, Operation, Part, Program, Value
 
 
 def fold_scales(program: Program, rows_are_channels: Callable[[Any], bool]) -> None:
@@ -34,35 +34,29 @@ def fold_scales(program: Program, rows_are_channels: Callable[[Any], bool]) -> N
     folded = {
         op.outputs[0]: op
         for op in program.operations
-        if op.kind == "scale"
+        if op.kind == Kind.SCALE
         and all(_folds(r, op, rows_are_channels) for r in readers[op.outputs[0]])
     }
     program.operations = [
         _scaling(op, folded)
         for op in program.operations
-        if not (op.kind == "scale" and op.outputs[0] in folded)
+        if not (op.kind == Kind.SCALE and op.outputs[0] in folded)
     ]
 
 
-# Where an operation on synapses takes the postsynaptic signal, and how it is done with a factor.
-_POST = {"correlate": 0, "adjoint": 1, "joint": 1}
-
-
 def _folds(op: Operation, scale: Operation, rows_are_channels: Callable[[Any], bool]) -> bool:
-    place = _POST.get(op.kind)
-    if place is None or not rows_are_channels(op.detail):
+    if op.kind not in _KERNELS or not rows_are_channels(op.detail):
         return False
-    return [i for i, v in enumerate(op.inputs) if v == scale.outputs[0]] == [place]
+    return [i for i, v in enumerate(op.inputs) if v == scale.outputs[0]] == [op.place(Part.POST)]
 
 
 def _scaling(op: Operation, folded: dict[Value, Operation]) -> Operation:
-    place = _POST.get(op.kind)
-    # A pool's way back has no weights and so one input only.
-    if place is None or len(op.inputs) <= place or op.inputs[place] not in folded:
+    if op.kind not in _KERNELS or op.of(Part.POST) not in folded:
         return op
-    error, *factor = folded[op.inputs[place]].inputs
-    inputs = (*op.inputs[:place], error, *op.inputs[place + 1 :], *factor)
-    return replace(op, kernel=partial(_KERNELS[op.kind], op.kernel), inputs=inputs)
+    error, *factor = folded[op.of(Part.POST)].inputs
+    scaled = op.given(Part.POST, error)
+    kernel = partial(_KERNELS[op.kind], op.kernel)
+    return replace(scaled, kernel=kernel, inputs=(*scaled.inputs, *factor))
 
 
 def _correlate(kernel: Kernel, error: Tensor, pre: Tensor, like: Tensor, *factor: Any) -> Tensor:
@@ -83,7 +77,11 @@ def _joint(kernel: Kernel, w: Tensor, error: Tensor, pre: Tensor, *factor: Any) 
     return back, change.mul_(_rows(change, *factor))
 
 
-_KERNELS: dict[str, Kernel] = {"correlate": _correlate, "adjoint": _adjoint, "joint": _joint}
+_KERNELS: dict[Kind, Kernel] = {
+    Kind.CORRELATE: _correlate,
+    Kind.ADJOINT: _adjoint,
+    Kind.JOINT: _joint,
+}
 
 
 def _rows(weights: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..program import Kernel, Operation, Program, Value
+from ..program import Kernel, Kind, Operation, Part, Program, Value
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,18 @@ def fuse_products(program: Program, joint: Callable[[object], Kernel | None]) ->
         correlate, adjoint = operations[pair.correlate], operations[pair.adjoint]
         kernel = joint(correlate.detail)
         place, other = sorted((pair.correlate, pair.adjoint))
-        inputs = (adjoint.inputs[0], *correlate.inputs[:2])
+        named = {
+            Part.WEIGHTS: adjoint.of(Part.WEIGHTS),
+            Part.POST: correlate.of(Part.POST),
+            Part.PRE: correlate.of(Part.PRE),
+        }
+        inputs = tuple(named.values())
         if kernel is not None and all(made_at.get(v, -1) < place for v in inputs):
             outputs = (*adjoint.outputs, *correlate.outputs)
             label = f"{adjoint.label}, {correlate.label}"
-            replaced[place] = Operation("joint", kernel, inputs, outputs, label, correlate.detail)
+            replaced[place] = Operation(
+                Kind.JOINT, kernel, inputs, outputs, label, correlate.detail, parts=tuple(named)
+            )
             replaced[other] = None
     program.operations = [
         op for i, old in enumerate(operations) if (op := replaced.get(i, old)) is not None
@@ -58,12 +65,12 @@ def fuse_products(program: Program, joint: Callable[[object], Kernel | None]) ->
 def _pairs(operations: list[Operation]) -> list[_Pair]:
     products: dict[tuple[object, Value], int] = {}
     for i, op in enumerate(operations):
-        if op.kind == "correlate":
-            products.setdefault((op.detail, op.inputs[0]), i)
+        if op.kind == Kind.CORRELATE:
+            products.setdefault((op.detail, op.of(Part.POST)), i)
     pairs = []
     for i, op in enumerate(operations):
-        if op.kind == "adjoint":
-            match = products.pop((op.detail, op.inputs[-1]), None)
+        if op.kind == Kind.ADJOINT and op.place(Part.WEIGHTS) is not None:
+            match = products.pop((op.detail, op.of(Part.POST)), None)
             if match is not None:
                 pairs.append(_Pair(match, i))
     return pairs
@@ -81,11 +88,11 @@ def join_drives(program: Program, width: Callable[[Any], int | None]) -> None:
     """
     reading: dict[Value, list[Operation]] = {}
     for op in program.operations:
-        if op.kind == "apply" and width(op.detail) is not None:
-            reading.setdefault(op.inputs[-1], []).append(op)
+        if op.kind == Kind.APPLY and width(op.detail) is not None:
+            reading.setdefault(op.of(Part.PRE), []).append(op)
     replaced: dict[tuple[Value, ...], list[Operation]] = {}
     for drives in reading.values():
-        casts = _made_later(program, [op.inputs[0] for op in drives], drives[0])
+        casts = _made_later(program, [op.of(Part.WEIGHTS) for op in drives], drives[0])
         if len(drives) > 1 and casts is not None:
             replaced |= {op.outputs: [] for op in (*drives, *casts)}
             cells = [width(op.detail) or 0 for op in drives]
@@ -104,11 +111,11 @@ def _made_later(program: Program, weights: list[Value], first: Operation) -> lis
 
 
 def _joined(drives: list[Operation], cells: list[int]) -> Operation:
-    weights = [op.inputs[0] for op in drives]
+    weights = [op.of(Part.WEIGHTS) for op in drives]
     return Operation(
-        "apply",
+        Kind.APPLY,
         partial(_drive_all, cells),
-        (*weights, drives[0].inputs[-1]),
+        (*weights, drives[0].of(Part.PRE)),
         tuple(op.outputs[0] for op in drives),
         ", ".join(op.label for op in drives),
         tuple(op.detail for op in drives),

@@ -15,40 +15,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..activations import LEAK
-from ..norms import channel_factor
-from ..program import Operation, Program, Value
+from oneway.circuits import PHI
 
-# φ whose derivative depends on the sign only: error times slope where the cell is silent.
-SLOPE_BELOW = {"relu": 0.0, "leaky_relu": LEAK}
+from ..norms import channel_factor
+from ..program import Kind, Operation, Part, Program, Value
 
 
 def keep_signs_only(program: Program) -> None:
     """Rewrite the gates of a learning program that read an activation for its sign alone."""
     operations = program.operations
-    boundary = next((i for i, op in enumerate(operations) if op.kind == "loss"), None)
+    boundary = next((i for i, op in enumerate(operations) if op.kind == Kind.LOSS), None)
     if boundary is None:
         return
     again = _Again(program, boundary)
     signs: dict[Value, tuple[Value, Value]] = {}
     rewritten = operations[:boundary]
     for gate in operations[boundary:]:
-        if not (_asks_for_sign(gate) and _only_signs(again.readers.get(gate.inputs[1], []))):
+        if not (_asks_for_sign(gate) and _only_signs(again.readers.get(gate.of(Part.TOLD), []))):
             rewritten.append(gate)
             continue
-        remade = again.make(again.before_phi(gate.inputs[1]))
+        remade = again.make(again.before_phi(gate.of(Part.TOLD)))
         if remade is None:
-            if gate.inputs[1] not in signs:
-                signs[gate.inputs[1]] = program.new_value(), program.new_value()
-            rewritten.append(_from_kept_sign(gate, signs[gate.inputs[1]]))
+            told = gate.of(Part.TOLD)
+            if told not in signs:
+                signs[told] = program.new_value(), program.new_value()
+            rewritten.append(_from_kept_sign(gate, signs[told]))
         else:
             steps, u = remade
-            rewritten += [*steps, replace(gate, inputs=(gate.inputs[0], u))]
+            rewritten += [*steps, gate.given(Part.TOLD, u)]
     program.operations = _with_signs(rewritten, signs)
 
 
 def _asks_for_sign(op: Operation) -> bool:
-    return op.kind == "derivative" and op.detail in SLOPE_BELOW
+    return op.kind == Kind.DERIVATIVE and PHI[str(op.detail)].slope_below is not None
 
 
 def _late_readers(operations: list[Operation], boundary: int) -> dict[Value, list[Operation]]:
@@ -75,7 +74,7 @@ class _Again:
     def before_phi(self, activity: Value) -> Value:
         """The input of φ, whose sign is that of φ's value."""
         producer = self.producers.get(activity)
-        return producer.inputs[0] if producer and producer.kind == "phi" else activity
+        return producer.inputs[0] if producer and producer.kind == Kind.PHI else activity
 
     def make(self, value: Value) -> tuple[list[Operation], Value] | None:
         """Operations that end in the value, and its new number; None if something is missing."""
@@ -84,20 +83,20 @@ class _Again:
         producer = self.producers.get(value)
         if producer is None:
             return None
-        if producer.kind == "normalise" and self._kept(producer.inputs[0]):
+        if producer.kind == Kind.NORMALISE and self._kept(producer.of(Part.INPUT)):
             return self._normalised(producer)
-        return self._added(producer) if producer.kind == "add" else None
+        return self._added(producer) if producer.kind == Kind.ADD else None
 
     def _kept(self, value: Value) -> bool:
         return any(not _asks_for_sign(op) for op in self.readers.get(value, []))
 
     def _normalised(self, normalisation: Operation) -> tuple[list[Operation], Value]:
         """Normalise again, with the statistics of the forward pass."""
-        z, gain, shift = normalisation.inputs[:3]
+        z, gain, shift = map(normalisation.of, (Part.INPUT, Part.GAIN, Part.SHIFT))
         _, mean, scale = normalisation.outputs
         made = self.program.new_value()
         inputs = (z, gain, shift, mean, scale)
-        return [Operation("renormalise", _renormalise, inputs, (made,), normalisation.label)], made
+        return [Operation(Kind.AGAIN, _renormalise, inputs, (made,), normalisation.label)], made
 
     def _added(self, addition: Operation) -> tuple[list[Operation], Value] | None:
         parts = [self.make(value) for value in addition.inputs]
@@ -109,10 +108,10 @@ class _Again:
 
 
 def _from_kept_sign(gate: Operation, sign: tuple[Value, Value]) -> Operation:
-    slope = SLOPE_BELOW[str(gate.detail)]
+    slope = PHI[str(gate.detail)].slope_below
     kernel = partial(_times_sign, slope)
     over = partial(_times_sign_in_place, slope)
-    return replace(gate, kernel=kernel, inplace=over, inputs=(gate.inputs[0], *sign))
+    return replace(gate, kernel=kernel, inplace=over, inputs=(gate.of(Part.ERROR), *sign))
 
 
 def _times_sign(slope: float, error: Tensor, bits: Tensor, channels_last: bool) -> Tensor:
@@ -136,7 +135,7 @@ def _with_signs(
         complete.append(op)
         for value in op.outputs:
             if value in signs:
-                complete.append(Operation("sign", pack, (value,), signs[value], op.label))
+                complete.append(Operation(Kind.KEEP_SIGN, pack, (value,), signs[value], op.label))
     return complete
 
 
