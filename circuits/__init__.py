@@ -42,7 +42,8 @@ from .elements import (
 )
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
-from .relation import ListedRelation, ProductRelation, Relation, count_common
+from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
+from .relays import relay_names, relayed_cells
 from .scaling import postsynaptic, set_point
 from .summary import summarise
 from .wiring import Wiring
@@ -80,6 +81,7 @@ __all__ = [
     "WiringError",
     "alexnet",
     "alexnet_bn",
+    "compose",
     "conv2",
     "count_common",
     "from_graphml",
@@ -88,6 +90,8 @@ __all__ = [
     "mlp",
     "parse_circuit",
     "postsynaptic",
+    "relay_names",
+    "relayed_cells",
     "resnet18",
     "resnet34",
     "resnet50",
