@@ -1,4 +1,7 @@
-"""How far apart a forward cell and its error cell are, along directed connections."""
+"""How far apart a forward cell and its error cell are, along directed connections.
+
+A relay (`circuits.relays`) passes on at no cost what drives it, so that a pool is no detour.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneway.circuits import Circuit, Population, Projection, Relation, Role, WiringError
+from oneway.circuits import (
+    Circuit,
+    Population,
+    Projection,
+    Relation,
+    Role,
+    WiringError,
+    relay_names,
+)
 
 Masks = dict[str, NDArray[np.bool_]]
+Leaving = dict[str, list[Projection]]
 DEFAULT_ROLES: tuple[Role, ...] = ("drive", "teach", "mimic", "compare")
 
 
@@ -24,7 +36,8 @@ class ReturnPath:
     cell : int
         Index of the cell in both populations.
     there, back : int or None
-        Connections from the forward cell to its error cell, and back; None: no path.
+        Connections from the forward cell to its error cell, and back, without those that drive
+        a relay; None: no path.
     """
 
     population: str
@@ -86,12 +99,14 @@ class _Search:
     """Breadth-first search over cells, a whole population's frontier at a time."""
 
     def __init__(self, circuit: Circuit, roles: Iterable[Role]) -> None:
-        wanted = set(roles)
+        wanted, passing = set(roles), set(relay_names(circuit))
         self.circuit = circuit
-        self.leaving: dict[str, list[Projection]] = {}
-        for projection in circuit.projections.values():
-            if projection.role in wanted:
-                self.leaving.setdefault(projection.pre, []).append(projection)
+        self.counted: Leaving = {}
+        self.relayed: Leaving = {}
+        for p in circuit.projections.values():
+            if p.role in wanted:
+                free = p.role == "drive" and p.post in passing
+                (self.relayed if free else self.counted).setdefault(p.pre, []).append(p)
         self.relations: dict[str, Relation] = {}
 
     def hops(self, source: str, target: str, cell: int) -> int | None:
@@ -100,20 +115,27 @@ class _Search:
             name: np.zeros(p.size, dtype=bool) for name, p in self.circuit.populations.items()
         }
         visited[source][cell] = True
-        frontier: Masks = {source: visited[source].copy()}
+        frontier = self._with_relays({source: visited[source].copy()}, visited)
         hops = 0
-        while frontier:
+        while frontier and not visited[target][cell]:
             hops += 1
-            frontier = self._step(frontier, visited)
-            if visited[target][cell]:
-                return hops
-        return None
+            frontier = self._with_relays(self._step(frontier, visited, self.counted), visited)
+        return hops if visited[target][cell] else None
 
-    def _step(self, frontier: Masks, visited: Masks) -> Masks:
-        """Cells first reached by one more connection; marks them as visited."""
+    def _with_relays(self, cells: Masks, visited: Masks) -> Masks:
+        """`cells`, and those that they reach through relays alone."""
+        every, new = dict(cells), cells
+        while new:
+            new = self._step(new, visited, self.relayed)
+            for name, mask in new.items():
+                every[name] = every.get(name, False) | mask
+        return every
+
+    def _step(self, frontier: Masks, visited: Masks, leaving: Leaving) -> Masks:
+        """Cells first reached by one more projection of `leaving`; marks them as visited."""
         reached: Masks = {}
         for name, active in frontier.items():
-            for projection in self.leaving.get(name, ()):
+            for projection in leaving.get(name, ()):
                 if visited[projection.post].all():
                     continue
                 new = self._relation(projection).reach(active) & ~visited[projection.post]

@@ -2,24 +2,33 @@
 
 A deep net joins billions of neuron pairs; what its connectors say about them on the axes channel,
 row and column settles the question exactly without listing one (`circuits.relation`).
+
+Relays (a pool, a sum, an identity: `circuits.relays`) are not counted as neurons. Each connection
+of a relay's cell is given to every cell that it stands for; the drives into it say for which it
+stands and are no connections. So a pair is two different neurons that are joined in both
+directions, directly or through relays, and counts once, however many ways join them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from itertools import product
+from typing import Any, Literal, NamedTuple
+
+import networkx as nx
 
 from oneway.circuits import (
     ROLES,
     Circuit,
-    Connector,
     OneToOneConnector,
     Projection,
     Relation,
     Role,
     WiringError,
+    compose,
     count_common,
+    relayed_cells,
 )
 
 from .graphs import reciprocity
@@ -36,7 +45,7 @@ RoleCounts = tuple[tuple[Role, int], ...]
 
 @dataclass(frozen=True)
 class PopulationPair:
-    """Two populations that project to each other (or one that projects to itself).
+    """Two populations that project to each other, relays merged (or one that projects to itself).
 
     Parameters
     ----------
@@ -82,6 +91,11 @@ class Verdict:
     output : int
         Reciprocal neuron pairs between the output population and its error population, which
         compares output and target under every supervised rule.
+    relays : tuple of str
+        Populations that only pass on what others send. Their connections count as those of the
+        cells that they stand for, in every number here but the next.
+    relays_apart : int
+        `papers`, if each relay cell counted as a neuron of its own.
     autapses : int
         Self-connected cells, under `all`.
     weight_transport : {"none", "signs", "full"}
@@ -101,6 +115,8 @@ class Verdict:
     papers: int
     all: int
     output: int
+    relays: tuple[str, ...]
+    relays_apart: int
     autapses: int
     weight_transport: Literal["none", "signs", "full"]
     phases: int
@@ -115,7 +131,8 @@ class Verdict:
 
     @property
     def reciprocal_pairs(self) -> dict[str, int]:
-        return {"papers": self.papers, "all": self.all, "output": self.output}
+        names = ("papers", "all", "output", "relays_apart")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def offenders(self) -> tuple[PopulationPair, ...]:
@@ -133,6 +150,7 @@ class Verdict:
             "phases": self.phases,
             "neurons": self.neurons,
             "ok": self.ok,
+            "relays": list(self.relays),
             "autapses": self.autapses,
             "population_reciprocity": self.population_reciprocity,
             "pairs": [
@@ -161,25 +179,31 @@ def check_wiring(circuit: Circuit, constraint: Constraint = "papers") -> Verdict
     >>> net.teach(delta, h)
     >>> net.gate(h, delta, derivative="relu")
     >>> check_wiring(net.build()).reciprocal_pairs
-    {'papers': 0, 'all': 5, 'output': 0}
+    {'papers': 0, 'all': 5, 'output': 0, 'relays_apart': 0}
     """
     if constraint not in CONSTRAINTS:
         raise WiringError(
             f"constraint {constraint!r}, expected one of {', '.join(CONSTRAINTS)}: `papers` counts "
             "drive, teach and mimic, `all` gate and norm too"
         )
-    pairs = tuple(_population_pairs(circuit))
+    relayed = relayed_cells(circuit)
+    routes = _routes(circuit, relayed)
+    pairs = tuple(
+        _PairCounter(circuit, *ends, routes).report() for ends in _mutual(circuit, routes)
+    )
     return Verdict(
         circuit=circuit.name,
         constraint=constraint,
         papers=sum(pair.papers for pair in pairs),
         all=sum(pair.all for pair in pairs),
         output=sum(pair.output for pair in pairs),
+        relays=tuple(relayed),
+        relays_apart=_count_apart(circuit, routes, pairs),
         autapses=sum(pair.autapses for pair in pairs),
         weight_transport=weight_transport(circuit),
         phases=len(circuit.modes),
         neurons=sum(population.size for population in circuit.populations.values()),
-        population_reciprocity=reciprocity(circuit.graph(roles=CONSTRAINTS[constraint])),
+        population_reciprocity=reciprocity(_population_graph(routes, CONSTRAINTS[constraint])),
         pairs=pairs,
     )
 
@@ -194,43 +218,85 @@ def output_pair(circuit: Circuit) -> frozenset[str]:
     )
 
 
-def _population_pairs(circuit: Circuit) -> Iterable[PopulationPair]:
-    between: dict[tuple[str, str], list[Projection]] = {}
-    for projection in circuit.projections.values():
-        between.setdefault((projection.pre, projection.post), []).append(projection)
-    output = output_pair(circuit)
+class _Route(NamedTuple):
+    """A projection, and the way to it from a cell that its first end stands for; and so onward."""
+
+    projection: Projection
+    before: Relation | None
+    after: Relation | None
+
+
+Routes = dict[tuple[str, str], list[_Route]]
+
+
+def _routes(circuit: Circuit, relayed: dict[str, list[tuple[str, Relation]]]) -> Routes:
+    """What joins each two populations in that direction, with the relays in `relayed` merged."""
+    routes: Routes = {}
+    for p in circuit.projections.values():
+        if p.role == "drive" and p.post in relayed:
+            continue  # it says for which cells a relay stands, and joins no two neurons
+        ends = (relayed.get(name, [(name, None)]) for name in (p.pre, p.post))
+        for (pre, before), (post, after) in product(*ends):
+            routes.setdefault((pre, post), []).append(_Route(p, before, after))
+    return routes
+
+
+def _population_graph(routes: Routes, roles: Iterable[Role]) -> nx.DiGraph:
+    wanted = set(roles)
+    return nx.DiGraph(
+        ends for ends, among in routes.items() if any(r.projection.role in wanted for r in among)
+    )
+
+
+def _mutual(circuit: Circuit, routes: Routes) -> Iterable[tuple[str, str]]:
+    """Every two populations that are joined in both directions, in the circuit's order."""
     position = {name: i for i, name in enumerate(circuit.populations)}
-    for first, second in sorted(between, key=lambda ends: [position[name] for name in ends]):
-        if position[first] <= position[second] and (second, first) in between:
-            counter = _PairCounter(circuit, between[first, second], between[second, first])
-            yield counter.report(first, second, is_output={first, second} == output)
+    for first, second in sorted(routes, key=lambda ends: [position[name] for name in ends]):
+        if position[first] <= position[second] and (second, first) in routes:
+            yield first, second
+
+
+def _count_apart(circuit: Circuit, merged: Routes, pairs: Iterable[PopulationPair]) -> int:
+    """Reciprocal pairs over `PAPERS` with relays as neurons; counts only what merging changed."""
+    apart, total = _routes(circuit, {}), 0
+    known = {(pair.first, pair.second): pair.papers for pair in pairs}
+    for first, second in _mutual(circuit, apart):
+        if all(apart[e] == merged.get(e) for e in ((first, second), (second, first))):
+            total += known[first, second]
+        else:
+            total += _PairCounter(circuit, first, second, apart).pairs(PAPERS)
+    return total
 
 
 class _PairCounter:
     """Counts reciprocal neuron pairs of two populations, by the roles that connect them."""
 
-    def __init__(
-        self, circuit: Circuit, there: Sequence[Projection], back: Sequence[Projection]
-    ) -> None:
-        self.there = _relations_by_role(circuit, there)
-        self.back = _relations_by_role(circuit, back, transposed=True)
+    def __init__(self, circuit: Circuit, first: str, second: str, routes: Routes) -> None:
+        self.first, self.second = first, second
+        self.is_output = {first, second} == output_pair(circuit)
+        self.there = _relations_by_role(circuit, routes[first, second])
+        self.back = _relations_by_role(circuit, routes[second, first], transposed=True)
         self.counted: dict[tuple[int, ...], int] = {}
         self.itself: list[Relation] = []
-        if there[0].pre == there[0].post:
-            shape = circuit.populations[there[0].pre].shape
+        if first == second:
+            shape = circuit.populations[first].shape
             self.itself = [OneToOneConnector().relation(shape, shape)]
 
-    def report(self, first: str, second: str, is_output: bool) -> PopulationPair:
+    def report(self) -> PopulationPair:
         return PopulationPair(
-            first,
-            second,
-            papers=0 if is_output else self.reciprocal(PAPERS),
-            all=0 if is_output else self.reciprocal(ALL),
-            output=self.reciprocal(ROLES) if is_output else 0,
+            self.first,
+            self.second,
+            papers=self.pairs(PAPERS),
+            all=self.pairs(ALL),
+            output=self.reciprocal(ROLES) if self.is_output else 0,
             there=tuple((role, self.answered([role], ROLES)) for role in self.there),
             back=tuple((role, self.answered(ROLES, [role])) for role in self.back),
             autapses=self.autapses(ALL, ALL),
         )
+
+    def pairs(self, roles: Sequence[Role]) -> int:
+        """Reciprocal pairs; none between output and its error, which stand apart."""
+        return 0 if self.is_output else self.reciprocal(roles)
 
     def reciprocal(self, roles: Sequence[Role]) -> int:
         """Unordered pairs; within one population either order finds the same pair."""
@@ -262,18 +328,26 @@ def _count_diagonal(
 
 
 def _relations_by_role(
-    circuit: Circuit, projections: Iterable[Projection], transposed: bool = False
+    circuit: Circuit, routes: Iterable[_Route], transposed: bool = False
 ) -> dict[Role, list[Relation]]:
-    """Equal connectors between the same populations share one relation."""
-    relations: dict[Connector, Relation] = {}
+    """Equal connectors on the same way share one relation."""
+    relations: dict[Any, Relation] = {}
     by_role: dict[Role, list[Relation]] = {}
-    for p in projections:
-        if p.connector not in relations:
-            pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-            relation = p.connector.relation(pre, post)
-            relations[p.connector] = relation.transposed if transposed else relation
-        by_role.setdefault(p.role, []).append(relations[p.connector])
+    for route in routes:
+        key = (route.projection.connector, id(route.before), id(route.after))
+        if key not in relations:
+            relation = _relation(circuit, route)
+            relations[key] = relation.transposed if transposed else relation
+        by_role.setdefault(route.projection.role, []).append(relations[key])
     return by_role
+
+
+def _relation(circuit: Circuit, route: _Route) -> Relation:
+    p, before, after = route
+    pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
+    relation = p.connector.relation(pre, post)
+    relation = relation if before is None else compose(before, relation)
+    return relation if after is None else compose(relation, after.transposed)
 
 
 def _of(by_role: dict[Role, list[Relation]], roles: Iterable[Role]) -> list[Relation]:

@@ -43,7 +43,8 @@ from .elements import (
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
 from .reading import Reading, SignalAtHand
-from .relation import ListedRelation, ProductRelation, Relation, count_common
+from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
+from .relays import relay_names, relayed_cells
 from .scaling import postsynaptic, set_point
 from .summary import summarise
 from .wiring import Wiring
@@ -86,6 +87,7 @@ __all__ = [
     "WiringError",
     "alexnet",
     "alexnet_bn",
+    "compose",
     "conv2",
     "count_common",
     "from_graphml",
@@ -94,6 +96,8 @@ __all__ = [
     "mlp",
     "parse_circuit",
     "postsynaptic",
+    "relay_names",
+    "relayed_cells",
     "resnet18",
     "resnet34",
     "resnet50",

@@ -13,8 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
+from math import prod
+from typing import TypeVar
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 from numpy.typing import NDArray
 
 BoolMatrix = NDArray[np.bool_]
@@ -35,6 +38,22 @@ class ProductRelation:
     factors: tuple[BoolMatrix, BoolMatrix, BoolMatrix]
 
     @property
+    def pre_shape(self) -> tuple[int, ...]:
+        return tuple(factor.shape[0] for factor in self.factors)
+
+    @property
+    def post_shape(self) -> tuple[int, ...]:
+        return tuple(factor.shape[1] for factor in self.factors)
+
+    @property
+    def n_pre(self) -> int:
+        return prod(self.pre_shape)
+
+    @property
+    def n_post(self) -> int:
+        return prod(self.post_shape)
+
+    @property
     def transposed(self) -> ProductRelation:
         channel, row, column = (factor.T for factor in self.factors)
         return ProductRelation((channel, row, column))
@@ -49,10 +68,8 @@ class ProductRelation:
 
     def contains(self, pairs: Pairs) -> BoolMatrix:
         """Which of the listed (pre, post) pairs belong to the relation; shape (K,)."""
-        pre_shape = tuple(factor.shape[0] for factor in self.factors)
-        post_shape = tuple(factor.shape[1] for factor in self.factors)
-        pre = np.unravel_index(pairs[:, 0], pre_shape)
-        post = np.unravel_index(pairs[:, 1], post_shape)
+        pre = np.unravel_index(pairs[:, 0], self.pre_shape)
+        post = np.unravel_index(pairs[:, 1], self.post_shape)
         inside = np.ones(len(pairs), dtype=bool)
         for factor, i, j in zip(self.factors, pre, post, strict=True):
             inside &= factor[i, j]
@@ -61,7 +78,7 @@ class ProductRelation:
     def reach(self, active: BoolMatrix) -> BoolMatrix:
         """Post cells joined to at least one active pre cell; flat masks, (I,) -> (J,)."""
         channel, row, column = (factor.astype(np.float32) for factor in self.factors)
-        cells = active.reshape(channel.shape[0], row.shape[0], column.shape[0])
+        cells = active.reshape(self.pre_shape)
         # One contraction an axis, so that conv receptive fields cost no pair list.
         cells = np.tensordot(channel.T, cells.astype(np.float32), axes=1) > 0
         cells = np.einsum("hk,chw->ckw", row, cells.astype(np.float32)) > 0
@@ -69,10 +86,12 @@ class ProductRelation:
         return cells.reshape(-1)
 
     def listed(self) -> Pairs:
-        """Every pair, shape (K, 2): only for small populations."""
-        channel, row, column = self.factors
-        joined = np.kron(np.kron(channel, row), column)
-        return np.argwhere(joined).astype(np.int64)
+        """Every pair, shape (K, 2), in order: only where there are few."""
+        joined = [np.nonzero(factor) for factor in self.factors]
+        pre = np.ravel_multi_index(np.ix_(*(ends[0] for ends in joined)), self.pre_shape).ravel()
+        post = np.ravel_multi_index(np.ix_(*(ends[1] for ends in joined)), self.post_shape).ravel()
+        order = np.lexsort((post, pre))
+        return np.column_stack([pre[order], post[order]])
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,27 @@ class ListedRelation:
 
 
 Relation = ProductRelation | ListedRelation
+R = TypeVar("R", bound=Relation)
+
+
+def compose(first: Relation, second: Relation) -> Relation:
+    """Pairs (i, k) such that `first` joins i to some j, and `second` that j to k.
+
+    Products stay products, because a cell in between is found axis by axis; others are listed.
+    """
+    if isinstance(first, ProductRelation) and isinstance(second, ProductRelation):
+        channel, row, column = (
+            (scipy.sparse.csr_array(a) @ scipy.sparse.csr_array(b)).toarray()
+            for a, b in zip(first.factors, second.factors, strict=True)
+        )
+        return ProductRelation((channel, row, column))
+    pairs = np.column_stack((_matrix(first) @ _matrix(second)).nonzero()).astype(np.int64)
+    return ListedRelation(pairs, first.n_pre, second.n_post)
+
+
+def _matrix(relation: Relation) -> scipy.sparse.csr_array:
+    pairs, shape = relation.listed(), (relation.n_pre, relation.n_post)
+    return scipy.sparse.csr_array((np.ones(len(pairs), dtype=bool), pairs.T), shape=shape)
 
 
 def count_common(first: Sequence[Relation], second: Sequence[Relation]) -> int:
@@ -139,7 +179,7 @@ def count_common(first: Sequence[Relation], second: Sequence[Relation]) -> int:
 
 def _count_union(products: Sequence[ProductRelation]) -> int:
     """Inclusion and exclusion; the few projections between two populations keep it short."""
-    distinct = _without_repeats(products)
+    distinct = without_repeats(products)
     total = 0
     for size in range(1, len(distinct) + 1):
         sign = 1 if size % 2 else -1
@@ -148,15 +188,19 @@ def _count_union(products: Sequence[ProductRelation]) -> int:
     return total
 
 
-def _without_repeats(products: Iterable[ProductRelation]) -> list[ProductRelation]:
-    kept: list[ProductRelation] = []
-    for product in products:
-        if not any(
-            all(np.array_equal(a, b) for a, b in zip(product.factors, k.factors, strict=True))
-            for k in kept
-        ):
-            kept.append(product)
+def without_repeats(relations: Iterable[R]) -> list[R]:
+    """Each of the relations once."""
+    kept: list[R] = []
+    for relation in relations:
+        if not any(_equal(relation, k) for k in kept):
+            kept.append(relation)
     return kept
+
+
+def _equal(a: Relation, b: Relation) -> bool:
+    if isinstance(a, ProductRelation) and isinstance(b, ProductRelation):
+        return all(np.array_equal(i, j) for i, j in zip(a.factors, b.factors, strict=True))
+    return np.array_equal(a.listed(), b.listed())
 
 
 def _count_listed(

@@ -52,7 +52,7 @@ def test_a_rule_from_a_users_file_is_checked_and_trained(rule_file):
     circuit = rule.wire(mlp((8, 6, 5, 3)))
     verdict = check_wiring(circuit).as_dict(rule=rule.name, gate=rule.gate, norm=rule.norm)
     assert verdict["rule"] == "anti"
-    assert verdict["reciprocal_pairs"] == {"papers": 11, "all": 11, "output": 3}
+    assert verdict["reciprocal_pairs"] == {"papers": 11, "all": 11, "output": 3, "relays_apart": 11}
     net = RateNetwork(circuit)
     optimizer = torch.optim.SGD(net.parameter_groups(), lr=0.5)
     before = net.weight("delta_h2 -> delta_h1").clone()

@@ -35,7 +35,7 @@ def test_tour_runs(capsys):
     (tour,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     names: dict = {}
     exec(compile(tour, "README.md", "exec"), names)
-    assert "{'papers': 0, 'all': 0, 'output': 10}" in capsys.readouterr().out
+    assert "{'papers': 0, 'all': 0, 'output': 10, 'relays_apart': 0}" in capsys.readouterr().out
     x, y, net = names["x"][1500:], names["y"][1500:], names["net"]
     assert (net(x).argmax(1) == y).float().mean() > 0.8
     assert len(tour.splitlines()) <= 25

@@ -5,11 +5,10 @@ The listed neurons are the oracle for what `analysis` decides without listing.
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
-
 import networkx as nx
 import numpy as np
 from hypothesis import strategies as st
+from scipy import sparse
 
 from oneway.circuits import (
     ROLES,
@@ -25,7 +24,7 @@ from oneway.circuits import (
     Wiring,
 )
 
-SHAPES = ((1,), (2,), (4,), (1, 2, 2), (2, 2, 2), (1, 3, 2))
+SHAPES = ((1,), (2,), (4,), (1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 3, 2))
 
 
 @st.composite
@@ -33,7 +32,8 @@ def wired_circuits(draw) -> Circuit:
     """Two to four populations, up to nine projections of any role, an output pair or none.
 
     Several projections may join the same two populations, also in both directions, and weightless
-    ones a population with itself.
+    ones a population with itself. Half of the drives have no weights, so that many populations
+    relay, some of them relays, and some only what a pool does not leave out.
     """
     wiring = Wiring("random")
     size = draw(st.integers(2, 4))
@@ -49,7 +49,13 @@ def wired_circuits(draw) -> Circuit:
         ),
     ]
     cells = [
-        wiring.population(f"p{i}", draw(st.sampled_from(SHAPES)), path=path)
+        wiring.population(
+            f"p{i}",
+            draw(st.sampled_from(SHAPES)),
+            path=path,
+            activation=draw(st.sampled_from(("linear", "linear", "relu"))),
+            bias=draw(st.sampled_from((False, False, True))),
+        )
         for i, path in enumerate(paths)
     ]
     if draw(st.booleans()) and cells[0].shape == cells[1].shape:
@@ -69,13 +75,13 @@ def _connect(draw, wiring: Wiring, cells: list[Population], number: int) -> None
             return
         # From earlier to later, so that drives and gates form no cycle.
         pre, post = sorted((pre, post), key=cells.index)
-    if role == "drive":
+    fitting = [c for c in _WEIGHTLESS if c.misfit(pre.shape, post.shape) is None]
+    if role == "drive" and (not fitting or draw(st.booleans())):
         connector = draw(_weighted(pre, post))
-    else:
-        fitting = [c for c in _WEIGHTLESS if c.misfit(pre.shape, post.shape) is None]
-        if not fitting:
-            return
+    elif fitting:
         connector = draw(st.sampled_from(fitting))
+    else:
+        return
     if role == "mimic":
         wiring.phase(f"mimic{number}")
     wiring.connect(
@@ -95,6 +101,9 @@ _WEIGHTLESS: tuple[Connector, ...] = (
     MatchConnector(),
     AveragePoolConnector(3, 1, 1),
     AveragePoolConnector(2, 1),
+    AveragePoolConnector(2, 1).transpose,
+    AveragePoolConnector(2),
+    AveragePoolConnector(2).transpose,
 )
 
 
@@ -109,23 +118,79 @@ def _weighted(draw, pre: Population, post: Population) -> Connector:
     return AllToAllConnector()
 
 
-def neurons(circuit: Circuit, roles=ROLES) -> nx.MultiDiGraph:
-    """Every neuron and every connection through `roles`, as a graph of (population, cell)."""
-    graph = nx.MultiDiGraph()
-    for population in circuit.populations.values():
-        graph.add_nodes_from((population.name, i) for i in range(population.size))
+def cells_of(circuit: Circuit) -> list[tuple[str, int]]:
+    """Every cell, as (population, index)."""
+    return [(p.name, i) for p in circuit.populations.values() for i in range(p.size)]
+
+
+def connections(circuit: Circuit, roles=ROLES, merged: bool = True) -> sparse.csr_array:
+    """Which cell reaches which through `roles`, over `cells_of`; relays as what they stand for.
+
+    With R the drives into relays, a cell stands for what the columns of Σ Rⁿ say of those cells
+    that are no relay's, or that nothing drives; and all other connections C become Σ Rⁿ C Σ Rⁿᵀ.
+    """
+    passing = {p.name for p in circuit.populations.values() if merged and passes_on(circuit, p)}
+    into, others = [], []
     for p in circuit.projections.values():
-        if p.role in roles:
-            pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-            for i, j in p.connector.relation(pre, post).listed():
-                graph.add_edge((p.pre, int(i)), (p.post, int(j)), role=p.role)
+        if p.role == "drive" and p.post in passing:
+            into.append(p)
+        elif p.role in roles:
+            others.append(p)
+    relayed, joined = _matrix(circuit, into), _matrix(circuit, others)
+    driven = np.asarray(relayed.sum(axis=0)).ravel() > 0
+    neurons = np.flatnonzero(~driven)
+    stands = step = _pairs_matrix(neurons, neurons, len(driven))
+    while step.nnz:
+        step = step @ relayed
+        stands = stands + step
+    return stands @ joined @ stands.T
+
+
+def _pairs_matrix(i: np.ndarray, j: np.ndarray, size: int) -> sparse.csr_array:
+    return sparse.csr_array((np.ones(len(i), bool), (i, j)), shape=(size, size))
+
+
+def _matrix(circuit: Circuit, projections) -> sparse.csr_array:
+    """Pairs that any of the projections joins, over all cells of the circuit."""
+    start, total = {}, 0
+    for name, p in circuit.populations.items():
+        start[name], total = total, total + p.size
+    ends = [np.empty((0, 2), np.int64)]
+    for p in projections:
+        pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
+        pairs = p.connector.relation(pre, post).listed()
+        ends.append(np.add(pairs, (start[p.pre], start[p.post])))
+    i, j = np.unique(np.concatenate(ends), axis=0).T
+    return _pairs_matrix(i, j, total)
+
+
+def passes_on(circuit: Circuit, p: Population) -> bool:
+    """Linear, no bias, driven, never through weights; no output, and nothing to compare."""
+    arriving = [q for q in circuit.projections.values() if q.post == p.name]
+    drives = [q for q in arriving if q.role == "drive"]
+    onward = {circuit.populations[q.post].path for q in circuit.select(role="drive", pre=p.name)}
+    plain = p.activation == "linear" and not p.bias and p.norm is None
+    inner = p.path in ("feedback", "auxiliary") or (p.path == "forward" and "forward" in onward)
+    weighed = any(q.weights or q.role == "compare" for q in arriving)
+    return plain and inner and len(drives) > 0 and not weighed
+
+
+def neurons(circuit: Circuit, roles=ROLES, merged: bool = True) -> nx.DiGraph:
+    """`connections` as a graph of (population, cell)."""
+    cells = cells_of(circuit)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(cells)
+    ends = connections(circuit, roles, merged).nonzero()
+    graph.add_edges_from((cells[i], cells[j]) for i, j in zip(*ends, strict=True))
     return graph
 
 
-def listed_pairs(circuit: Circuit, roles=ROLES) -> set[frozenset]:
+def listed_pairs(circuit: Circuit, roles=ROLES, merged: bool = True) -> set[frozenset]:
     """Unordered pairs of different neurons joined in both directions through `roles`."""
-    edges = set(neurons(circuit, roles).edges())
-    return {frozenset((u, v)) for u, v in edges if u != v and (v, u) in edges}
+    joined = connections(circuit, roles, merged)
+    cells = cells_of(circuit)
+    ends = joined.multiply(joined.T).nonzero()
+    return {frozenset((cells[i], cells[j])) for i, j in zip(*ends, strict=True) if i < j}
 
 
 def of_output(circuit: Circuit, pairs: set[frozenset]) -> set[frozenset]:
@@ -137,28 +202,7 @@ def of_output(circuit: Circuit, pairs: set[frozenset]) -> set[frozenset]:
     return {pair for pair in pairs if {name for name, _ in pair} == {error, *compared}}
 
 
-def count_by_matrix(circuit: Circuit, roles=ROLES) -> int:
-    """The same number as `listed_pairs`, without the output pair, for circuits of some thousand
-    neurons: one full connection matrix for each two populations.
-    """
-    total = 0
-    compared = {frozenset((p.pre, p.post)) for p in circuit.select(role="compare")}
-    for a, b in combinations_with_replacement(circuit.populations, 2):
-        if frozenset((a, b)) in compared:
-            continue
-        there, back = (_matrix(circuit, pre, post, roles) for pre, post in ((a, b), (b, a)))
-        if there is not None and back is not None:
-            mutual = there & back.T
-            total += int(np.triu(mutual, 1).sum() if a == b else mutual.sum())
-    return total
-
-
-def _matrix(circuit: Circuit, pre: str, post: str, roles) -> np.ndarray | None:
-    ends = circuit.populations[pre], circuit.populations[post]
-    joined = None
-    for p in circuit.select(pre=pre, post=post):
-        if p.role in roles:
-            joined = np.zeros([cells.size for cells in ends], bool) if joined is None else joined
-            pairs = p.connector.relation(ends[0].shape, ends[1].shape).listed()
-            joined[pairs[:, 0], pairs[:, 1]] = True
-    return joined
+def count_hidden(circuit: Circuit, roles=ROLES, merged: bool = True) -> int:
+    """Pairs other than the output's."""
+    pairs = listed_pairs(circuit, roles, merged)
+    return len(pairs - of_output(circuit, pairs))

@@ -4,7 +4,7 @@ import time
 import tracemalloc
 
 import pytest
-from wirings import count_by_matrix
+from wirings import count_hidden
 
 from oneway.analysis import ALL, PAPERS, check_wiring, locality, return_paths, transport
 from oneway.circuits import parse_circuit
@@ -55,16 +55,10 @@ def learning_populations(forward):
 def told(rule, forward):
     """Learning populations whose error cells must be told their activity.
 
-    For KP those that send through weights, whose partners have feedback weights to learn; for the
-    weight mirror those that receive from hidden cells too, because both ends of B mimic; for
-    direct KP all. A population that drives nothing but a pool is therefore spared by KP.
+    All of them for KP, the weight mirror and direct KP: each sends through weights that error
+    cells hold a copy of, if need be by way of a pool, which relays.
     """
-    inputs = {p.name for p in forward.inputs}
-    for cells in learning_populations(forward):
-        sends = bool(weighted(forward, pre=cells.name))
-        receives = any(p.pre not in inputs for p in weighted(forward, post=cells.name))
-        if {"kp": sends, "wm": sends or receives, "dkp": True}.get(rule, False):
-            yield cells
+    return learning_populations(forward) if rule in ("kp", "wm", "dkp") else []
 
 
 @pytest.mark.parametrize("gate", ["exact", "local"])
@@ -75,7 +69,7 @@ def test_table_on_the_mlp(rule, gate):
     papers, weights, phases = TABLE[rule]
     gated = gate == "exact" or papers
     expected = {"papers": 64 * papers, "all": 64 if gated else 0, "output": 10}
-    assert verdict.reciprocal_pairs == expected
+    assert verdict.reciprocal_pairs == {**expected, "relays_apart": 64 * papers}
     assert (verdict.weight_transport, verdict.phases) == (weights, phases)
     assert verdict.ok == (papers == 0)
     assert check_wiring(circuit, "all").ok == (expected["all"] == 0)
@@ -98,8 +92,50 @@ def test_table_on_every_builder(rule, builder, gate):
     # conv2 has a single convolution after the first: there is nobody to share with.
     alone = builder.startswith("conv2") and rule in ("as", "asap")
     assert (verdict.weight_transport, verdict.phases) == (weights, 1 if alone else phases)
-    assert verdict.papers == count_by_matrix(circuit, PAPERS)
-    assert verdict.all == count_by_matrix(circuit, ALL)
+    assert verdict.papers == count_hidden(circuit, PAPERS)
+    assert verdict.all == count_hidden(circuit, ALL)
+    assert verdict.relays_apart == count_hidden(circuit, PAPERS, merged=False)
+
+
+# Cells of each layer that learns, from the papers' tables of layers: channels x rows x columns.
+ALEXNET = (64 * 32**2, 128 * 16**2, 256 * 8**2, 1024, 1024)
+CONV2 = (32 * 28**2, 32 * 28**2, 128)
+# The stem, then two blocks of two convolutions at each of four resolutions.
+RESNET18 = (64 * 32**2, *4 * (64 * 32**2, 128 * 16**2, 256 * 8**2, 512 * 4**2))
+
+
+@pytest.mark.parametrize(
+    ("circuit", "rule", "layers", "number"),
+    [
+        ("alexnet:3x32x32-10", "kp", ALEXNET, 116_736),
+        ("alexnet:3x32x32-10", "wm", ALEXNET, 116_736),
+        ("alexnet:3x32x32-10", "dkp", ALEXNET, 116_736),
+        # Feedback alignment in dense layers: nobody tells the errors of h3 or above what h3 does.
+        ("alexnet:3x32x32-10", "asap,k=1", ALEXNET[:2], 98_304),
+        ("alexnet:3x32x32-10", "asap,k=1,fully_connected=share", ALEXNET, 116_736),
+        ("conv2:1x28x28-10", "kp", CONV2, 50_304),
+        ("resnet18:3x32x32-10", "kp", RESNET18, 557_056),
+        ("resnet18:3x32x32-10", "asap,k=1,fully_connected=share", RESNET18, 557_056),
+        # So here: the errors at the pool are not told what the last block does.
+        ("resnet18:3x32x32-10", "asap,k=1", RESNET18[:-1], 548_864),
+    ],
+)
+def test_a_pool_hides_no_layer(circuit, rule, layers, number):
+    """Kolen-Pollack, weight mirrors: every cell that learns is joined both ways with its error."""
+    _, wired_circuit = wired(circuit, rule)
+    verdict = check_wiring(wired_circuit)
+    assert verdict.papers == sum(layers) == number
+    assert not verdict.ok
+
+
+@pytest.mark.parametrize(
+    ("builder", "k"),
+    [*((b, 2) for b in BUILDERS), *((b, 4) for b in BUILDERS if b.startswith("resnet"))],
+)
+def test_asap_is_one_way_also_through_pools(builder, k):
+    _, circuit = wired(builder, "asap", k=k, gate="local", norm="own")
+    verdict = check_wiring(circuit, "all")
+    assert verdict.ok and verdict.papers == 0
 
 
 def test_every_rule_is_in_the_table():

@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 from hypothesis import given, settings
-from wirings import listed_pairs, neurons, of_output, wired_circuits
+from wirings import count_hidden, listed_pairs, neurons, of_output, passes_on, wired_circuits
 
 from oneway.analysis import (
     ALL,
@@ -17,6 +17,8 @@ from oneway.circuits import (
     AveragePoolConnector,
     FromListConnector,
     MatchConnector,
+    MaxPoolConnector,
+    OneToOneConnector,
     Wiring,
     WiringError,
     mlp,
@@ -27,10 +29,10 @@ from oneway.circuits import (
 @given(wired_circuits())
 def test_counts_equal_listing(circuit):
     verdict = check_wiring(circuit)
-    for roles, counted in ((PAPERS, verdict.papers), (ALL, verdict.all)):
-        pairs = listed_pairs(circuit, roles)
-        assert counted == len(pairs - of_output(circuit, pairs))
+    assert verdict.papers == count_hidden(circuit, PAPERS)
+    assert verdict.all == count_hidden(circuit, ALL)
     assert verdict.output == len(of_output(circuit, listed_pairs(circuit)))
+    assert verdict.relays_apart == count_hidden(circuit, PAPERS, merged=False)
     selves = {u for u, v in neurons(circuit, ALL).edges() if u == v}
     assert verdict.autapses == len(selves)
 
@@ -91,7 +93,7 @@ def test_two_roles_between_the_same_cells_are_one_pair():
     net.teach(h, delta)
     net.gate(h, delta, "relu")
     verdict = check_wiring(net.build())
-    assert verdict.reciprocal_pairs == {"papers": 5, "all": 5, "output": 0}
+    assert verdict.reciprocal_pairs == {"papers": 5, "all": 5, "output": 0, "relays_apart": 5}
 
 
 def test_output_pair_stands_apart():
@@ -104,7 +106,7 @@ def test_output_pair_stands_apart():
     net.phase("mirror")
     net.mimic(out, error, "mirror")
     verdict = check_wiring(net.build(), "all")
-    assert verdict.reciprocal_pairs == {"papers": 0, "all": 0, "output": 3}
+    assert verdict.reciprocal_pairs == {"papers": 0, "all": 0, "output": 3, "relays_apart": 0}
     assert verdict.ok
     assert verdict.offenders == ()
 
@@ -148,8 +150,73 @@ def test_as_dict_has_the_keys_of_the_contract():
     verdict = check_wiring(mlp((4, 3, 2))).as_dict(rule="bp", gate="exact", norm="full")
     expected = "circuit rule gate norm reciprocal_pairs weight_transport phases neurons ok".split()
     assert set(expected) <= set(verdict)
-    assert verdict["reciprocal_pairs"] == {"papers": 0, "all": 0, "output": 0}
+    pairs = {"papers": 0, "all": 0, "output": 0, "relays_apart": 0}
+    assert verdict["reciprocal_pairs"] == pairs
     assert (verdict["neurons"], verdict["phases"], verdict["ok"]) == (9, 1, True)
+
+
+# -- relays --------------------------------------------------------------------------------------
+
+
+def pooled_pair(left_out=0):
+    """h -> pool -> teach -> e -> d -> teach -> h, with a pool of 2 x 2 and its transpose."""
+    net = Wiring("pooled")
+    h = net.population("h", (1, 4 + left_out, 4), activation="relu")
+    pool, y = net.population("pool", (1, 2, 2)), net.population("y", (2,))
+    top = net.population("top", (2,), path="feedback")
+    e = net.population("e", (1, 2, 2), path="feedback", partner="pool")
+    d = net.population("d", h.shape, path="feedback", partner="h")
+    net.connect(h, pool, MaxPoolConnector(2))
+    net.connect(pool, y, AllToAllConnector())
+    net.connect(top, e, AllToAllConnector())
+    net.connect(e, d, AveragePoolConnector(2).transpose)
+    net.teach(pool, e)
+    net.teach(d, h)
+    return net
+
+
+def test_a_pool_hides_no_pair():
+    """Each of 16 cells h reaches the error cell of its window, and is taught by it."""
+    circuit = pooled_pair().build()
+    verdict = check_wiring(circuit)
+    assert verdict.reciprocal_pairs == {"papers": 16, "all": 16, "output": 0, "relays_apart": 0}
+    assert verdict.relays == ("pool", "d") and not verdict.ok
+    assert [(pair.first, pair.second) for pair in verdict.pairs] == [("h", "e")]
+    lengths = {(p.population, p.there, p.back) for p in return_paths(circuit, None)}
+    assert lengths == {("h", 1, 1), ("pool", 1, 1)}
+
+
+def test_a_cell_that_the_pool_leaves_out_keeps_its_own_pair():
+    """The fifth row reaches no window; gates join its 4 cells with their own error cells."""
+    net = pooled_pair(left_out=1)
+    net.gate("h", "d", "relu")
+    verdict = check_wiring(net.build())
+    assert verdict.reciprocal_pairs == {"papers": 16, "all": 20, "output": 0, "relays_apart": 0}
+
+
+def test_a_cell_in_many_windows_is_paired_with_the_error_of_each():
+    """A window of 2 x 2 that moves by 1 over 3 x 3 cells."""
+    net = Wiring("overlap")
+    h = net.population("h", (1, 3, 3), activation="relu")
+    pool, y = net.population("pool", (1, 2, 2)), net.population("y", (2,))
+    e = net.population("e", (1, 2, 2), path="feedback")
+    net.connect(h, pool, AveragePoolConnector(2, 1))
+    net.connect(pool, y, AllToAllConnector())
+    net.teach(pool, e)
+    net.teach(e, h, AveragePoolConnector(2, 1).transpose)
+    # Along an axis the cells lie in 1, 2 and 1 windows.
+    assert check_wiring(net.build()).papers == (1 + 2 + 1) ** 2
+
+
+def test_a_cell_that_a_relay_leads_back_to_is_no_pair():
+    """r = h; r teaches h: each cell hears of itself."""
+    net = Wiring("echo")
+    h, r = net.population("h", (3,), activation="relu"), net.population("r", (3,))
+    net.connect(h, r, OneToOneConnector())
+    net.connect(r, net.population("y", (2,)), AllToAllConnector())
+    net.teach(r, h)
+    verdict = check_wiring(net.build())
+    assert (verdict.papers, verdict.autapses, verdict.relays_apart) == (0, 3, 3)
 
 
 # -- return paths --------------------------------------------------------------------------------
@@ -166,12 +233,18 @@ def test_return_paths_equal_shortest_paths_of_the_listed_graph(circuit):
         if p.path == "feedback" and match:
             wiring.update(p, partner=match[0].name)
             pairs.append(match[0])
-    graph = neurons(circuit, ROLES)
+    graph = neurons(circuit, merged=False)
+    relays = {p.name for p in circuit.populations.values() if passes_on(circuit, p)}
+    into_relays = neurons(circuit, ("drive",), merged=False).edges()
+
+    def cost(u, v, _):
+        return int((u, v) not in into_relays or v[0] not in relays)
+
     for path in return_paths(wiring.build(), None, roles=ROLES):
         cell, error = (path.population, path.cell), (path.partner, path.cell)
         for there, u, v in ((path.there, cell, error), (path.back, error, cell)):
-            listed = nx.shortest_path_length(graph, u, v) if nx.has_path(graph, u, v) else None
-            assert there == listed
+            lengths = nx.single_source_dijkstra_path_length(graph, u, weight=cost)
+            assert there == lengths.get(v)
 
 
 def test_return_paths_follow_every_projection_of_a_step():

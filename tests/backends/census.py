@@ -17,7 +17,6 @@ from oneway.circuits import (
     Circuit,
     MatchConnector,
     OneToOneConnector,
-    Phase,
     Projection,
     Signal,
     Weights,

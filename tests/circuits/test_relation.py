@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from strategies import fits
 
-from oneway.circuits import Conv2dConnector, ListedRelation, ProductRelation, count_common
+from oneway.circuits import Conv2dConnector, ListedRelation, ProductRelation, compose, count_common
 
 axes = st.integers(1, 3)
 
@@ -60,6 +60,17 @@ def test_count_contains_and_transpose(one):
         assert inside == pairs
 
 
+@settings(max_examples=150)
+@given(st.data())
+def test_composed_pairs_go_through_a_cell_in_between(data):
+    a, b, c = (data.draw(st.tuples(axes, axes, axes)) for _ in range(3))
+    first, second = data.draw(relations(a, b)), data.draw(relations(b, c))
+    composed = compose(first, second)
+    listed = {(i, k) for i, j in as_set(first) for m, k in as_set(second) if j == m}
+    assert as_set(composed) == listed
+    assert _sizes(composed) == (np.prod(a), np.prod(c))
+
+
 @given(families(), st.data())
 def test_reach_follows_every_pair(one, data):
     for relation in one[0]:
@@ -79,11 +90,7 @@ def test_connectors_reach_what_their_pairs_say(fit, data):
 
 
 def _sizes(relation):
-    if isinstance(relation, ListedRelation):
-        return relation.n_pre, relation.n_post
-    return tuple(
-        int(np.prod(side)) for side in zip(*(f.shape for f in relation.factors), strict=True)
-    )
+    return relation.n_pre, relation.n_post
 
 
 def test_counts_of_a_deep_layer_are_exact():

@@ -40,7 +40,8 @@ def test_check_json_and_exit_code(oneway, options, papers, all_roles, transport,
     exit_code, out, err = oneway("check", MLP, *options, "--json")
     content = json.loads(out)
     assert set(CHECK_KEYS) <= set(content) and out.count("\n") == 1 and err == ""
-    assert content["reciprocal_pairs"] == {"papers": papers, "all": all_roles, "output": 10}
+    pairs = {"papers": papers, "all": all_roles, "output": 10, "relays_apart": papers}
+    assert content["reciprocal_pairs"] == pairs
     assert content["weight_transport"] == transport
     assert (exit_code, content["ok"]) == (code, code == 0)
 
@@ -58,6 +59,21 @@ def test_check_for_people(oneway):
     assert "h1, delta_h1" in out and "gate 32, teach 32" in out
     assert "2 connections, h1 -> delta_h1 and back" in out
     assert "'delta_h2 -> delta_h1' learns in phase 'engaged'" in out
+
+
+def test_check_sees_through_pools(oneway):
+    """Cells of h1 and h2 in small: 2 x 8 x 8 and 4 x 4 x 4; each is told the error of its pool."""
+    circuit = "alexnet:1x8x8-3,width=2,hidden=4"
+    code, out, _ = oneway("check", circuit, "--rule", "asap,k=1", "--json")
+    content = json.loads(out)
+    assert code == 1 and not content["ok"]
+    assert content["reciprocal_pairs"]["papers"] == 2 * 8 * 8 + 4 * 4 * 4
+    assert content["reciprocal_pairs"]["relays_apart"] == 0
+    _, out, _ = oneway("check", circuit, "--rule", "asap,k=1")
+    words = " ".join(out.split())
+    assert "pool1, pool2, pool3, delta_h3, delta_h2, delta_h1 only pass on" in words
+    assert "0 pairs if they counted as neurons themselves" in words
+    assert "2 connections, h1 -> delta_h1 and back, not counting those into relays" in words
 
 
 @pytest.mark.parametrize("suffix", ["json", "graphml"])

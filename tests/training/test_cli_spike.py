@@ -42,7 +42,7 @@ def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
     assert list(content["angles_deg"]) == ["delta_output -> delta_h1"]
     assert 0 <= content["accuracy"] <= 1 and content["simulated_s"] > 1.4
     assert content["mean_rate_hz"] > 1 and content["mean_rates_hz"]["h1"] > 0
-    assert content["reciprocal_pairs"] == {"papers": 8, "all": 8, "output": 10}
+    assert content["reciprocal_pairs"] == {"papers": 8, "all": 8, "output": 10, "relays_apart": 8}
     assert json.loads((out / "result.json").read_text()) == content
     assert load_circuit(out / "circuit.json") == parse_rule("kp").wire(mlp((64, 8, 10)))
     for name in "raster rates alignment errors weights".split():

@@ -156,6 +156,11 @@ def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
     table.add_row("reciprocal neuron pairs", f"{verdict.papers:,} over drive, teach, mimic")
     table.add_row("", f"{verdict.all:,} with gate and norm")
     table.add_row("", f"{verdict.output:,} at the output, as under any supervised rule")
+    if verdict.relays:
+        names = escape(", ".join(verdict.relays))
+        meaning = "only pass on what other cells send, so they count as those cells"
+        table.add_row("relays", f"{names} {meaning}")
+        table.add_row("", f"{verdict.relays_apart:,} pairs if they counted as neurons themselves")
     table.add_row("weight transport", WORDS[verdict.weight_transport])
     table.add_row("shortest return path", _return_path(verdict, wired, with_paths))
     table.add_row("modes", f"{verdict.phases} ({', '.join(wired.modes)})")
@@ -178,11 +183,14 @@ def _return_path(verdict: Verdict, wired: Circuit, wanted: bool) -> str:
     if not loops:
         return "none: no hidden cell reaches its partner and is reached by it"
     shortest = min(loops, key=lambda path: path.length or 0)
-    return f"{shortest.length} connections, {shortest.population} -> {shortest.partner} and back"
+    way = f"{shortest.length} connections, {shortest.population} -> {shortest.partner} and back"
+    return f"{way}, not counting those into relays" if verdict.relays else way
 
 
 def _pairs(verdict: Verdict) -> Table:
-    table = Table(title="populations that project to each other, with answered neuron connections")
+    table = Table(
+        title="populations that project to each other, with their connections that run both ways"
+    )
     for heading in ("populations", "there", "back"):
         table.add_column(heading, overflow="fold")
     for heading in ("papers", "all", "output"):
