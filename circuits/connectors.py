@@ -20,6 +20,9 @@ from .errors import WiringError
 from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation
 
 Shape = tuple[int, ...]
+# On each axis (channel, row, column): does pre position i meet post position j at tap t of its
+# window? Shapes (I, J, T).
+Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def as_image(shape: Shape) -> tuple[int, int, int]:
@@ -28,7 +31,30 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
 
 
 class Connector(ABC):
-    """Joins a presynaptic to a postsynaptic population."""
+    """Joins a presynaptic to a postsynaptic population.
+
+    What it is (`weighted`, `convolutional`, `routed`) is seen through a transpose.
+    """
+
+    @property
+    def transposed(self) -> bool:
+        """Whether it runs another connector the other way."""
+        return False
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its synapses have weights."""
+        return type(self).weight_shape is not Connector.weight_shape
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether synapses share weights across an image."""
+        return False
+
+    @property
+    def routed(self) -> bool:
+        """Whether only the strongest cell of each window counts, on the way back too."""
+        return False
 
     @abstractmethod
     def misfit(self, pre: Shape, post: Shape) -> str | None:
@@ -47,6 +73,10 @@ class Connector(ABC):
 
         Where weights are shared across an image, its channels. None if there are no weights.
         """
+        return None
+
+    def taps(self, pre: Shape, post: Shape) -> Taps | None:
+        """Which tap of a window joins which positions, axis by axis; None if it has no windows."""
         return None
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
@@ -218,13 +248,24 @@ class FromListConnector(Connector):
         return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
 
 
-def _windows(n_pre: int, n_post: int, kernel: int, stride: int, padding: int) -> BoolMatrix:
-    """One axis of a sliding window: does pre position i lie in the window of post position j?"""
-    offset = np.arange(n_pre)[:, None] + padding - stride * np.arange(n_post)[None, :]
-    return (offset >= 0) & (offset < kernel)
+def _along(n_pre: int, n_post: int, kernel: int, stride: int, padding: int = 0) -> np.ndarray:
+    """One axis of a sliding window, as in `Taps`."""
+    i, j, tap = np.ogrid[:n_pre, :n_post, :kernel]
+    return i + padding == stride * j + tap
 
 
-class _WindowConnector(Connector):
+class _TapConnector(Connector):
+    """Connectors that look at windows."""
+
+    @abstractmethod
+    def taps(self, pre: Shape, post: Shape) -> Taps: ...
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        channel, row, column = (np.any(axis, axis=2) for axis in self.taps(pre, post))
+        return ProductRelation((channel, row, column))
+
+
+class _WindowConnector(_TapConnector):
     """Shared geometry of convolution and pooling."""
 
     kernel: int
@@ -259,12 +300,12 @@ class _WindowConnector(Connector):
             return f"{name} turns pre {pre} into {self.output_shape(pre)}, but post has {post}"
         return None
 
-    def relation(self, pre: Shape, post: Shape) -> Relation:
+    def taps(self, pre: Shape, post: Shape) -> Taps:
         row, column = (
-            _windows(i, j, self.kernel, self.stride, self.padding)
+            _along(i, j, self.kernel, self.stride, self.padding)
             for i, j in zip(pre[1:], post[1:], strict=True)
         )
-        return ProductRelation((self._channel_factor(pre, post), row, column))
+        return self._channel_factor(pre, post)[..., None], row, column
 
 
 @dataclass(frozen=True)
@@ -276,6 +317,8 @@ class Conv2dConnector(_WindowConnector):
     stride: int = 1
     padding: int = 0
     groups: int = 1
+
+    convolutional = True
 
     def __post_init__(self) -> None:
         self._check_window()
@@ -333,6 +376,8 @@ class _PoolConnector(_WindowConnector):
 class MaxPoolConnector(_PoolConnector):
     """The strongest presynaptic cell of each window drives the postsynaptic cell."""
 
+    routed = True
+
 
 @dataclass(frozen=True)
 class AveragePoolConnector(_PoolConnector):
@@ -340,7 +385,7 @@ class AveragePoolConnector(_PoolConnector):
 
 
 @dataclass(frozen=True)
-class MatchConnector(Connector):
+class MatchConnector(_TapConnector):
     """ASAP's change of shape: repeat along channels, then max-pool in space, until shapes agree.
 
     A dense population is matched along its one axis, by repetition or by max-pooling.
@@ -363,17 +408,14 @@ class MatchConnector(Connector):
             f"got pre {pre} and post {post}"
         )
 
-    def relation(self, pre: Shape, post: Shape) -> Relation:
-        factors = []
-        for i, j in zip(as_image(pre), as_image(post), strict=True):
-            repeats = j >= i
-            source = np.arange(j) % i if repeats else None
-            factors.append(
-                np.arange(i)[:, None] == source[None, :]
-                if source is not None
-                else _windows(i, j, kernel=i // j, stride=i // j, padding=0)
-            )
-        return ProductRelation((factors[0], factors[1], factors[2]))
+    def taps(self, pre: Shape, post: Shape) -> Taps:
+        channel, row, column = (
+            _along(i, j, kernel=i // j, stride=i // j)
+            if i > j
+            else np.tile(_eye(i), j // i)[..., None]
+            for i, j in zip(as_image(pre), as_image(post), strict=True)
+        )
+        return channel, row, column
 
 
 @dataclass(frozen=True)
@@ -385,6 +427,20 @@ class TransposeConnector(Connector):
     """
 
     inner: Connector
+
+    transposed = True
+
+    @property
+    def weighted(self) -> bool:
+        return self.inner.weighted
+
+    @property
+    def convolutional(self) -> bool:
+        return self.inner.convolutional
+
+    @property
+    def routed(self) -> bool:
+        return self.inner.routed
 
     @property
     def transpose(self) -> Connector:
@@ -400,6 +456,13 @@ class TransposeConnector(Connector):
     def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray] | None:
         ends = self.inner.weight_ends(post, pre)
         return None if ends is None else (ends[1], ends[0])
+
+    def taps(self, pre: Shape, post: Shape) -> Taps | None:
+        taps = self.inner.taps(post, pre)
+        if taps is None:
+            return None
+        channel, row, column = (axis.swapaxes(0, 1) for axis in taps)
+        return channel, row, column
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         # The feedback weights of the papers are drawn like the forward weights they stand for.
