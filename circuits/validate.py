@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from .connectors import AllToAllConnector, Conv2dConnector, MaxPoolConnector, TransposeConnector
+from .connectors import AllToAllConnector, Conv2dConnector
 from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 
@@ -186,9 +186,7 @@ def _check_norm_arrives(circuit: Circuit) -> None:
 def _check_feedback_of_pool(circuit: Circuit, projection: Projection) -> None:
     """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
     connector = projection.connector
-    if not (
-        isinstance(connector, TransposeConnector) and isinstance(connector.inner, MaxPoolConnector)
-    ):
+    if not (connector.transposed and connector.routed):
         return
     forward = circuit.projections.get(projection.partner or "")
     gated = forward is not None and any(

@@ -17,7 +17,6 @@ from oneway.circuits import (
     Population,
     Projection,
     Signal,
-    TransposeConnector,
     postsynaptic,
     set_point,
 )
@@ -198,7 +197,7 @@ class Compiler(Values):
 
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:
         half = self._half(p)
-        if isinstance(p.connector, TransposeConnector):
+        if p.connector.transposed:
             # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
         pre = self._windows(half, pre)

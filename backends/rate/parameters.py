@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, FromListConnector, Projection, TransposeConnector
+from oneway.circuits import Circuit, FromListConnector, Projection
 
 from .initial import first_draw, initial_std
 
@@ -88,7 +88,7 @@ class CircuitParameters(nn.Module):
         between the two.
         """
         w = self._stored(self.circuit.projections[name])
-        transposed = isinstance(self.circuit.projections[name].connector, TransposeConnector)
+        transposed = self.circuit.projections[name].connector.transposed
         return w.transpose(0, 1) if transposed and w.dim() > 1 else w
 
     def _stored(self, p: Projection) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneway.circuits import Circuit, Population, Projection, TransposeConnector, WiringError
+from oneway.circuits import Circuit, Population, Projection, WiringError
 
 from . import norms
 from .activations import (
@@ -169,7 +169,7 @@ class Values:
         half = self._half(p)
         if half.identity:
             return pre
-        if isinstance(p.connector, TransposeConnector):
+        if p.connector.transposed:
             inner = half.inner
             through = () if p.weights is None else (self._weights(p),)
             through = (self._route(p),) if inner.routed else through
