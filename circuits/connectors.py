@@ -248,10 +248,12 @@ class FromListConnector(Connector):
         return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
 
 
-def _along(n_pre: int, n_post: int, kernel: int, stride: int, padding: int = 0) -> np.ndarray:
+def _along(
+    n_pre: int, n_post: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1
+) -> np.ndarray:
     """One axis of a sliding window, as in `Taps`."""
     i, j, tap = np.ogrid[:n_pre, :n_post, :kernel]
-    return i + padding == stride * j + tap
+    return i + padding == stride * j + dilation * tap
 
 
 class _TapConnector(Connector):
@@ -271,15 +273,21 @@ class _WindowConnector(_TapConnector):
     kernel: int
     stride: int
     padding: int
+    dilation = 1
+
+    @property
+    def span(self) -> int:
+        """Pixels from the first to the last tap of a window."""
+        return self.dilation * (self.kernel - 1) + 1
 
     def output_shape(self, pre: Shape) -> Shape:
         """Shape of the postsynaptic population that fits `pre`."""
-        rows, columns = ((n + 2 * self.padding - self.kernel) // self.stride + 1 for n in pre[1:])
+        rows, columns = ((n + 2 * self.padding - self.span) // self.stride + 1 for n in pre[1:])
         return (self._output_channels(pre), rows, columns)
 
     def _check_window(self) -> None:
         name = type(self).__name__
-        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
             value = getattr(self, field_name)
             if value < least:
                 raise WiringError(f"{name}: {field_name} = {value}, expected at least {least}")
@@ -294,15 +302,18 @@ class _WindowConnector(_TapConnector):
         name = type(self).__name__
         if len(pre) != 3:
             return f"{name} needs an image population (C, H, W) before it, got pre {pre}"
-        if min(pre[1:]) + 2 * self.padding < self.kernel:
-            return f"{name}: kernel {self.kernel} is larger than the padded input {pre[1:]}"
+        if min(pre[1:]) + 2 * self.padding < self.span:
+            window = f"kernel {self.kernel}"
+            if self.dilation > 1:
+                window += f" with dilation {self.dilation} spans {self.span} pixels, and"
+            return f"{name}: {window} is larger than the padded input {pre[1:]}"
         if self.output_shape(pre) != post:
             return f"{name} turns pre {pre} into {self.output_shape(pre)}, but post has {post}"
         return None
 
     def taps(self, pre: Shape, post: Shape) -> Taps:
         row, column = (
-            _along(i, j, self.kernel, self.stride, self.padding)
+            _along(i, j, self.kernel, self.stride, self.padding, self.dilation)
             for i, j in zip(pre[1:], post[1:], strict=True)
         )
         return self._channel_factor(pre, post)[..., None], row, column
@@ -310,13 +321,17 @@ class _WindowConnector(_TapConnector):
 
 @dataclass(frozen=True)
 class Conv2dConnector(_WindowConnector):
-    """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k)."""
+    """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k).
+
+    Taps lie `dilation` pixels apart. With as many groups as channels it is depthwise.
+    """
 
     channels: int
     kernel: int
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    dilation: int = 1
 
     convolutional = True
 
