@@ -75,6 +75,14 @@ class Connector(ABC):
         """
         return None
 
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        """How many pairs of cells each weight joins, in a shape that broadcasts to the weights.
+
+        More than one where weights are shared across an image; none for a tap that lies in the
+        padding whatever the position.
+        """
+        return np.array(1)
+
     def taps(self, pre: Shape, post: Shape) -> Taps | None:
         """Which tap of a window joins which positions, axis by axis; None if it has no windows."""
         return None
@@ -365,6 +373,10 @@ class Conv2dConnector(_WindowConnector):
         group = out // (self.channels // self.groups)
         return group * (pre[0] // self.groups) + within, out
 
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        _, row, column = self.taps(pre, post)
+        return np.outer(row.sum(axis=(0, 1)), column.sum(axis=(0, 1)))
+
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return pre[0] // self.groups * self.kernel**2
 
@@ -471,6 +483,9 @@ class TransposeConnector(Connector):
     def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray] | None:
         ends = self.inner.weight_ends(post, pre)
         return None if ends is None else (ends[1], ends[0])
+
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        return self.inner.pairs_per_weight(post, pre)
 
     def taps(self, pre: Shape, post: Shape) -> Taps | None:
         taps = self.inner.taps(post, pre)

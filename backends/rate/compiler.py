@@ -213,7 +213,17 @@ class Compiler(Values):
         if how.reduction == "mean":
             sign = -1 if how.hebbian else 1
             kernel, over = partial(mean_change, sign), partial(mean_change_in_place, sign)
-            return self._op("mean", kernel, change, post, detail=sign, inplace=over, label=p.name)
+            return self._op(
+                "mean",
+                kernel,
+                change,
+                post,
+                detail=sign,
+                # A hint: who has the same product has the same pairs.
+                hints=(self.program.source(("pairs", p.name)),),
+                inplace=over,
+                label=p.name,
+            )
         if not how.hebbian:
             return change
         return self._op("negate", torch.neg, change, inplace=Tensor.neg_, label=p.name)

@@ -96,6 +96,40 @@ def test_sparse_pairs_have_one_weight_each(fit):
     assert fit.connector.misfit(fit.pre, fit.post) is None
 
 
+@given(fits(kinds=("dense", "image", "sparse")))
+def test_pairs_of_a_weight_are_counted(fit):
+    """All cells at one: a weight's share in what arrives is the number of pairs it joins."""
+    shape = fit.connector.weight_shape(fit.pre, fit.post)
+    if shape is None:
+        return
+    pairs = np.broadcast_to(fit.connector.pairs_per_weight(fit.pre, fit.post), shape)
+    expected = torch.ones(shape)
+    if isinstance(c := fit.connector, Conv2dConnector):
+        kernel, cells = torch.ones(shape, requires_grad=True), torch.ones(1, *fit.pre)
+        arriving = F.conv2d(cells, kernel, None, c.stride, c.padding, c.dilation, c.groups)
+        (expected,) = torch.autograd.grad(arriving.sum(), kernel)
+    np.testing.assert_array_equal(pairs, expected)
+    back = np.broadcast_to(c.transpose.pairs_per_weight(fit.post, fit.pre), shape)
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_a_connector_says_what_it_is_seen_through_a_transpose():
+    conv, pool, dense = Conv2dConnector(2, 3), MaxPoolConnector(2), AllToAllConnector()
+    for c, *expected in (
+        (conv, True, True, False),
+        (pool, False, False, True),
+        (AveragePoolConnector(2), False, False, False),
+        (dense, True, False, False),
+        (FromListConnector([(0, 0)]), True, False, False),
+        (FixedProbabilityConnector(0.5), True, False, False),
+        (OneToOneConnector(), False, False, False),
+        (MatchConnector(), False, False, False),
+    ):
+        for seen in (c, TransposeConnector(c)):
+            assert [seen.weighted, seen.convolutional, seen.routed] == expected
+            assert seen.transposed == (seen is not c)
+
+
 @pytest.mark.parametrize(
     ("connector", "pre", "post", "shape", "fan_in"),
     [
