@@ -105,9 +105,9 @@ def _know_pairs(
     """Tell synapses how many of them share their weight."""
     populations = translation.circuit.populations
     ends = populations[p.pre].shape, populations[p.post].shape
-    pairs, shape = p.connector.pairs_per_weight(*ends), p.connector.weight_shape(*ends)
+    pairs, w = p.connector.pairs_per_weight(*ends), translation.arrays.weights[p.name]
     owner.equations.append("pairs : 1 (constant)  # of cells that the weight joins")
-    owner.starts["pairs"] = np.broadcast_to(pairs, shape).ravel()
+    owner.starts["pairs"] = np.broadcast_to(pairs, w.shape).ravel()
     joined.references.append(Reference("pairs", owner.name, "pairs", "shared"))
 
 
