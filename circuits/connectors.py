@@ -150,8 +150,26 @@ class OneToOneConnector(Connector):
         return ProductRelation((channel, row, column))
 
 
+class _ListedConnector(Connector):
+    """Connectors without structure. Weights (K,), one for each pair, in their order."""
+
+    @abstractmethod
+    def pairs(self, pre: Shape, post: Shape) -> Pairs:
+        """Joined (pre, post) index pairs, shape (K, 2); the same at every call."""
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (len(self.pairs(pre, post)),)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        i, j = self.pairs(pre, post).T
+        return i, j
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
+
+
 @dataclass(frozen=True)
-class FixedProbabilityConnector(Connector):
+class FixedProbabilityConnector(_ListedConnector):
     """Each pair is joined with probability `p_connect`, drawn once from `seed`.
 
     Weights (K,), one for each joined pair, ordered by post and then pre index.
@@ -171,24 +189,13 @@ class FixedProbabilityConnector(Connector):
         return None
 
     def pairs(self, pre: Shape, post: Shape) -> Pairs:
-        """Joined (pre, post) index pairs, shape (K, 2); the same at every call."""
         draw = np.random.default_rng([self.seed, prod(pre), prod(post)])
         post_pre = np.argwhere(draw.random((prod(post), prod(pre))) < self.p_connect)
         return post_pre[:, ::-1].astype(np.int64)
 
-    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
-        return (len(self.pairs(pre, post)),)
-
-    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
-        i, j = self.pairs(pre, post).T
-        return i, j
-
-    def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
-
 
 @dataclass(frozen=True)
-class FromListConnector(Connector):
+class FromListConnector(_ListedConnector):
     """The listed pairs are joined.
 
     Parameters
@@ -244,16 +251,6 @@ class FromListConnector(Connector):
             f"{low[1]} to {high[1]}, expected at most {prod(pre) - 1} and {prod(post) - 1}. "
             "Are the columns (pre, post)?"
         )
-
-    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
-        return (len(self.conn_list),)
-
-    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
-        i, j = self.pairs(pre, post).T
-        return i, j
-
-    def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
 
 
 def _along(
