@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneway.circuits import (
-    Circuit,
-    Conv2dConnector,
-    FixedProbabilityConnector,
-    FromListConnector,
-    Projection,
-    SignalAtHand,
-    TransposeConnector,
-)
+from oneway.circuits import Circuit, Projection, SignalAtHand
 
 from .arrays import as_numpy
 
@@ -156,43 +148,18 @@ def dale(circuit: Circuit, weights: Callable[[str], Any]) -> DaleReport:
 
 def _sends(circuit: Circuit, p: Projection, chosen: BoolArray) -> BoolArray:
     """Presynaptic cells with at least one chosen weight on an outgoing synapse; (I,)."""
+    if chosen.ndim == 2:
+        return np.any(chosen, axis=0)
     pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-    transposed = isinstance(p.connector, TransposeConnector)
-    inner = p.connector.inner if isinstance(p.connector, TransposeConnector) else p.connector
-    if chosen.ndim == 4 and isinstance(inner, Conv2dConnector):
-        if transposed:
-            return _sends_back(inner, chosen.swapaxes(0, 1), pre=post, post=pre)
-        return _sends_forth(inner, chosen, pre, post)
-    if chosen.ndim == 1 and isinstance(inner, FixedProbabilityConnector | FromListConnector):
-        pairs = inner.pairs(post, pre) if transposed else inner.pairs(pre, post)
-        sent = np.zeros(int(np.prod(pre)), dtype=bool)
-        sent[pairs[chosen, 1 if transposed else 0]] = True
-        return sent
-    return np.any(chosen, axis=0)
-
-
-def _sends_forth(conv: Conv2dConnector, chosen: BoolArray, pre: Any, post: Any) -> BoolArray:
-    """Cells at the rim of an image use only some taps of the kernel."""
-    per_group = chosen.reshape(conv.groups, -1, *chosen.shape[1:]).any(axis=1)
-    taps = per_group.reshape(pre[0], conv.kernel, conv.kernel)
-    row, column = (np.any(used, axis=1) for used in _taps(conv, pre, post))
-    return _any_tap(taps, row, column)
-
-
-def _sends_back(conv: Conv2dConnector, chosen: BoolArray, pre: Any, post: Any) -> BoolArray:
-    """The same for the transpose, whose senders stand at the post side of `conv`."""
-    taps = np.any(chosen, axis=1)
-    row, column = (np.any(used, axis=0) for used in _taps(conv, pre, post))
-    return _any_tap(taps, row, column)
-
-
-def _taps(conv: Conv2dConnector, pre: Any, post: Any) -> Iterator[BoolArray]:
-    """Per image axis: does pre position i meet post position j through tap t? (I, J, k)."""
-    for n_pre, n_post in zip(pre[1:], post[1:], strict=True):
-        i, j, tap = np.ogrid[:n_pre, :n_post, : conv.kernel]
-        yield i + conv.padding - conv.stride * j == tap
-
-
-def _any_tap(taps: BoolArray, row: BoolArray, column: BoolArray) -> BoolArray:
-    used = np.einsum("crs,hr,ws->chw", *(a.astype(np.int64) for a in (taps, row, column)))
-    return (used > 0).reshape(-1)
+    if p.connector.convolutional and p.connector.transposed:
+        chosen = chosen.swapaxes(0, 1)  # as stored
+    ends, taps = p.connector.weight_ends(pre, post), p.connector.taps(pre, post)
+    assert ends is not None
+    sender = ends[0][chosen]
+    if taps is None:
+        return np.isin(np.arange(np.prod(pre)), sender)
+    # Cells at the rim of an image use only some taps of the kernel.
+    used = np.zeros((pre[0], *chosen.shape[2:]))
+    used[sender, *np.nonzero(chosen)[2:]] = 1
+    row, column = (np.any(axis, axis=1).astype(float) for axis in taps[1:])
+    return np.einsum("crs,hr,ws->chw", used, row, column).reshape(-1) > 0

@@ -20,6 +20,9 @@ from .errors import WiringError
 from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation
 
 Shape = tuple[int, ...]
+# On each axis (channel, row, column): does pre position i meet post position j at tap t of its
+# window? Shapes (I, J, T).
+Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def as_image(shape: Shape) -> tuple[int, int, int]:
@@ -28,7 +31,30 @@ def as_image(shape: Shape) -> tuple[int, int, int]:
 
 
 class Connector(ABC):
-    """Joins a presynaptic to a postsynaptic population."""
+    """Joins a presynaptic to a postsynaptic population.
+
+    What it is (`weighted`, `convolutional`, `routed`) is seen through a transpose.
+    """
+
+    @property
+    def transposed(self) -> bool:
+        """Whether it runs another connector the other way."""
+        return False
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its synapses have weights."""
+        return type(self).weight_shape is not Connector.weight_shape
+
+    @property
+    def convolutional(self) -> bool:
+        """Whether synapses share weights across an image."""
+        return False
+
+    @property
+    def routed(self) -> bool:
+        """Whether only the strongest cell of each window counts, on the way back too."""
+        return False
 
     @abstractmethod
     def misfit(self, pre: Shape, post: Shape) -> str | None:
@@ -47,6 +73,18 @@ class Connector(ABC):
 
         Where weights are shared across an image, its channels. None if there are no weights.
         """
+        return None
+
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        """How many pairs of cells each weight joins, in a shape that broadcasts to the weights.
+
+        More than one where weights are shared across an image; none for a tap that lies in the
+        padding whatever the position.
+        """
+        return np.array(1)
+
+    def taps(self, pre: Shape, post: Shape) -> Taps | None:
+        """Which tap of a window joins which positions, axis by axis; None if it has no windows."""
         return None
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
@@ -112,8 +150,26 @@ class OneToOneConnector(Connector):
         return ProductRelation((channel, row, column))
 
 
+class _ListedConnector(Connector):
+    """Connectors without structure. Weights (K,), one for each pair, in their order."""
+
+    @abstractmethod
+    def pairs(self, pre: Shape, post: Shape) -> Pairs:
+        """Joined (pre, post) index pairs, shape (K, 2); the same at every call."""
+
+    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
+        return (len(self.pairs(pre, post)),)
+
+    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
+        i, j = self.pairs(pre, post).T
+        return i, j
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
+
+
 @dataclass(frozen=True)
-class FixedProbabilityConnector(Connector):
+class FixedProbabilityConnector(_ListedConnector):
     """Each pair is joined with probability `p_connect`, drawn once from `seed`.
 
     Weights (K,), one for each joined pair, ordered by post and then pre index.
@@ -133,24 +189,13 @@ class FixedProbabilityConnector(Connector):
         return None
 
     def pairs(self, pre: Shape, post: Shape) -> Pairs:
-        """Joined (pre, post) index pairs, shape (K, 2); the same at every call."""
         draw = np.random.default_rng([self.seed, prod(pre), prod(post)])
         post_pre = np.argwhere(draw.random((prod(post), prod(pre))) < self.p_connect)
         return post_pre[:, ::-1].astype(np.int64)
 
-    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
-        return (len(self.pairs(pre, post)),)
-
-    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
-        i, j = self.pairs(pre, post).T
-        return i, j
-
-    def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
-
 
 @dataclass(frozen=True)
-class FromListConnector(Connector):
+class FromListConnector(_ListedConnector):
     """The listed pairs are joined.
 
     Parameters
@@ -207,38 +252,47 @@ class FromListConnector(Connector):
             "Are the columns (pre, post)?"
         )
 
-    def weight_shape(self, pre: Shape, post: Shape) -> Shape:
-        return (len(self.conn_list),)
 
-    def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
-        i, j = self.pairs(pre, post).T
-        return i, j
+def _along(
+    n_pre: int, n_post: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1
+) -> np.ndarray:
+    """One axis of a sliding window, as in `Taps`."""
+    i, j, tap = np.ogrid[:n_pre, :n_post, :kernel]
+    return i + padding == stride * j + dilation * tap
+
+
+class _TapConnector(Connector):
+    """Connectors that look at windows."""
+
+    @abstractmethod
+    def taps(self, pre: Shape, post: Shape) -> Taps: ...
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ListedRelation(self.pairs(pre, post), prod(pre), prod(post))
+        channel, row, column = (np.any(axis, axis=2) for axis in self.taps(pre, post))
+        return ProductRelation((channel, row, column))
 
 
-def _windows(n_pre: int, n_post: int, kernel: int, stride: int, padding: int) -> BoolMatrix:
-    """One axis of a sliding window: does pre position i lie in the window of post position j?"""
-    offset = np.arange(n_pre)[:, None] + padding - stride * np.arange(n_post)[None, :]
-    return (offset >= 0) & (offset < kernel)
-
-
-class _WindowConnector(Connector):
+class _WindowConnector(_TapConnector):
     """Shared geometry of convolution and pooling."""
 
     kernel: int
     stride: int
     padding: int
+    dilation = 1
+
+    @property
+    def span(self) -> int:
+        """Pixels from the first to the last tap of a window."""
+        return self.dilation * (self.kernel - 1) + 1
 
     def output_shape(self, pre: Shape) -> Shape:
         """Shape of the postsynaptic population that fits `pre`."""
-        rows, columns = ((n + 2 * self.padding - self.kernel) // self.stride + 1 for n in pre[1:])
+        rows, columns = ((n + 2 * self.padding - self.span) // self.stride + 1 for n in pre[1:])
         return (self._output_channels(pre), rows, columns)
 
     def _check_window(self) -> None:
         name = type(self).__name__
-        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
             value = getattr(self, field_name)
             if value < least:
                 raise WiringError(f"{name}: {field_name} = {value}, expected at least {least}")
@@ -253,29 +307,38 @@ class _WindowConnector(Connector):
         name = type(self).__name__
         if len(pre) != 3:
             return f"{name} needs an image population (C, H, W) before it, got pre {pre}"
-        if min(pre[1:]) + 2 * self.padding < self.kernel:
-            return f"{name}: kernel {self.kernel} is larger than the padded input {pre[1:]}"
+        if min(pre[1:]) + 2 * self.padding < self.span:
+            window = f"kernel {self.kernel}"
+            if self.dilation > 1:
+                window += f" with dilation {self.dilation} spans {self.span} pixels, and"
+            return f"{name}: {window} is larger than the padded input {pre[1:]}"
         if self.output_shape(pre) != post:
             return f"{name} turns pre {pre} into {self.output_shape(pre)}, but post has {post}"
         return None
 
-    def relation(self, pre: Shape, post: Shape) -> Relation:
+    def taps(self, pre: Shape, post: Shape) -> Taps:
         row, column = (
-            _windows(i, j, self.kernel, self.stride, self.padding)
+            _along(i, j, self.kernel, self.stride, self.padding, self.dilation)
             for i, j in zip(pre[1:], post[1:], strict=True)
         )
-        return ProductRelation((self._channel_factor(pre, post), row, column))
+        return self._channel_factor(pre, post)[..., None], row, column
 
 
 @dataclass(frozen=True)
 class Conv2dConnector(_WindowConnector):
-    """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k)."""
+    """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k).
+
+    Taps lie `dilation` pixels apart. With as many groups as channels it is depthwise.
+    """
 
     channels: int
     kernel: int
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    dilation: int = 1
+
+    convolutional = True
 
     def __post_init__(self) -> None:
         self._check_window()
@@ -307,6 +370,10 @@ class Conv2dConnector(_WindowConnector):
         group = out // (self.channels // self.groups)
         return group * (pre[0] // self.groups) + within, out
 
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        _, row, column = self.taps(pre, post)
+        return np.outer(row.sum(axis=(0, 1)), column.sum(axis=(0, 1)))
+
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return pre[0] // self.groups * self.kernel**2
 
@@ -333,6 +400,8 @@ class _PoolConnector(_WindowConnector):
 class MaxPoolConnector(_PoolConnector):
     """The strongest presynaptic cell of each window drives the postsynaptic cell."""
 
+    routed = True
+
 
 @dataclass(frozen=True)
 class AveragePoolConnector(_PoolConnector):
@@ -340,7 +409,7 @@ class AveragePoolConnector(_PoolConnector):
 
 
 @dataclass(frozen=True)
-class MatchConnector(Connector):
+class MatchConnector(_TapConnector):
     """ASAP's change of shape: repeat along channels, then max-pool in space, until shapes agree.
 
     A dense population is matched along its one axis, by repetition or by max-pooling.
@@ -363,17 +432,14 @@ class MatchConnector(Connector):
             f"got pre {pre} and post {post}"
         )
 
-    def relation(self, pre: Shape, post: Shape) -> Relation:
-        factors = []
-        for i, j in zip(as_image(pre), as_image(post), strict=True):
-            repeats = j >= i
-            source = np.arange(j) % i if repeats else None
-            factors.append(
-                np.arange(i)[:, None] == source[None, :]
-                if source is not None
-                else _windows(i, j, kernel=i // j, stride=i // j, padding=0)
-            )
-        return ProductRelation((factors[0], factors[1], factors[2]))
+    def taps(self, pre: Shape, post: Shape) -> Taps:
+        channel, row, column = (
+            _along(i, j, kernel=i // j, stride=i // j)
+            if i > j
+            else np.tile(_eye(i), j // i)[..., None]
+            for i, j in zip(as_image(pre), as_image(post), strict=True)
+        )
+        return channel, row, column
 
 
 @dataclass(frozen=True)
@@ -385,6 +451,20 @@ class TransposeConnector(Connector):
     """
 
     inner: Connector
+
+    transposed = True
+
+    @property
+    def weighted(self) -> bool:
+        return self.inner.weighted
+
+    @property
+    def convolutional(self) -> bool:
+        return self.inner.convolutional
+
+    @property
+    def routed(self) -> bool:
+        return self.inner.routed
 
     @property
     def transpose(self) -> Connector:
@@ -400,6 +480,16 @@ class TransposeConnector(Connector):
     def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray] | None:
         ends = self.inner.weight_ends(post, pre)
         return None if ends is None else (ends[1], ends[0])
+
+    def pairs_per_weight(self, pre: Shape, post: Shape) -> np.ndarray:
+        return self.inner.pairs_per_weight(post, pre)
+
+    def taps(self, pre: Shape, post: Shape) -> Taps | None:
+        taps = self.inner.taps(post, pre)
+        if taps is None:
+            return None
+        channel, row, column = (axis.swapaxes(0, 1) for axis in taps)
+        return channel, row, column
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         # The feedback weights of the papers are drawn like the forward weights they stand for.

@@ -213,7 +213,9 @@ class Plasticity:
     hebbian : bool
         Grow with the product instead of descending it.
     reduction : {"sum", "mean"}
-        Sum over batch and positions (errors carry the loss's 1/batch), or their mean.
+        Sum over batch and positions (errors carry the loss's 1/batch), or the mean over the batch
+        and over the pairs of cells that the weight joins: fewer for a tap of a kernel that reaches
+        into the padding (Akrout et al. 2019, appendix D.2).
     rate, decay : float, optional
         η and λ of this synapse; None leaves them to the optimizer's settings for its path. λ alone
         is refused.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 
 from .assembly import Assembly
-from .connectors import AllToAllConnector, Conv2dConnector, MaxPoolConnector, TransposeConnector
+from .connectors import AllToAllConnector, Conv2dConnector
 from .elements import Phase, Population, Projection
 from .errors import WiringError
 from .reading import Reading
@@ -195,9 +195,7 @@ def _check_norm_arrives(circuit: Assembly) -> None:
 def _check_feedback_of_pool(circuit: Assembly, projection: Projection) -> None:
     """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
     connector = projection.connector
-    if not (
-        isinstance(connector, TransposeConnector) and isinstance(connector.inner, MaxPoolConnector)
-    ):
+    if not (connector.transposed and connector.routed):
         return
     forward = circuit.projections.get(projection.partner or "")
     gated = forward is not None and any(

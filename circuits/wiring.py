@@ -105,16 +105,11 @@ class Wiring:
             raise WiringError(
                 f"there is already a projection {name!r}: give the second one a name="
             )
-        if role == "drive" and "weights" not in properties and self._weighted(connector):
+        if role == "drive" and "weights" not in properties and connector.weighted:
             properties["weights"] = Weights()
         projection = Projection(name, pre_name, post_name, connector, role=role, **properties)
         self._projections[name] = projection
         return projection
-
-    @staticmethod
-    def _weighted(connector: Connector) -> bool:
-        inner = getattr(connector, "inner", connector)
-        return type(inner).weight_shape is not Connector.weight_shape
 
     def teach(self, pre, post, connector: Connector | None = None) -> None:
         """Let `post` receive the activity of `pre` as a signal to learn from."""

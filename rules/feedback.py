@@ -20,7 +20,6 @@ from oneway.circuits import (
     AveragePoolConnector,
     Circuit,
     Connector,
-    Conv2dConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
@@ -204,9 +203,7 @@ class FeedbackWiring(Wiring):
         return name if against.name == plain else f"{name} [{against.name}]"
 
     def _wire_gate(self, cell: Population) -> None:
-        pooled = any(
-            isinstance(p.connector, MaxPoolConnector) for p in self.forward.select(pre=cell.name)
-        )
+        pooled = any(p.connector.routed for p in self.forward.select(pre=cell.name))
         if cell.name == self.forward.output.name or (cell.activation == "linear" and not pooled):
             return
         if self.rule.gate == "exact":
@@ -309,7 +306,7 @@ def learning_drives(forward: Circuit, rule: Rule) -> list[Projection]:
     frozen = {
         "none": set(),
         "first": {p.name for p in weighted if p.pre in inputs},
-        "conv": {p.name for p in weighted if isinstance(p.connector, Conv2dConnector)},
+        "conv": {p.name for p in weighted if p.connector.convolutional},
         "hidden": {p.name for p in weighted if p.post != output},
     }.get(rule.frozen if isinstance(rule.frozen, str) else "", set(rule.frozen))
     if not isinstance(rule.frozen, str):

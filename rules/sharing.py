@@ -16,7 +16,6 @@ import networkx as nx
 from oneway.circuits import (
     Circuit,
     Connector,
-    Conv2dConnector,
     MatchConnector,
     OneToOneConnector,
     Projection,
@@ -130,9 +129,9 @@ def _first_shareable(forward, learning, readers, depth) -> int:
 
 
 def _shares_nothing(forward: Circuit, w: Projection, fully_connected: str) -> bool:
-    convolutional = any(isinstance(p.connector, Conv2dConnector) for p in forward.select())
+    convolutional = any(p.connector.convolutional for p in forward.select())
     leave = fully_connected == "fa" or (fully_connected == "auto" and convolutional)
-    return leave and not isinstance(w.connector, Conv2dConnector)
+    return leave and not w.connector.convolutional
 
 
 def _population_at(forward, rule, w, entrance, readers, depth) -> str:

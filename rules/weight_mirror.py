@@ -25,8 +25,8 @@ class WeightMirror(Rule, name="wm"):
     first draw.
 
     On average ΔB is η_B σ² φ′(0) Wᵀ (eq. 12), so that B turns into a multiple of Wᵀ. The product
-    is averaged over the batch and, in convolutions, over positions (appendix D.2). In the mirror
-    mode feedback cells mimic their partners: every hidden pair is bidirectional.
+    is averaged over the batch and over the pairs of cells that each weight joins (appendix D.2). In
+    the mirror mode feedback cells mimic their partners: every hidden pair is bidirectional.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def _drive(net: RateNetwork, parameters: dict[str, Tensor], p: Projection, pre: 
         case AllToAllConnector():
             z = (pre.flatten(1) @ w.T).reshape(-1, *post.shape)
         case Conv2dConnector():
-            z = F.conv2d(pre, w, stride=c.stride, padding=c.padding, groups=c.groups)
+            z = F.conv2d(pre, w, None, c.stride, c.padding, c.dilation, c.groups)
         case MaxPoolConnector():
             z = F.max_pool2d(pre, c.kernel, c.stride, c.padding)
         case AveragePoolConnector():

@@ -52,22 +52,24 @@ class Fit(NamedTuple):
 
 
 @st.composite
-def _windows(draw, pre: Shape, pool: bool) -> tuple[int, int, int]:
+def _windows(draw, pre: Shape, pool: bool, dilation: int = 1) -> tuple[int, int, int]:
     """Kernel, stride and padding that leave at least one window; overlapping ones too."""
     kernel = draw(st.sampled_from((2, 3, 1)))
     stride = draw(st.integers(1, 3))
-    least = max(0, (kernel - min(pre[1:]) + 1) // 2)
-    padding = draw(st.integers(least, kernel // 2 if pool else kernel - 1))
+    span = dilation * (kernel - 1) + 1
+    least = max(0, (span - min(pre[1:]) + 1) // 2)
+    padding = draw(st.integers(least, kernel // 2 if pool else span - 1))
     return kernel, stride, padding
 
 
 @st.composite
 def convolutions(draw, pre: Shape) -> Conv2dConnector:
-    """Convolutions of an image, grouped ones too."""
-    kernel, stride, padding = draw(_windows(pre, pool=False))
+    """Convolutions of an image, grouped, depthwise and dilated ones too."""
+    dilation = draw(st.sampled_from((1, 1, 2, 3)))
+    window = draw(_windows(pre, pool=False, dilation=dilation))
     groups = draw(st.sampled_from([n for n in range(1, pre[0] + 1) if pre[0] % n == 0]))
     channels = groups * draw(st.integers(1, max(1, MAX_CHANNELS // groups)))
-    return Conv2dConnector(channels, kernel, stride, padding, groups)
+    return Conv2dConnector(channels, *window, groups, dilation)
 
 
 @st.composite

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from oneway.circuits import Circuit, Conv2dConnector
+from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from .bench.hardware import fastest_kernels
@@ -158,7 +158,7 @@ def floor_accuracy(
     Kolen-Pollack paper; elsewhere only the output layer. The others stay as they were drawn.
     """
     drives = circuit.select(role="drive")
-    convolutional = any(isinstance(p.connector, Conv2dConnector) for p in drives)
+    convolutional = any(p.connector.convolutional for p in drives)
     frozen = "conv" if convolutional else "hidden"
     rule = parse_rule(f"bp,frozen={frozen}")
     return train(circuit, rule, data, config, processes=processes).test_accuracy

@@ -72,8 +72,9 @@ def _layer(circuit: Circuit, p: Projection, bias: bool) -> nn.Module:
         case AllToAllConnector():
             layers: list[nn.Module] = [nn.Flatten(), nn.Linear(pre.size, post.size, bias)]
             layers = layers if len(pre.shape) == 3 else layers[1:]
-        case Conv2dConnector(channels, kernel, stride, padding, groups):
-            layers = [nn.Conv2d(pre.shape[0], channels, kernel, stride, padding, 1, groups, bias)]
+        case Conv2dConnector(channels, kernel, stride, padding, groups, dilation):
+            window = (kernel, stride, padding, dilation, groups)
+            layers = [nn.Conv2d(pre.shape[0], channels, *window, bias)]
         case MaxPoolConnector(kernel, stride, padding):
             layers = [nn.MaxPool2d(kernel, stride, padding)]
         case AveragePoolConnector(kernel, stride, padding):

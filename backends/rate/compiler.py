@@ -17,7 +17,6 @@ from oneway.circuits import (
     Population,
     Projection,
     Signal,
-    TransposeConnector,
     postsynaptic,
     set_point,
 )
@@ -172,7 +171,7 @@ class Compiler(Values):
 
     def _product(self, p: Projection, post: Value, pre: Value, how: Plasticity) -> Value:
         half = self._half(p)
-        if isinstance(p.connector, TransposeConnector):
+        if p.connector.transposed:
             # The inner connector's own product: synapses that learn alike ask for the very same.
             half, post, pre = half.inner, pre, post
         pre = self._windows(half, pre)
@@ -185,7 +184,15 @@ class Compiler(Values):
             sign = -1 if how.hebbian else 1
             kernel, over = partial(mean_change, sign), partial(mean_change_in_place, sign)
             return self._op(
-                Kind.MEAN, kernel, change, post, detail=sign, inplace=over, label=p.name
+                Kind.MEAN,
+                kernel,
+                change,
+                post,
+                detail=sign,
+                # A hint: who has the same product has the same pairs.
+                hints=(self.program.source(("pairs", p.name)),),
+                inplace=over,
+                label=p.name,
             )
         if not how.hebbian:
             return change

@@ -103,23 +103,26 @@ class Conv2d(RateConnector):
             return pre
         # With the batch last, it is copied in runs rather than cell by cell.
         padded = F.pad(pre.permute(1, 2, 3, 0), [0, 0, *[c.padding] * 4])
-        windows = padded.unfold(1, c.kernel, c.stride).unfold(2, c.kernel, c.stride)
+        windows = padded.unfold(1, c.span, c.stride).unfold(2, c.span, c.stride)
+        windows = windows[..., :: c.dilation, :: c.dilation]
         return windows.permute(0, 4, 5, 1, 2, 3).flatten(3).flatten(0, 2)
 
     def apply(self, w: Tensor, pre: Tensor) -> Tensor:
         c = self.connector
         if pre.dim() == 2:  # windows
             return (w.flatten(1) @ pre).unflatten(1, (*self.post[1:], -1)).permute(3, 0, 1, 2)
-        return F.conv2d(pre, w, None, c.stride, c.padding, 1, c.groups)
+        return F.conv2d(pre, w, None, c.stride, c.padding, c.dilation, c.groups)
 
     def adjoint(self, w: Tensor, post: Tensor) -> Tensor:
         c = self.connector
         # Rows and columns that the stride left over at the end of the image.
         left_over = [
-            n - ((m - 1) * c.stride - 2 * c.padding + c.kernel)
+            n - ((m - 1) * c.stride - 2 * c.padding + c.span)
             for n, m in zip(self.pre[1:], self.post[1:], strict=True)
         ]
-        return F.conv_transpose2d(post, w, None, c.stride, c.padding, left_over, c.groups)
+        return F.conv_transpose2d(
+            post, w, None, c.stride, c.padding, left_over, c.groups, c.dilation
+        )
 
     def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
         if pre.dim() == 2:  # windows
@@ -137,7 +140,7 @@ class Conv2d(RateConnector):
 
     def _backward(self, post: Tensor, pre: Tensor, w: Tensor, wanted: list[bool]):
         c = self.connector
-        shape = ([c.stride] * 2, [c.padding] * 2, [1, 1], False, [0, 0], c.groups)
+        shape = ([c.stride] * 2, [c.padding] * 2, [c.dilation] * 2, False, [0, 0], c.groups)
         return torch.ops.aten.convolution_backward(post, pre, w, None, *shape, wanted)
 
 

@@ -29,17 +29,13 @@ def centre_in_place(value: Tensor) -> Tensor:
     return value.sub_(value.mean(dim=0, keepdim=True))
 
 
-def mean_change(sign: int, change: Tensor, post: Tensor) -> Tensor:
-    """Sum to mean, over the batch and the positions that share a weight."""
-    return change / _terms(sign, post)
+def mean_change(sign: int, change: Tensor, post: Tensor, pairs: Tensor) -> Tensor:
+    """Sum to mean, over the batch and the pairs of cells that each weight joins."""
+    return change / (sign * len(post) * pairs)
 
 
-def mean_change_in_place(sign: int, change: Tensor, post: Tensor) -> Tensor:
-    return change.div_(_terms(sign, post))
-
-
-def _terms(sign: int, post: Tensor) -> float:
-    return sign * post.numel() / post.shape[1]
+def mean_change_in_place(sign: int, change: Tensor, post: Tensor, pairs: Tensor) -> Tensor:
+    return change.div_(sign * len(post) * pairs)
 
 
 def scaled(

@@ -266,6 +266,7 @@ class RateNetwork(CircuitParameters):
             ("weights", self.weights),
             ("bias", self.biases),
             ("scale", self._scales),
+            ("pairs", self._pairs),
         ):
             given.update(((kind, name), tensor) for name, tensor in tensors.items())
         if self.loss_scale is not None:

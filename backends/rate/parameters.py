@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, FromListConnector, Projection, TransposeConnector
+from oneway.circuits import Circuit, FromListConnector, Projection
 
 from .initial import first_draw, initial_std
 
@@ -31,6 +31,7 @@ class CircuitParameters(nn.Module):
         self.biases = nn.ParameterDict()
         self.norms = nn.ModuleDict()
         self._scales: dict[str, float] = {}
+        self._pairs: dict[str, Tensor] = {}  # that each weight joins, where changes are means
         self._add_parameters()
 
     def _add_parameters(self) -> None:
@@ -43,6 +44,9 @@ class CircuitParameters(nn.Module):
                     self.norms[p.name].shift.requires_grad_(learns)
             if p.weights is None:
                 continue
+            if p.plasticity is not None and p.plasticity.reduction == "mean":
+                pairs = torch.from_numpy(p.connector.pairs_per_weight(*self._ends(p)))
+                self._pairs[p.name] = pairs.clamp(min=1).double()  # who joins none changes by 0
             if p.weights.kind == "independent":
                 learns = p.plasticity is not None
                 self.weights[p.name] = nn.Parameter(self._draw(p), requires_grad=learns)
@@ -55,6 +59,11 @@ class CircuitParameters(nn.Module):
                 self.biases[cell.name] = nn.Parameter(bias, requires_grad=cell.learns is not None)
             if cell.norm is not None:
                 self.norms[cell.name] = Norm(cell.shape[0], cell.norm.affine)
+
+    def _apply(self, fn, recurse=True):
+        # No buffers: those may not have every name that a projection may have.
+        self._pairs = {name: fn(pairs) for name, pairs in self._pairs.items()}
+        return super()._apply(fn, recurse)
 
     def _channels(self, population: str) -> int:
         return self.circuit.populations[population].shape[0]
@@ -88,7 +97,7 @@ class CircuitParameters(nn.Module):
         between the two.
         """
         w = self._stored(self.circuit.projections[name])
-        transposed = isinstance(self.circuit.projections[name].connector, TransposeConnector)
+        transposed = self.circuit.projections[name].connector.transposed
         return w.transpose(0, 1) if transposed and w.dim() > 1 else w
 
     def _stored(self, p: Projection) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneway.circuits import PHI, Circuit, Population, Projection, TransposeConnector
+from oneway.circuits import PHI, Circuit, Population, Projection
 
 from . import norms
 from .activations import TORCH_PHI
@@ -214,7 +214,7 @@ class Values:
         half = self._half(p)
         if half.identity:
             return pre
-        if isinstance(p.connector, TransposeConnector):
+        if p.connector.transposed:
             inner = half.inner
             if inner.routed:
                 parts = {Part.ROUTE: self._route(p, phase), Part.POST: pre}

@@ -13,7 +13,6 @@ from oneway.circuits import (
     Circuit,
     FromListConnector,
     Projection,
-    TransposeConnector,
     WiringError,
 )
 
@@ -108,7 +107,7 @@ class Arrays:
 
 def oriented(p: Projection, w: np.ndarray) -> np.ndarray:
     """From the stored layout to (post, pre, ...), or back."""
-    return w.swapaxes(0, 1) if isinstance(p.connector, TransposeConnector) and w.ndim > 1 else w
+    return w.swapaxes(0, 1) if p.connector.transposed and w.ndim > 1 else w
 
 
 def _kind(p: Projection) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeConnector
+from oneway.circuits import Population, Projection
 
 from .activations import derivative, phi
 from .holding import WHOLE
@@ -84,7 +84,7 @@ def written_by(translation: Translation, p: Projection) -> list[str]:
     variable, pairs = input_of(translation.circuit, p), translation.pairs(p)
     if translation.splits(p):
         return [f"{variable}_{part}" for part in translation.parts(p)]
-    if pairs.branch is None or isinstance(p.connector, TransposeConnector):
+    if pairs.branch is None or p.connector.transposed:
         return [variable]
     return [f"{variable}_branch{number}" for number in range(pairs.branches)]
 
@@ -228,5 +228,4 @@ def sends_deviation(translation: Translation, population: str) -> bool:
 
 def routes(p: Projection) -> bool:
     """Whether a projection runs back through a connector of which only the strongest counted."""
-    inner = getattr(p.connector, "inner", None)
-    return isinstance(inner, MaxPoolConnector)
+    return p.connector.transposed and p.connector.routed

@@ -185,9 +185,8 @@ class _Export:
         elif isinstance(c, Conv2dConnector):
             w = np.asarray(self.weights[p.name], float)
             bias = np.zeros(post.shape[0]) if bias is None else bias
-            yield self.nir.Conv2d(
-                pre.shape[1:], w, c.stride, c.padding, dilation=1, groups=c.groups, bias=bias
-            )
+            window = (c.stride, c.padding, c.dilation, c.groups)
+            yield self.nir.Conv2d(pre.shape[1:], w, *window, bias=bias)
         elif p.weights is not None:
             if len(pre.shape) > 1:
                 yield self.nir.Flatten({"input": np.array(pre.shape)}, 0, -1)

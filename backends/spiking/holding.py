@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oneway.circuits import Projection, TransposeConnector, set_point
+from oneway.circuits import Projection, set_point
 
 from .arrays import Arrays
 from .pairs import Pairs, list_pairs
@@ -56,14 +56,6 @@ class Holding:
             ends = populations[p.pre].shape, populations[p.post].shape
             self._pairs[p.name] = list_pairs(p.connector, *ends)
         return self._pairs[p.name]
-
-    def positions(self, p: Projection) -> int:
-        """Places at which synapses of one weight lie."""
-        if not self.pairs(p).shared:
-            return 1
-        end = p.pre if isinstance(p.connector, TransposeConnector) else p.post
-        shape = self.arrays.circuit.populations[end].shape
-        return shape[1] * shape[2]
 
     # -- what they hold --------------------------------------------------------------------
 

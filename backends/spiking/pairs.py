@@ -94,90 +94,48 @@ def _listed(connector: FixedProbabilityConnector | FromListConnector, pre: Shape
     return Pairs(pairs[:, 0], pairs[:, 1], np.arange(len(pairs)))
 
 
-def _windows(connector, pre: Shape, post: Shape):
-    """(window position, place in the window) → row and column of the pre cell, and if it is one.
-
-    Arrays over (post row, post column, row in window, column in window).
-    """
-    row, column, down, right = np.ogrid[
-        : post[1], : post[2], : connector.kernel, : connector.kernel
-    ]
-    pre_row = row * connector.stride - connector.padding + down
-    pre_column = column * connector.stride - connector.padding + right
-    inside = (pre_row >= 0) & (pre_row < pre[1]) & (pre_column >= 0) & (pre_column < pre[2])
-    return np.broadcast_arrays(pre_row, pre_column, inside, row, column, down, right)
+def _by_taps(connector: Connector, pre: Shape, post: Shape) -> tuple[np.ndarray, ...]:
+    """Every synapse of a connector with windows: pre cell, post cell, tap of the window; (K,)."""
+    taps = connector.taps(pre, post)
+    assert taps is not None
+    axes = [np.nonzero(axis) for axis in taps]
+    places = [n.ravel() for n in np.indices([len(axis[0]) for axis in axes])]
+    return tuple(
+        np.ravel_multi_index(
+            [axis[end][n] for axis, n in zip(axes, places, strict=True)],
+            [axis.shape[end] for axis in taps],
+        )
+        for end in range(3)
+    )
 
 
 def _conv(connector: Conv2dConnector, pre: Shape, post: Shape) -> Pairs:
-    pre_row, pre_column, inside, row, column, down, right = (
-        part.ravel() for part in _windows(connector, pre, post)
-    )
-    place = np.flatnonzero(inside)
-    ins, outs = pre[0] // connector.groups, post[0] // connector.groups
-    out, within, place = (
-        part.ravel()
-        for part in np.meshgrid(np.arange(post[0]), np.arange(ins), place, indexing="ij")
-    )
-    channel = out // outs * ins + within
-    weight_shape = connector.weight_shape(pre, post)
-    return Pairs(
-        np.ravel_multi_index((channel, pre_row[place], pre_column[place]), pre),
-        np.ravel_multi_index((out, row[place], column[place]), post),
-        np.ravel_multi_index((out, within, down[place], right[place]), weight_shape),
-        shared=True,
-    )
+    i, j, tap = _by_taps(connector, pre, post)
+    _, ins, *kernel = connector.weight_shape(pre, post)
+    channel, out = i // prod(pre[1:]), j // prod(post[1:])
+    return Pairs(i, j, (out * ins + channel % ins) * prod(kernel) + tap, shared=True)
 
 
 def _average(connector: AveragePoolConnector, pre: Shape, post: Shape) -> Pairs:
-    i, j, _, inside = _window_members(connector, pre, post)
+    i, j, _ = _by_taps(connector, pre, post)
     # Cells of the padding count as silent members of the window.
-    return Pairs(i[inside], j[inside], factor=1 / connector.kernel**2)
+    return Pairs(i, j, factor=1 / connector.kernel**2)
 
 
-def _max(connector: MaxPoolConnector, pre: Shape, post: Shape) -> Pairs:
-    i, j, branch, inside = _window_members(connector, pre, post)
-    members = connector.kernel**2
-    table = np.where(inside, i, -1)[np.lexsort((branch, j))].reshape(-1, members)
+def _strongest(connector: MaxPoolConnector | MatchConnector, pre: Shape, post: Shape) -> Pairs:
+    i, j, tap = _by_taps(connector, pre, post)
+    cells, branches, nobody = prod(post), tap.max() + 1, prod(pre)
+    table = np.full((cells, branches), nobody)
+    table[j, tap] = i
     # A branch in the padding repeats the window's first member, which changes no maximum.
-    first = table[np.arange(len(table)), (table >= 0).argmax(axis=1)]
-    return _branched(np.where(table < 0, first[:, None], table))
+    table = np.where(table == nobody, table.min(axis=1, keepdims=True), table)
+    j, branch = np.divmod(np.arange(table.size), branches)
+    return Pairs(table.ravel(), j, None, 1.0, branch, branches)
 
 
-def _branched(table: np.ndarray) -> Pairs:
-    """Pairs from a table (post cell, branch) of presynaptic cells."""
-    members = table.shape[1]
-    j = np.repeat(np.arange(len(table)), members)
-    branch = np.tile(np.arange(members), len(table))
-    return Pairs(table.ravel(), j, None, 1.0, branch, members)
-
-
-def _window_members(connector, pre: Shape, post: Shape):
-    pre_row, pre_column, inside, row, column, down, right = (
-        part.ravel() for part in _windows(connector, pre, post)
-    )
-    channel = np.repeat(np.arange(post[0]), len(pre_row))
-    again = (np.tile(part, post[0]) for part in (pre_row, pre_column, inside, row, column))
-    pre_row, pre_column, inside, row, column = again
-    i = np.where(inside, (channel * pre[1] + pre_row) * pre[2] + pre_column, 0)
-    j = (channel * post[1] + row) * post[2] + column
-    branch = np.tile(down * connector.kernel + right, post[0])
-    return i, j, branch, inside
-
-
-def _match(_: MatchConnector, pre: Shape, post: Shape) -> Pairs:
-    cells = np.arange(prod(post))
-    if len(pre) == 1:
-        few, many = sorted((pre[0], post[0]))
-        if pre[0] == few:
-            return Pairs(cells % few, cells)
-        return _branched(np.arange(many).reshape(few, -1))
-    channel, row, column = np.unravel_index(cells, post)
-    down, right = pre[1] // post[1], pre[2] // post[2]
-    place = np.arange(down * right)
-    rows = row[:, None] * down + place // right
-    columns = column[:, None] * right + place % right
-    table = ((channel % pre[0])[:, None] * pre[1] + rows) * pre[2] + columns
-    return Pairs(table[:, 0], cells) if len(place) == 1 else _branched(table)
+def _match(connector: MatchConnector, pre: Shape, post: Shape) -> Pairs:
+    pairs = _strongest(connector, pre, post)
+    return pairs if pairs.branches > 1 else Pairs(pairs.i, pairs.j)
 
 
 _TRANSLATIONS: dict[type[Connector], Callable[..., Pairs]] = {
@@ -187,6 +145,6 @@ _TRANSLATIONS: dict[type[Connector], Callable[..., Pairs]] = {
     FromListConnector: _listed,
     Conv2dConnector: _conv,
     AveragePoolConnector: _average,
-    MaxPoolConnector: _max,
+    MaxPoolConnector: _strongest,
     MatchConnector: _match,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oneway.circuits import Plasticity, Population, Projection, Signal
 
 from .holding import EXCITATORY, INHIBITORY, WHOLE
@@ -34,6 +36,8 @@ def learn_weights(
     owner: Cells | Joined = joined
     if shared:
         owner = translation.model.groups[weights_of(translation.circuit, p)]
+        if plasticity.reduction == "mean":
+            _know_pairs(translation, p, owner, joined)
     at_tick(joined)
     if translation.tallying:
         translation.tally(("weights", p.name), owner, "change", part)
@@ -95,6 +99,18 @@ def _rates(plasticity: Plasticity, path: str, group: Cells | Joined) -> tuple[st
     return texts[0], texts[1]
 
 
+def _know_pairs(
+    translation: Translation, p: Projection, owner: Cells | Joined, joined: Joined
+) -> None:
+    """Tell synapses how many of them share their weight."""
+    populations = translation.circuit.populations
+    ends = populations[p.pre].shape, populations[p.post].shape
+    pairs, w = p.connector.pairs_per_weight(*ends), translation.arrays.weights[p.name]
+    owner.equations.append("pairs : 1 (constant)  # of cells that the weight joins")
+    owner.starts["pairs"] = np.broadcast_to(pairs, w.shape).ravel()
+    joined.references.append(Reference("pairs", owner.name, "pairs", "shared"))
+
+
 def _product(translation: Translation, p: Projection, plasticity: Plasticity) -> str:
     circuit = translation.circuit
     post = signal(
@@ -110,7 +126,7 @@ def _product(translation: Translation, p: Projection, plasticity: Plasticity) ->
     )
     product = f"{post} * {pre}"
     if plasticity.reduction == "mean":
-        product = f"share * {product} / {translation.holding.positions(p)}"
+        product = f"share * {product}" + (" / pairs" if translation.pairs(p).shared else "")
     if translation.how.spikes and circuit.phases[plasticity.phase].noisy:
         # Noise counts as having one deviation, whatever rate makes it.
         product = f"{product} / noise_power"

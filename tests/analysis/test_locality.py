@@ -91,6 +91,7 @@ CONVOLUTIONS = (
     (Conv2dConnector(2, 3, padding=1), (2, 3, 3), (2, 3, 3)),
     (Conv2dConnector(4, 3, stride=2, padding=1, groups=2), (2, 4, 4), (4, 2, 2)),
     (Conv2dConnector(3, 2), (1, 3, 2), (3, 2, 1)),
+    (Conv2dConnector(2, 3, padding=1, groups=2, dilation=2), (2, 4, 5), (2, 2, 3)),
 )
 
 
@@ -99,7 +100,8 @@ def synapses(connector, w, pre, post):
     for c, k, i, j in np.ndindex(*w.shape):
         group = c // (post[0] // connector.groups)
         for row, column in np.ndindex(*post[1:]):
-            y, x = np.array([row, column]) * connector.stride - connector.padding + [i, j]
+            tap = np.array([i, j]) * connector.dilation
+            y, x = np.array([row, column]) * connector.stride - connector.padding + tap
             if 0 <= y < pre[1] and 0 <= x < pre[2]:
                 source = (group * w.shape[1] + k, y, x)
                 cells = (

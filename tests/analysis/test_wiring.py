@@ -15,6 +15,7 @@ from oneway.circuits import (
     ROLES,
     AllToAllConnector,
     AveragePoolConnector,
+    Conv2dConnector,
     FromListConnector,
     MatchConnector,
     MaxPoolConnector,
@@ -130,6 +131,15 @@ def test_within_a_population():
     net.teach(h, h, AveragePoolConnector(3, 1, 1))
     verdict = check_wiring(net.build())
     assert (verdict.papers, verdict.autapses) == (6, 4)
+
+
+def test_depthwise_and_dilated_convolutions_count_as_they_reach():
+    """A 3×3 kernel meets (2 + 4 + 2)² pairs of 4×4 images at dilation 2, channel by channel."""
+    net = Wiring("depthwise")
+    a, b = net.population("a", (3, 4, 4)), net.population("b", (3, 4, 4), path="feedback")
+    net.connect(a, b, Conv2dConnector(3, 3, padding=2, groups=3, dilation=2))
+    net.teach(b, a, AveragePoolConnector(7, 1, 3))  # each channel's cells to all of it
+    assert check_wiring(net.build()).papers == 3 * 8**2
 
 
 def test_large_populations_are_counted_exactly():

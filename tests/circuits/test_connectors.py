@@ -27,7 +27,7 @@ def pass_through(fit, cells):
     pre, post, c = fit
     if isinstance(c, Conv2dConnector):
         kernel = torch.ones(c.channels, pre[0] // c.groups, c.kernel, c.kernel)
-        return F.conv2d(cells, kernel, None, c.stride, c.padding, groups=c.groups)
+        return F.conv2d(cells, kernel, None, c.stride, c.padding, c.dilation, c.groups)
     if isinstance(c, MaxPoolConnector):
         return F.max_pool2d(cells, c.kernel, c.stride, c.padding)
     if isinstance(c, AveragePoolConnector):
@@ -96,12 +96,48 @@ def test_sparse_pairs_have_one_weight_each(fit):
     assert fit.connector.misfit(fit.pre, fit.post) is None
 
 
+@given(fits(kinds=("dense", "image", "sparse")))
+def test_pairs_of_a_weight_are_counted(fit):
+    """All cells at one: a weight's share in what arrives is the number of pairs it joins."""
+    shape = fit.connector.weight_shape(fit.pre, fit.post)
+    if shape is None:
+        return
+    pairs = np.broadcast_to(fit.connector.pairs_per_weight(fit.pre, fit.post), shape)
+    expected = torch.ones(shape)
+    if isinstance(c := fit.connector, Conv2dConnector):
+        kernel, cells = torch.ones(shape, requires_grad=True), torch.ones(1, *fit.pre)
+        arriving = F.conv2d(cells, kernel, None, c.stride, c.padding, c.dilation, c.groups)
+        (expected,) = torch.autograd.grad(arriving.sum(), kernel)
+    np.testing.assert_array_equal(pairs, expected)
+    back = np.broadcast_to(c.transpose.pairs_per_weight(fit.post, fit.pre), shape)
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_a_connector_says_what_it_is_seen_through_a_transpose():
+    conv, pool, dense = Conv2dConnector(2, 3), MaxPoolConnector(2), AllToAllConnector()
+    for c, *expected in (
+        (conv, True, True, False),
+        (pool, False, False, True),
+        (AveragePoolConnector(2), False, False, False),
+        (dense, True, False, False),
+        (FromListConnector([(0, 0)]), True, False, False),
+        (FixedProbabilityConnector(0.5), True, False, False),
+        (OneToOneConnector(), False, False, False),
+        (MatchConnector(), False, False, False),
+    ):
+        for seen in (c, TransposeConnector(c)):
+            assert [seen.weighted, seen.convolutional, seen.routed] == expected
+            assert seen.transposed == (seen is not c)
+
+
 @pytest.mark.parametrize(
     ("connector", "pre", "post", "shape", "fan_in"),
     [
         (AllToAllConnector(), (3,), (5,), (5, 3), 3),
         (AllToAllConnector(), (2, 3, 3), (4,), (4, 18), 18),
         (Conv2dConnector(8, 3, groups=2), (4, 5, 5), (8, 3, 3), (8, 2, 3, 3), 18),
+        (Conv2dConnector(4, 3, groups=4), (4, 5, 5), (4, 3, 3), (4, 1, 3, 3), 9),
+        (Conv2dConnector(2, 3, dilation=2), (1, 5, 6), (2, 1, 2), (2, 1, 3, 3), 9),
         (FixedProbabilityConnector(1.0), (3,), (2,), (6,), 3),
         (FromListConnector([(0, 0), (1, 0), (2, 0), (0, 1)]), (3,), (2,), (4,), 2),
         (OneToOneConnector(), (3,), (3,), None, 1),
@@ -125,6 +161,18 @@ def test_weight_shapes_and_fan_in(connector, pre, post, shape, fan_in):
             r"into \(8, 7, 7\), but post has \(8, 9, 9\)",
         ),
         (Conv2dConnector(8, 5), (3, 4, 4), (8, 1, 1), r"kernel 5 is larger than .*\(4, 4\)"),
+        (
+            Conv2dConnector(8, 3, dilation=2),
+            (3, 4, 4),
+            (8, 1, 1),
+            r"kernel 3 with dilation 2 spans 5 pixels, and is larger than the padded .*\(4, 4\)",
+        ),
+        (
+            Conv2dConnector(8, 3, dilation=2),
+            (3, 9, 9),
+            (8, 7, 7),
+            r"into \(8, 5, 5\), but post has \(8, 7, 7\)",
+        ),
         (Conv2dConnector(8, 3, groups=2), (3, 9, 9), (8, 7, 7), "groups = 2 must divide the 3 pre"),
         (Conv2dConnector(8, 3), (9,), (8, 7, 7), r"needs an image .* got pre \(9,\)"),
         (Conv2dConnector(8, 3, groups=2), (9,), (8, 7, 7), r"needs an image .* got pre \(9,\)"),
@@ -154,6 +202,7 @@ def test_misfit_says_what_was_expected_and_got(connector, pre, post, message):
         (lambda: Conv2dConnector(0, 3), "channels = 0, expected at least 1"),
         (lambda: Conv2dConnector(4, 3, stride=0), "stride = 0, expected at least 1"),
         (lambda: Conv2dConnector(4, 3, padding=-1), "padding = -1, expected at least 0"),
+        (lambda: Conv2dConnector(4, 3, dilation=0), "dilation = 0, expected at least 1"),
         (lambda: Conv2dConnector(4, 3, groups=0), "groups = 0, expected at least 1"),
         (lambda: MaxPoolConnector(0), "kernel = 0, expected at least 1"),
         (lambda: AveragePoolConnector(3, 1, 2), "padding 2 is more than half of kernel 3"),

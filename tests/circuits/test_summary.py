@@ -154,6 +154,7 @@ def test_totals_stand_in_the_text():
     [
         (Conv2dConnector(64, 3), "Conv2d(64, 3)"),
         (Conv2dConnector(64, 3, stride=2, groups=4), "Conv2d(64, 3, stride=2, groups=4)"),
+        (Conv2dConnector(64, 3, dilation=2), "Conv2d(64, 3, dilation=2)"),
         (TransposeConnector(Conv2dConnector(8, 1)), "Transpose(Conv2d(8, 1))"),
         (FromListConnector([(0, 0)] * 99), "FromList"),
     ],

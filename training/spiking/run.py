@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneway.analysis import weight_angles
-from oneway.circuits import Circuit, Conv2dConnector
+from oneway.circuits import Circuit
 
 from ..data.dataset import DataSet
 from ..errors import ConfigError
@@ -299,8 +299,7 @@ class SpikingRun:
 
 
 def _convolutions(circuit: Circuit) -> bool:
-    connectors = (p.connector for p in circuit.select(role="drive", path="forward"))
-    return any(isinstance(connector, Conv2dConnector) for connector in connectors)
+    return any(p.connector.convolutional for p in circuit.select(role="drive", path="forward"))
 
 
 def samples(data: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:

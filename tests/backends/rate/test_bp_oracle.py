@@ -9,7 +9,8 @@ from strategies import forward_circuits
 from torch import nn
 
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import parse_circuit
+from oneway.backends.rate.plain import PlainNetwork
+from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, parse_circuit
 from oneway.rules import Backpropagation
 
 
@@ -91,6 +92,21 @@ def test_any_torch_loss(loss):
 @pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 def test_builders(circuit, train):
     assert_backprop_equals_autograd(parse_circuit(circuit), train=train, n=3)
+
+
+def test_depthwise_dilated_convolutions():
+    net = Wiring("depthwise")
+    x, h = net.population("x", (3, 5, 6)), net.population("h", (6, 3, 3), activation="tanh")
+    net.connect(x, h, Conv2dConnector(6, 3, stride=2, padding=2, groups=3, dilation=2))
+    net.connect(h, net.population("output", (4,)), AllToAllConnector())
+    assert_backprop_equals_autograd(net.build(), n=3)
+    (layer,) = (m for m in PlainNetwork(net.build()).modules() if isinstance(m, nn.Conv2d))
+    assert (layer.groups, layer.dilation, layer.stride, layer.padding) == (
+        3,
+        (2, 2),
+        (2, 2),
+        (2, 2),
+    )
 
 
 def test_full_size_resnet18_and_alexnet():

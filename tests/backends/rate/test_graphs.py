@@ -180,8 +180,9 @@ def test_a_step_of_several_programs_is_one_step_of_cuda_graphs(monkeypatch):
     assert events == ["step", *["program"] * noisy, "step", "program", "step", "program"]
 
 
-def test_mirror_compiled():
-    net = RateNetwork(parse_rule("wm").wire(parse_circuit("mlp:8-6-5-3")), seed=1)
+@pytest.mark.parametrize("circuit", ["mlp:8-6-5-3", "conv2:1x6x6-3,width=2,hidden=5"])
+def test_mirror_compiled(circuit):
+    net = RateNetwork(parse_rule("wm").wire(parse_circuit(circuit)), seed=1)
     other = RateNetwork(net.circuit, seed=1)
     other.compile(backend="aot_eager")
     for n in (net, other):

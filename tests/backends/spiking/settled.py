@@ -86,7 +86,9 @@ def assert_close(got: np.ndarray, expected: np.ndarray, name: str) -> None:
     )
 
 
-def small_conv(activation: str = "tanh", pool=None, groups: int = 1, pixels: int = 4) -> Circuit:
+def small_conv(
+    activation: str = "tanh", pool=None, groups: int = 1, pixels: int = 4, dilation: int = 1
+) -> Circuit:
     """Two convolutions, a pool and a shortcut between them, and a dense output.
 
     ::
@@ -98,7 +100,7 @@ def small_conv(activation: str = "tanh", pool=None, groups: int = 1, pixels: int
     net = Wiring("small conv")
     x = net.population("x", (2, pixels, pixels))
     h1 = net.population("h1", (4, pixels, pixels), activation=activation, bias=True)
-    net.connect(x, h1, Conv2dConnector(4, 3, padding=1, groups=groups))
+    net.connect(x, h1, Conv2dConnector(4, 3, 1, dilation, groups, dilation))
     pooled = net.population("pool", pool.output_shape(h1.shape))
     net.connect(h1, pooled, pool)
     h2 = net.population("h2", pooled.shape, activation=activation, bias=True)

@@ -175,7 +175,7 @@ def images():
     h3 = net.population("h3", (7,), activation="relu", bias=True)
     h4 = net.population("h4", (5,), activation="relu", bias=True)
     output = net.population("output", (3,), bias=True)
-    net.connect(x, h1, Conv2dConnector(2, kernel=3, padding=1))
+    net.connect(x, h1, Conv2dConnector(2, kernel=3, padding=2, dilation=2))
     net.connect(h1, h2, Conv2dConnector(2, kernel=3, padding=1))
     net.connect(h1, h2, name="shortcut")  # one to one
     net.connect(h2, pool, AveragePoolConnector(2))
@@ -216,6 +216,7 @@ def test_images_and_sparse_cells_survive_nir(tmp_path):
     assert ("h1", "h2") in graph.edges  # a shortcut needs no node
     kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
     assert (kinds["x -> h1"], kinds["pool"], kinds["output"]) == ("Conv2d", "Scale", "CubaLI")
+    assert np.all(graph.nodes["x -> h1"].dilation == 2)
 
 
 def test_what_another_tool_has_learned_is_read():

@@ -68,6 +68,12 @@ def test_pools_agree(pool, rule):
     both.assert_same_changes()
 
 
+def test_depthwise_dilated_convolutions_agree():
+    both = Both.of(parse_rule("kp").wire(small_conv(groups=2, dilation=2)))
+    both.assert_same_signals()
+    both.assert_same_changes()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["kp", "wm", "asap"])
 def test_built_circuits_agree(rule):

@@ -5,11 +5,16 @@ import pytest
 
 pytest.importorskip("brian2")
 
+import torch
+from paired_covariance import CONVOLUTIONS, averaged_covariances
+from torch.nn import functional as F
+
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.backends.spiking.arrays import Arrays, oriented
 from oneway.backends.spiking.holding import Holding
 from oneway.backends.spiking.translate import Translation
+from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring
 from oneway.rules import parse_rule
 
 from .settled import small_conv
@@ -60,18 +65,35 @@ def test_changes_of_all_positions_add_up_to_the_shared_change(rule):
         np.testing.assert_allclose(summed, change, atol=1e-13, err_msg=name)
 
 
-def test_mirrors_average_over_positions():
-    """Where the plasticity is a mean, the mean over the synapses of a weight is the shared one."""
-    shared, alone = both("wm", dynamics="settled")
-    name = "delta_h2 -> delta_pool"
+@pytest.mark.parametrize(
+    ("pixels", "kernel", "stride", "padding", "dilation", "groups"), CONVOLUTIONS
+)
+@pytest.mark.parametrize("shared", [True, False])
+def test_mirrors_average_over_the_pairs_of_a_weight(
+    shared, pixels, kernel, stride, padding, dilation, groups
+):
+    """Also where each pair has a synapse of its own: its weights are then the means of those."""
+    wiring = Wiring("conv")
+    x, a = (wiring.population(n, (2, pixels, pixels)) for n in ("x", "h1"))
+    wiring.connect(x, a, Conv2dConnector(2, 1))
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    connector = Conv2dConnector(4, kernel, **how)
+    b = wiring.population("h2", connector.output_shape(a.shape))
+    wiring.connect(a, b, connector)
+    wiring.connect(b, wiring.population("output", (2,)), AllToAllConnector())
+    circuit = parse_rule("wm").wire(wiring.build())
+    net = SpikingNetwork(circuit, shared=shared, dynamics="settled")
     noise = {
-        population: np.random.default_rng(1).normal(size=(4, *cells.shape))
-        for population, cells in shared.circuit.populations.items()
-        if any(population in phase.noisy for phase in shared.circuit.phases.values())
+        name: np.random.default_rng(1).normal(size=(3, *circuit.populations[name].shape))
+        for phase in circuit.phases.values()
+        for name in phase.noisy
     }
-    expected, got = (net.spontaneous_changes(noise).weights[name] for net in (shared, alone))
-    positions = 2 * 2
-    np.testing.assert_allclose(got * counts(shared, name) / positions, expected, atol=1e-13)
+    name = "delta_h2 -> delta_h1"
+    change = net.spontaneous_changes(noise).weights[name].swapaxes(0, 1)
+    w = net.weight("h1 -> h2")
+    driven = F.conv2d(torch.from_numpy(noise["h1"]), torch.from_numpy(w), **how).numpy()
+    expected = averaged_covariances(noise["h1"], driven, w.shape, **how)
+    np.testing.assert_allclose(change, -expected, atol=1e-13)
 
 
 def test_each_synapse_keeps_what_it_alone_has_learned():

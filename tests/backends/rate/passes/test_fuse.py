@@ -51,13 +51,14 @@ def test_direct_feedback_to_images_stays_apart():
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding"), [(3, 1, 1), (3, 2, 1), (2, 2, 0), (5, 3, 0)]
+    ("kernel", "stride", "padding", "dilation"),
+    [(3, 1, 1, 1), (3, 2, 1, 1), (2, 2, 0, 1), (5, 3, 0, 1), (3, 1, 2, 2), (2, 2, 0, 3)],
 )
-def test_windows_do_what_convolution_does(kernel, stride, padding):
-    connector = Conv2dConnector(64, kernel, stride, padding)
+def test_windows_do_what_convolution_does(kernel, stride, padding, dilation):
+    connector = Conv2dConnector(64, kernel, stride, padding, dilation=dilation)
     pre = torch.randn(4, 3, 9, 8, dtype=torch.float64)
     w = torch.randn(64, 3, kernel, kernel, dtype=torch.float64)
-    post = torch.nn.functional.conv2d(pre, w, None, stride, padding)
+    post = torch.nn.functional.conv2d(pre, w, None, stride, padding, dilation)
     half = connectors.rate_connector(connector, (3, 9, 8), tuple(post.shape[1:]))
     windows = half.windows(pre)
     assert windows.shape == (3 * kernel**2, post.numel() // 64)
