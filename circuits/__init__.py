@@ -25,6 +25,7 @@ from .connectors import (
     Shape,
     TransposeConnector,
 )
+from .draws import first_draw, initial_std, set_point, sign_magnitude
 from .elements import (
     ACTIVATIONS,
     ACTIVITY,
@@ -43,7 +44,7 @@ from .elements import (
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
 from .relation import ListedRelation, ProductRelation, Relation, count_common
-from .scaling import postsynaptic, set_point
+from .scaling import postsynaptic
 from .summary import summarise
 from .wiring import Wiring
 
@@ -82,8 +83,10 @@ __all__ = [
     "alexnet_bn",
     "conv2",
     "count_common",
+    "first_draw",
     "from_graphml",
     "from_json",
+    "initial_std",
     "load_circuit",
     "mlp",
     "parse_circuit",
@@ -93,6 +96,7 @@ __all__ = [
     "resnet50",
     "save_circuit",
     "set_point",
+    "sign_magnitude",
     "summarise",
     "taught_by",
     "to_graphml",

@@ -77,7 +77,7 @@ def test_convolution_is_averaged_over_positions():
     net.connect(x, a, Conv2dConnector(3, 3, padding=1))
     net.connect(a, b, Conv2dConnector(3, 3, padding=1))
     net.connect(b, net.population("output", (4,)), AllToAllConnector())
-    net, generator = mirror(net.build(), noise_std=2.0)
+    net, generator = mirror(net.build(), seed=1, noise_std=2.0)
     net.spontaneous_step(4000, generator)
     learned, w = -net.weights[B].grad, net.weight(W)
     assert angle_deg(learned, w) < 5
