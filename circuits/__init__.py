@@ -25,13 +25,14 @@ from .connectors import (
     Shape,
     TransposeConnector,
 )
-from .draws import first_draw, initial_std, set_point, sign_magnitude
+from .draws import first_draw, initial_std, scheme, set_point, sign_magnitude
 from .elements import (
     ACTIVATIONS,
     ACTIVITY,
     ENGAGED,
     ROLES,
     BatchNorm,
+    Draw,
     Phase,
     Plasticity,
     Population,
@@ -60,6 +61,7 @@ __all__ = [
     "Circuit",
     "Connector",
     "Conv2dConnector",
+    "Draw",
     "FixedProbabilityConnector",
     "FromListConnector",
     "ListedRelation",
@@ -95,6 +97,7 @@ __all__ = [
     "resnet34",
     "resnet50",
     "save_circuit",
+    "scheme",
     "set_point",
     "sign_magnitude",
     "summarise",

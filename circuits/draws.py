@@ -6,14 +6,15 @@ beside it does not change its draw. Draws are float64; a network of less precisi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi, sqrt
 from zlib import crc32
 
 import numpy as np
 
 from .circuit import Circuit
-from .connectors import Shape
-from .elements import Projection, Weights
+from .connectors import Connector, Shape
+from .elements import Projection, Start, Weights
 from .errors import WiringError
 
 
@@ -35,8 +36,7 @@ def first_draw(circuit: Circuit, p: Projection, seed: int) -> np.ndarray:
     if listed is not None:
         return listed
     generator = np.random.default_rng([seed, crc32(p.name.encode())])
-    shape = p.connector.weight_shape(*_shapes(circuit, p))
-    std = initial_std(circuit, p)
+    shape, std = p.connector.weight_shape(*_shapes(circuit, p)), initial_std(circuit, p)
     if _is_normal(p):
         return generator.normal(0.0, std, shape)
     return generator.uniform(-sqrt(3) * std, sqrt(3) * std, shape)
@@ -48,8 +48,8 @@ def initial_std(circuit: Circuit, p: Projection) -> float:
     listed = _listed(p)
     if listed is not None:
         return float(np.sqrt(np.mean(listed**2)))
-    fan_in = p.connector.fan_in(*_shapes(circuit, p))
-    return sqrt(2 / fan_in) if _is_normal(p) else sqrt(1 / (3 * fan_in))
+    _, variance = _SCHEMES[_weights(p).start]
+    return sqrt(variance(p.connector, *_shapes(circuit, p)))
 
 
 def set_point(circuit: Circuit, p: Projection) -> float:
@@ -71,6 +71,33 @@ def sign_magnitude(circuit: Circuit, p: Projection) -> float:
     return initial_std(circuit, circuit.projections[weights.to or ""])
 
 
+def scheme(circuit: Circuit, p: Projection) -> Start:
+    """How a drive is drawn: by its own scheme, or by that of the drive that it copies."""
+    return _weights(_drawn(circuit, p)).start
+
+
+# -- schemes -----------------------------------------------------------------------------------
+
+
+def _sign_symmetry(connector: Connector, pre: Shape, post: Shape) -> float:
+    has_kernel = len(connector.weight_shape(pre, post) or ()) > 2
+    return (2 if has_kernel else 1) / connector.fan_out(pre, post)
+
+
+# Distribution and variance.
+_SCHEMES: dict[Start, tuple[str, Callable[[Connector, Shape, Shape], float]]] = {
+    "kaiming_uniform": ("uniform", lambda c, pre, post: 1 / (3 * c.fan_in(pre, post))),
+    "kaiming_normal": ("normal", lambda c, pre, post: 2 / c.fan_in(pre, post)),
+    "he_uniform": ("uniform", lambda c, pre, post: 2 / c.fan_in(pre, post)),
+    "kaiming_normal_fan_out": ("normal", lambda c, pre, post: 2 / c.fan_out(pre, post)),
+    "sign_symmetry": ("normal", _sign_symmetry),
+}
+
+
+def _is_normal(p: Projection) -> bool:
+    return _SCHEMES[_weights(p).start][0] == "normal"
+
+
 def _drawn(circuit: Circuit, p: Projection) -> Projection:
     """The drive itself, or the one whose first draw it copies."""
     weights = _weights(p)
@@ -86,10 +113,6 @@ def _weights(p: Projection) -> Weights:
 def _listed(p: Projection) -> np.ndarray | None:
     given = getattr(p.connector, "initial_weights", None)
     return None if given is None else np.array(given)
-
-
-def _is_normal(p: Projection) -> bool:
-    return _weights(p).start == "kaiming_normal"
 
 
 def _shapes(circuit: Circuit, p: Projection) -> tuple[Shape, Shape]:

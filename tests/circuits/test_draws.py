@@ -1,12 +1,17 @@
 """First draws: their schemes, copies and seeds."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from oneway.circuits import (
     AllToAllConnector,
     Circuit,
     Conv2dConnector,
+    Draw,
     FromListConnector,
     Population,
     Projection,
@@ -68,23 +73,64 @@ def test_no_weights_no_draw():
         first_draw(net.build(), p, 0)
 
 
-def test_what_layers_of_pytorch_draw():
-    """kaiming_uniform with a = √5: gain √(2 / (1 + a²)) = 1/√3, bound √3 · gain / √fan_in."""
-    for circuit, p, fan_in in [
-        (*one_drive(*DENSE), 300),
-        (*one_drive(Conv2dConnector(64, 3, padding=1), (32, 5, 5), (64, 5, 5)), 32 * 9),
-    ]:
-        drawn, bound = first_draw(circuit, p, 0), 3**0.5 * (2 / 6) ** 0.5 / fan_in**0.5
-        assert 0.999 * bound < np.abs(drawn).max() <= bound
-        assert drawn.std() == pytest.approx(bound / 3**0.5, rel=0.02)
+CONV = (Conv2dConnector(64, 3, padding=1), (32, 5, 5), (64, 5, 5))
+GROUPED = (Conv2dConnector(64, 3, padding=1, groups=4), (32, 5, 5), (64, 5, 5))
+# What the names stand for in torch; he_uniform is what Keras calls it.
+TORCH = {
+    "kaiming_uniform": lambda w: nn.init.kaiming_uniform_(w, a=5**0.5),
+    "kaiming_normal": nn.init.kaiming_normal_,
+    "he_uniform": nn.init.kaiming_uniform_,
+    "kaiming_normal_fan_out": lambda w: nn.init.kaiming_normal_(w, mode="fan_out"),
+}
 
 
-@pytest.mark.parametrize("start", ["kaiming_uniform", "kaiming_normal"])
-def test_scales_are_those_of_the_draw(start):
-    circuit, p = one_drive(*DENSE, weights=Weights(start=start))
+@pytest.mark.parametrize("ends", [DENSE, CONV, GROUPED], ids=["dense", "conv", "grouped"])
+@pytest.mark.parametrize("start", TORCH)
+def test_schemes_are_torchs(start, ends):
+    circuit, p = one_drive(*ends, weights=Weights(start=start))
+    drawn = first_draw(circuit, p, 0)
+    torch.manual_seed(0)
+    theirs = TORCH[start](torch.empty(drawn.shape)).numpy()
+    assert drawn.std() == pytest.approx(theirs.std(), rel=0.03)
+    # A uniform draw ends at √3 standard deviations, a normal one goes on.
+    assert np.abs(drawn).max() / drawn.std() == pytest.approx(
+        np.abs(theirs).max() / theirs.std(), rel=0.03 if "uniform" in start else 0.3
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "std"),
+    [
+        (DENSE, (1 / 200) ** 0.5),
+        (CONV, (2 / (3 * 3 * 64)) ** 0.5),
+        ((Conv2dConnector(512, 1), (64, 5, 5), (512, 5, 5)), (2 / 512) ** 0.5),
+    ],
+    ids=["dense", "3x3", "1x1"],
+)
+def test_sign_symmetry_footnote_2(ends, std):
+    """√(2 / (kernel width · kernel height · output channels)), or √(1 / outputs) if dense."""
+    circuit, p = one_drive(*ends, weights=Weights(start="sign_symmetry"))
+    drawn = first_draw(circuit, p, 0)
+    assert drawn.std() == pytest.approx(std, rel=0.02)
+    assert np.abs(drawn).max() > 3 * std  # normal
+
+
+@pytest.mark.parametrize("start", get_args(Draw))
+@pytest.mark.parametrize("ends", [DENSE, CONV], ids=["dense", "conv"])
+def test_scales_are_those_of_the_draw(start, ends):
+    circuit, p = one_drive(*ends, weights=Weights(start=start))
     drawn = first_draw(circuit, p, 5)
     assert initial_std(circuit, p) == pytest.approx(drawn.std(), rel=0.02)
     assert set_point(circuit, p) == pytest.approx(np.abs(drawn).mean(), rel=0.02)
+
+
+def test_weights_that_run_back_have_the_fans_of_those_they_run_against():
+    for start in ("kaiming_normal", "kaiming_normal_fan_out"):
+        weights = Weights(start=start)
+        there = initial_std(*one_drive(*CONV, weights=weights))
+        connector, pre, post = CONV
+        back = initial_std(*one_drive(connector.transpose, post, pre, weights=weights))
+        assert back == there
 
 
 def test_signs_are_as_large_as_the_draw_they_follow_or_as_stated():
