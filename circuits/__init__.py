@@ -26,11 +26,13 @@ from .connectors import (
     Shape,
     TransposeConnector,
 )
+from .draws import first_draw, initial_std, scheme, set_point, sign_magnitude
 from .elements import (
     ACTIVITY,
     ENGAGED,
     ROLES,
     BatchNorm,
+    Draw,
     Phase,
     Plasticity,
     Population,
@@ -45,7 +47,7 @@ from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml,
 from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
 from .relays import relay_names, relayed_cells
-from .scaling import postsynaptic, set_point
+from .scaling import postsynaptic
 from .summary import summarise
 from .wiring import Wiring
 
@@ -64,6 +66,7 @@ __all__ = [
     "Circuit",
     "Connector",
     "Conv2dConnector",
+    "Draw",
     "FixedProbabilityConnector",
     "FromListConnector",
     "ListedRelation",
@@ -90,8 +93,10 @@ __all__ = [
     "compose",
     "conv2",
     "count_common",
+    "first_draw",
     "from_graphml",
     "from_json",
+    "initial_std",
     "load_circuit",
     "mlp",
     "parse_circuit",
@@ -102,7 +107,9 @@ __all__ = [
     "resnet34",
     "resnet50",
     "save_circuit",
+    "scheme",
     "set_point",
+    "sign_magnitude",
     "summarise",
     "taught_by",
     "to_graphml",

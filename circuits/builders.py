@@ -1,7 +1,7 @@
 """Forward circuits by name: `mlp`, `conv2`, `alexnet`, `alexnet_bn`, `resnet18/34/50`.
 
 Builders make forward circuits only; a rule adds the feedback path. A builder string such as
-``resnet18:3x32x32-10,width=16,shortcut=no`` names one on the command line.
+``resnet18:3x32x32-10,width=16,init=kaiming_normal`` names one on the command line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .connectors import (
     OneToOneConnector,
     Shape,
 )
-from .elements import BatchNorm, Population
+from .elements import BatchNorm, Draw, Population, Weights
 from .errors import WiringError
 from .wiring import Wiring
 
@@ -35,6 +35,7 @@ class _Layers:
     wiring: Wiring
     activation: str = "relu"
     norm: str = "before"
+    init: Draw = "kaiming_uniform"
     images: tuple[int, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -52,17 +53,27 @@ class _Layers:
             norm=BatchNorm(affine=False) if normalised and self.norm == "after" else None,
         )
 
-    def drive(self, pre: Population, post: Population, connector: Connector, normalised=True):
-        before = BatchNorm() if normalised and self.norm == "before" else None
+    def drive(
+        self, pre: Population, post: Population, connector: Connector, norm: BatchNorm | None
+    ) -> None:
         self.wiring.connect(
-            pre, post, connector, norm=before, error_norm="full" if before else "none"
+            pre,
+            post,
+            connector,
+            weights=Weights(start=self.init),
+            norm=norm,
+            error_norm="full" if norm else "none",
         )
+
+    @property
+    def norm_before(self) -> BatchNorm | None:
+        return BatchNorm() if self.norm == "before" else None
 
     def conv(self, pre: Population, name: str, channels: int, kernel: int, stride: int = 1):
         connector = Conv2dConnector(channels, kernel, stride=stride, padding=kernel // 2)
         self._check(pre, name, connector)
         post = self.cells(name, connector.output_shape(pre.shape))
-        self.drive(pre, post, connector)
+        self.drive(pre, post, connector, self.norm_before)
         return post
 
     def pool(self, pre: Population, name: str, connector: MaxPoolConnector | AveragePoolConnector):
@@ -80,23 +91,21 @@ class _Layers:
 
     def dense(self, pre: Population, name: str, n: int, normalised: bool = True) -> Population:
         post = self.cells(name, (n,), normalised)
-        self.drive(pre, post, AllToAllConnector(), normalised)
+        self.drive(pre, post, AllToAllConnector(), self.norm_before if normalised else None)
         return post
 
     def output(self, pre: Population, n: int, normalised: bool = False) -> Circuit:
-        norm = BatchNorm() if normalised else None
         post = self.wiring.population("output", (n,), bias=not normalised)
-        self.wiring.connect(
-            pre,
-            post,
-            AllToAllConnector(),
-            norm=norm,
-            error_norm="full" if norm else "none",
-        )
+        self.drive(pre, post, AllToAllConnector(), BatchNorm() if normalised else None)
         return self.wiring.build()
 
 
-def mlp(sizes: Sequence[int], activation: str = "relu", norm: str = "none") -> Circuit:
+def mlp(
+    sizes: Sequence[int],
+    activation: str = "relu",
+    norm: str = "none",
+    init: Draw = "kaiming_uniform",
+) -> Circuit:
     """Fully connected network.
 
     Parameters
@@ -107,6 +116,8 @@ def mlp(sizes: Sequence[int], activation: str = "relu", norm: str = "none") -> C
         φ of the hidden cells.
     norm : {"none", "before", "after"}
         Batch normalisation of hidden cells, before or after φ.
+    init : str
+        Scheme by which all weights are drawn; see `Weights` (its `start`).
 
     Examples
     --------
@@ -117,8 +128,8 @@ def mlp(sizes: Sequence[int], activation: str = "relu", norm: str = "none") -> C
     if len(sizes) < 2:
         raise WiringError(f"mlp needs input and output sizes, got {tuple(sizes)}")
     size = "-".join(map(str, sizes))
-    name = _builder_string("mlp", size, activation=activation, norm=norm)
-    layers = _Layers(Wiring(name), activation, norm)
+    name = _builder_string("mlp", size, activation=activation, norm=norm, init=init)
+    layers = _Layers(Wiring(name), activation, norm, init)
     cells = layers.wiring.population("x", (sizes[0],))
     for i, n in enumerate(sizes[1:-1], start=1):
         cells = layers.dense(cells, f"h{i}", n)
@@ -132,12 +143,13 @@ def conv2(
     hidden: int = 128,
     activation: str = "relu",
     norm: str = "before",
+    init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """Two 3×3 convolutions and two dense layers (direct Kolen-Pollack paper, Table 3).
 
     That table's Linear(6272, 128) fits 28×28 images; other sizes give other input widths.
     """
-    layers = _start("conv2", shape, classes, activation, norm, width=width, hidden=hidden)
+    layers = _start("conv2", shape, classes, activation, norm, init, width=width, hidden=hidden)
     cells = layers.wiring.population("x", shape)
     cells = layers.conv(cells, "h1", width, 3)
     cells = layers.conv(cells, "h2", width, 3)
@@ -154,6 +166,7 @@ def alexnet(
     activation: str = "relu",
     norm: str = "before",
     output_norm: bool = False,
+    init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """The small AlexNet of the ASAP experiments.
 
@@ -167,6 +180,7 @@ def alexnet(
         classes,
         activation,
         norm,
+        init,
         width=width,
         hidden=hidden,
         output_norm=output_norm,
@@ -186,6 +200,7 @@ def alexnet_bn(
     hidden: int = 4096,
     activation: str = "relu",
     norm: str = "before",
+    init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """AlexNet with batch norm after every hidden layer (sign-symmetry and direct Kolen-Pollack).
 
@@ -193,7 +208,7 @@ def alexnet_bn(
     they fit it to small images; here the first convolution is 11×11 stride 4 from 128 pixels on,
     5×5 stride 2 from 64 on and 3×3 stride 1 below.
     """
-    layers = _start("alexnet_bn", shape, classes, activation, norm, hidden=hidden)
+    layers = _start("alexnet_bn", shape, classes, activation, norm, init, hidden=hidden)
     cells = layers.wiring.population("x", shape)
     pixels = min(shape[1:])
     kernel, stride = (11, 4) if pixels >= 128 else (5, 2) if pixels >= 64 else (3, 1)
@@ -235,6 +250,7 @@ def resnet(
     activation: str = "relu",
     norm: str = "before",
     output_norm: bool = False,
+    init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """Deep residual network (He et al. 2016).
 
@@ -255,6 +271,8 @@ def resnet(
         Batch norm between weights and φ, or after φ (weight-mirror paper), or nowhere.
     output_norm : bool
         Batch norm on the logits (published ASAP code).
+    init : str
+        Scheme by which all weights are drawn; see `Weights` (its `start`).
     """
     layers = _start(
         name,
@@ -262,6 +280,7 @@ def resnet(
         classes,
         activation,
         norm,
+        init,
         width=width,
         shortcut=shortcut,
         output_norm=output_norm,
@@ -308,21 +327,23 @@ def _residual_block(
         inner = layers.conv(pre, f"{name}_a", channels, 3, stride)
         last, out_channels = Conv2dConnector(channels, 3, padding=1), channels
     post = layers.cells(name, (out_channels, *inner.shape[1:]))
-    layers.drive(inner, post, last)
+    layers.drive(inner, post, last, layers.norm_before)
     if shortcut and pre.shape == post.shape:
         layers.wiring.connect(pre, post, OneToOneConnector())
     elif shortcut:
-        layers.drive(pre, post, Conv2dConnector(out_channels, 1, stride=stride))
+        layers.drive(pre, post, Conv2dConnector(out_channels, 1, stride=stride), layers.norm_before)
     return post
 
 
-def _start(name: str, shape: Shape, classes: int, activation: str, norm: str, **shown) -> _Layers:
+def _start(
+    name: str, shape: Shape, classes: int, activation: str, norm: str, init: Draw, **shown
+) -> _Layers:
     """A wiring named like the builder string that makes it."""
     if len(shape) != 3:
         raise WiringError(f"{name} needs an image shape (C, H, W), got {shape}")
     size = "x".join(map(str, shape)) + f"-{classes}"
-    text = _builder_string(name, size, **shown, norm=norm, activation=activation)
-    return _Layers(Wiring(text), activation, norm)
+    text = _builder_string(name, size, **shown, norm=norm, activation=activation, init=init)
+    return _Layers(Wiring(text), activation, norm, init)
 
 
 def _builder_string(name: str, size: str, **options: Any) -> str:

@@ -91,6 +91,10 @@ class Connector(ABC):
         """Synapses that one postsynaptic cell receives (its mean where they differ)."""
         return max(1, round(self.relation(pre, post).count() / prod(post)))
 
+    def fan_out(self, pre: Shape, post: Shape) -> int:
+        """Synapses that one presynaptic cell sends (its mean where they differ)."""
+        return max(1, round(self.relation(pre, post).count() / prod(pre)))
+
     @property
     def transpose(self) -> Connector:
         """The connector of a partner projection that runs the other way."""
@@ -121,6 +125,9 @@ class AllToAllConnector(Connector):
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return prod(pre)
+
+    def fan_out(self, pre: Shape, post: Shape) -> int:
+        return prod(post)
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
         channel, row, column = (
@@ -377,6 +384,10 @@ class Conv2dConnector(_WindowConnector):
     def fan_in(self, pre: Shape, post: Shape) -> int:
         return pre[0] // self.groups * self.kernel**2
 
+    def fan_out(self, pre: Shape, post: Shape) -> int:
+        # As torch and torchvision count: whatever the stride, and over the channels of all groups.
+        return self.channels * self.kernel**2
+
 
 @dataclass(frozen=True)
 class _PoolConnector(_WindowConnector):
@@ -494,6 +505,9 @@ class TransposeConnector(Connector):
     def fan_in(self, pre: Shape, post: Shape) -> int:
         # The feedback weights of the papers are drawn like the forward weights they stand for.
         return self.inner.fan_in(post, pre)
+
+    def fan_out(self, pre: Shape, post: Shape) -> int:
+        return self.inner.fan_out(post, pre)
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
         return self.inner.relation(post, pre).transposed

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from .activations import ACTIVATIONS
 from .connectors import Connector, Shape
@@ -20,6 +20,11 @@ Path = Literal["forward", "feedback", "auxiliary", "target"]
 ROLES: tuple[Role, ...] = ("drive", "teach", "gate", "norm", "mimic", "compare")
 PATHS: tuple[Path, ...] = ("forward", "feedback", "auxiliary", "target")
 ENGAGED = "engaged"
+
+Draw = Literal[
+    "kaiming_uniform", "kaiming_normal", "he_uniform", "kaiming_normal_fan_out", "sign_symmetry"
+]
+Start = Literal[Draw, "aligned"]
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -175,22 +180,26 @@ class Weights:
         times a constant (sign transport).
     to : str, optional
         The projection that tied weights belong to, or that `start="aligned"` copies from.
-    start : {"kaiming_uniform", "kaiming_normal", "aligned"}
-        First draw of independent weights: uniform in ±1/√fan_in (a = √5, what PyTorch layers do),
-        normal with variance 2/fan_in, or a copy of `to`.
+    start : {"kaiming_uniform", "kaiming_normal", "he_uniform", "kaiming_normal_fan_out", \
+             "sign_symmetry", "aligned"}
+        First draw of independent weights. `kaiming_uniform`: uniform in ±1/√fan_in (a = √5, what
+        PyTorch layers do). `kaiming_normal`, `he_uniform`: normal and uniform with variance
+        2/fan_in, for ReLU (He et al. 2015). `kaiming_normal_fan_out`: normal with variance
+        2/fan_out (torchvision's ResNets). `sign_symmetry`: normal with variance 2/fan_out in
+        convolutions and 1/fan_out elsewhere (Xiao et al. 2019, footnote 2). `aligned`: a copy of
+        `to`.
     scale : float, optional
         Magnitude of sign-tied weights; by default the standard deviation of the first draw of `to`.
     """
 
     kind: Literal["independent", "tied", "sign-tied"] = "independent"
     to: str | None = None
-    start: Literal["kaiming_uniform", "kaiming_normal", "aligned"] = "kaiming_uniform"
+    start: Start = "kaiming_uniform"
     scale: float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("weights", "kind", self.kind, ("independent", "tied", "sign-tied"))
-        starts = ("kaiming_uniform", "kaiming_normal", "aligned")
-        _check_choice("weights", "start", self.start, starts)
+        _check_choice("weights", "start", self.start, get_args(Start))
 
 
 @dataclass(frozen=True)

@@ -202,11 +202,13 @@ def connector_text(connector: Connector) -> str:
 
 
 def weights_text(weights: Weights | None) -> str:
-    """Whose weights they are: `own`, `tied to h1 -> h2`, `signs of h1 -> h2`."""
+    """Whose weights they are: `own`, `own, kaiming_normal`, `tied to h1 -> h2`."""
     if weights is None:
         return _NONE
     if weights.kind == "independent":
-        return f"own, starts as {weights.to}" if weights.start == "aligned" else "own"
+        if weights.start == "aligned":
+            return f"own, starts as {weights.to}"
+        return "own" if weights.start == Weights().start else f"own, {weights.start}"
     return f"{'tied to' if weights.kind == 'tied' else 'signs of'} {weights.to}"
 
 

@@ -137,6 +137,11 @@ def _check_weights(circuit: Assembly, projection: Projection) -> None:
             f"{projection.label}: weights refer to {to.label}, whose own are {to.weights.kind} to "
             f"{to.weights.to!r}. Refer to the projection that owns its weights"
         )
+    if projection.weights.start == "aligned" and to.weights and to.weights.start == "aligned":
+        raise WiringError(
+            f"{projection.label}: start='aligned' copies {to.label}, which is itself a copy of "
+            f"{to.weights.to!r}. Refer to the projection that has a draw of its own"
+        )
     other = to.connector.weight_shape(
         circuit.populations[to.pre].shape, circuit.populations[to.post].shape
     )

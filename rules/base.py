@@ -10,12 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from oneway.circuits import Circuit, WiringError
+from oneway.circuits import Circuit, Draw, WiringError
 
 RULES: dict[str, type[Rule]] = {}
 
 Gate = Literal["exact", "shared", "local"]
 Norm = Literal["full", "scale", "own"]
+Init = Literal["independent", "aligned", Draw]
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class Rule(ABC):
     forward_norm : {"full", "scale", "own"}
         The same for a forward cell and its own synapses; `full` costs no connection there. With
         the others the cell forgets its normalised input, and its gain stays as it is.
-    init : {"independent", "aligned"}
-        Feedback weights start from their own draw or as a copy of the forward weights.
+    init : {"independent", "aligned"} or scheme
+        How feedback weights of their own start. `independent`: from their own draw, by the scheme
+        of the forward weights that they run against (direct ones, which run against none, by
+        `kaiming_uniform`). `aligned`: as a copy of those. Or from their own draw by the scheme that
+        is named, ``kaiming_normal`` for instance; `Weights` has the list.
     last_layer : {"same", "bp"}
         Whether the output layer's feedback is tied to its forward weights whatever the rule.
     frozen : {"none", "first", "conv", "hidden"} or tuple of projection names
@@ -54,7 +58,7 @@ class Rule(ABC):
     gate: Gate = "exact"
     norm: Norm = "full"
     forward_norm: Norm = "full"
-    init: Literal["independent", "aligned"] = "independent"
+    init: Init = "independent"
     last_layer: Literal["same", "bp"] = "same"
     frozen: Literal["none", "first", "conv", "hidden"] | tuple[str, ...] = "none"
     frozen_norm: bool = True

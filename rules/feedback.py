@@ -29,6 +29,7 @@ from oneway.circuits import (
     Weights,
     Wiring,
     WiringError,
+    scheme,
     taught_by,
 )
 
@@ -57,6 +58,11 @@ def with_feedback_path(
     stand_ins : mapping, optional
         For rules that share activations: the population whose activity stands in for another's.
     """
+    if weights.kind != "independent" and rule.init != "independent":
+        raise WiringError(
+            f"rule {rule.name}: init={rule.init!r} says how feedback weights of its own start, but "
+            f"here they are {weights.kind} to the forward weights; leave init= out"
+        )
     wiring = FeedbackWiring(forward, rule, stand_ins)
     wiring.add_error_cells()
     for projection in wiring.forward_drives():
@@ -153,14 +159,11 @@ class FeedbackWiring(Wiring):
         """A feedback drive δ_{l+1} → δ_l against the forward drive h_l → h_{l+1}."""
         if against.pre not in self.erring:
             return
-        last = against.post == self.forward.output.name
-        if last and self.rule.last_layer == "bp":
-            weights = TIED
         self.connect(
             self.error_of(against.post),
             self.error_of(against.pre),
             self._backwards(against),
-            weights=self._refer(weights, against.name) if against.weights else None,
+            weights=self._weights_against(against, weights),
             partner=against.name,
             error_norm=self.rule.norm if against.norm else "none",
             name=self._feedback_name(against),
@@ -168,7 +171,8 @@ class FeedbackWiring(Wiring):
 
     def add_direct_drive(self, source: str, name: str) -> None:
         """A feedback drive from `source` straight to the error cells of `name`."""
-        self.connect(source, self.error_of(name), AllToAllConnector(), weights=INDEPENDENT)
+        weights = self._own_weights(against=None)
+        self.connect(source, self.error_of(name), AllToAllConnector(), weights=weights)
 
     def finished(self) -> FeedbackWiring:
         """Wire gates and norms, and teach the cells whose own gains learn though weights do not."""
@@ -192,10 +196,27 @@ class FeedbackWiring(Wiring):
             connector = AveragePoolConnector(connector.kernel, connector.stride, connector.padding)
         return connector.transpose
 
-    def _refer(self, weights: Weights, to: str) -> Weights:
-        if weights.kind == "independent" and self.rule.init == "aligned":
-            return replace(weights, start="aligned", to=to)
-        return weights if weights.kind == "independent" else replace(weights, to=to)
+    def _weights_against(self, against: Projection, weights: Weights) -> Weights | None:
+        if against.weights is None:
+            return None
+        if against.post == self.forward.output.name and self.rule.last_layer == "bp":
+            weights = TIED
+        own = weights == INDEPENDENT
+        return self._own_weights(against) if own else replace(weights, to=against.name)
+
+    def _own_weights(self, against: Projection | None) -> Weights:
+        """Independent weights, which start as the rule's `init` says."""
+        init = self.rule.init
+        if init == "independent":
+            return Weights(start=scheme(self.forward, against)) if against else INDEPENDENT
+        if init != "aligned":
+            return Weights(start=init)
+        if against is None:
+            raise WiringError(
+                f"rule {self.rule.name}: init='aligned' copies forward weights, but direct "
+                "feedback runs against none; use init='independent' or the name of a scheme"
+            )
+        return Weights(start="aligned", to=against.name)
 
     def _feedback_name(self, against: Projection) -> str:
         plain = f"{against.pre} -> {against.post}"

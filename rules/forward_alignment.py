@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oneway.circuits import Circuit, Weights
+from oneway.circuits import Circuit, Weights, scheme
 
 from .base import Rule
 from .feedback import TIED, FeedbackWiring, with_feedback_path
@@ -57,7 +57,7 @@ def _add_random_path(wiring: FeedbackWiring) -> None:
                 w.pre if w.pre in inputs else _random(w.pre),
                 _random(w.post),
                 w.connector,
-                weights=w.weights and Weights(start=w.weights.start),
+                weights=Weights(start=scheme(wiring.forward, w)) if w.weights else None,
                 norm=w.norm,
                 name=f"random {w.name}",
             )

@@ -24,6 +24,8 @@ class SignSymmetry(Rule, name="ss"):
     ----------
     scale : {"initial"} or float
         s_l: the standard deviation of the first draw of W_{l+1}, or one number for all layers.
+        The paper's is that of a circuit with ``init=sign_symmetry``: √(2 / (k² · channels)) for
+        convolutions, √(1 / cells) for dense layers (footnote 2).
     """
 
     scale: Literal["initial"] | float = "initial"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, FromListConnector, Projection
-
-from .initial import first_draw, initial_std
+from oneway.circuits import Circuit, Projection, first_draw, sign_magnitude
 
 
 class CircuitParameters(nn.Module):
@@ -21,7 +18,7 @@ class CircuitParameters(nn.Module):
     ----------
     circuit : Circuit
     seed : int
-        Every weight is drawn by its own generator, seeded by this and the projection's name.
+        Of the first draws; see `oneway.circuits.first_draw`.
     """
 
     def __init__(self, circuit: Circuit, seed: int) -> None:
@@ -45,14 +42,14 @@ class CircuitParameters(nn.Module):
             if p.weights is None:
                 continue
             if p.plasticity is not None and p.plasticity.reduction == "mean":
-                pairs = torch.from_numpy(p.connector.pairs_per_weight(*self._ends(p)))
+                ends = (self.circuit.populations[end].shape for end in (p.pre, p.post))
+                pairs = torch.from_numpy(p.connector.pairs_per_weight(*ends))
                 self._pairs[p.name] = pairs.clamp(min=1).double()  # who joins none changes by 0
             if p.weights.kind == "independent":
-                learns = p.plasticity is not None
-                self.weights[p.name] = nn.Parameter(self._draw(p), requires_grad=learns)
+                drawn = torch.from_numpy(first_draw(self.circuit, p, self.seed))
+                self.weights[p.name] = nn.Parameter(drawn, requires_grad=p.plasticity is not None)
             elif p.weights.kind == "sign-tied":
-                forward = self.circuit.projections[p.weights.to or ""]
-                self._scales[p.name] = p.weights.scale or self._std(forward)
+                self._scales[p.name] = sign_magnitude(self.circuit, p)
         for cell in self.circuit.populations.values():
             if cell.bias:
                 bias = torch.zeros(cell.shape[0], dtype=torch.float64)
@@ -67,26 +64,6 @@ class CircuitParameters(nn.Module):
 
     def _channels(self, population: str) -> int:
         return self.circuit.populations[population].shape[0]
-
-    def _draw(self, p: Projection) -> Tensor:
-        assert p.weights is not None
-        if p.weights.start == "aligned":
-            return self.weights[p.weights.to or ""].detach().clone()
-        pre, post = self._ends(p)
-        listed = p.connector
-        if isinstance(listed, FromListConnector) and listed.initial_weights is not None:
-            return torch.tensor(listed.initial_weights, dtype=torch.float64)
-        digest = hashlib.sha256(f"{self.seed}:{p.name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        shape, fan_in = p.connector.weight_shape(pre, post), p.connector.fan_in(pre, post)
-        return first_draw(p.weights.start, shape, fan_in, generator)
-
-    def _std(self, p: Projection) -> float:
-        assert p.weights is not None
-        return initial_std(p.weights.start, p.connector.fan_in(*self._ends(p)))
-
-    def _ends(self, p: Projection):
-        return self.circuit.populations[p.pre].shape, self.circuit.populations[p.post].shape
 
     @torch.no_grad()
     def weight(self, name: str) -> Tensor:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
-from zlib import crc32
 
 import numpy as np
 
 from oneway.circuits import (
     Circuit,
-    FromListConnector,
     Projection,
     WiringError,
+    first_draw,
+    sign_magnitude,
 )
 
 WeightMap = Mapping[str, np.ndarray]
@@ -38,12 +37,9 @@ class Arrays:
 
     @classmethod
     def drawn(cls, circuit: Circuit, seed: int) -> Arrays:
-        """First draws: each drive has a generator of its own, seeded by `seed` and its name."""
-        own = [p for p in circuit.select(role="drive") if _kind(p) == "independent"]
-        weights = {p.name: _draw(circuit, p, seed) for p in own}
-        for p in own:
-            if p.weights is not None and p.weights.start == "aligned":
-                weights[p.name] = weights[p.weights.to or ""].copy()
+        """First draws of a seed."""
+        own = (p for p in circuit.select(role="drive") if _kind(p) == "independent")
+        weights = {p.name: first_draw(circuit, p, seed) for p in own}
         cells = circuit.populations.values()
         return cls(circuit, weights, {c.name: np.zeros(c.shape[0]) for c in cells if c.bias})
 
@@ -91,9 +87,7 @@ class Arrays:
 
     def scale(self, p: Projection) -> float:
         """Magnitude of sign-tied weights."""
-        assert p.weights is not None
-        forward = self.circuit.projections[p.weights.to or ""]
-        return p.weights.scale or _standard_deviation(self.circuit, forward)
+        return sign_magnitude(self.circuit, p)
 
     def _drive(self, name: str) -> Projection:
         p = self.circuit.projections.get(name)
@@ -112,26 +106,3 @@ def oriented(p: Projection, w: np.ndarray) -> np.ndarray:
 
 def _kind(p: Projection) -> str | None:
     return p.weights.kind if p.weights else None
-
-
-def _ends(circuit: Circuit, p: Projection):
-    return circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-
-
-def _draw(circuit: Circuit, p: Projection, seed: int) -> np.ndarray:
-    listed = p.connector
-    if isinstance(listed, FromListConnector) and listed.initial_weights is not None:
-        return np.array(listed.initial_weights)
-    pre, post = _ends(circuit, p)
-    shape = listed.weight_shape(pre, post)
-    fan_in = listed.fan_in(pre, post)
-    generator = np.random.default_rng([seed, crc32(p.name.encode())])
-    if p.weights is not None and p.weights.start == "kaiming_normal":
-        return generator.normal(0.0, sqrt(2 / fan_in), shape)
-    return generator.uniform(-1.0, 1.0, shape) / sqrt(fan_in)
-
-
-def _standard_deviation(circuit: Circuit, p: Projection) -> float:
-    fan_in = p.connector.fan_in(*_ends(circuit, p))
-    normal = p.weights is not None and p.weights.start == "kaiming_normal"
-    return sqrt(2 / fan_in) if normal else sqrt(1 / (3 * fan_in))

@@ -180,6 +180,15 @@ def test_dense_shape_for_an_image_builder():
         conv2((784,))
 
 
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_weight_is_drawn_by_the_scheme_that_is_named(name):
+    text = f"{name}:{'4-3-2' if name == 'mlp' else '3x64x64-10'},init=kaiming_normal_fan_out"
+    circuit = parse_circuit(text)
+    assert circuit.name == text
+    weights = [p.weights for p in circuit.select(role="drive") if p.weights]
+    assert len(weights) >= 2 and {w.start for w in weights} == {"kaiming_normal_fan_out"}
+
+
 def test_every_builder_makes_forward_circuits_only():
     for name, builder in BUILDERS.items():
         circuit = builder((4, 3, 2)) if name == "mlp" else builder()

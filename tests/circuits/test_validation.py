@@ -135,6 +135,10 @@ WRONG = {
         change(BACK, weights=Weights(start="aligned")),
         r"start='aligned'.* must name a projection in to=",
     ),
+    "a copy of a copy": (
+        change(BACK, weights=Weights(start="aligned", to=BACK)),
+        r"start='aligned' copies .*, which is itself a copy of 'delta_output -> delta_h1'",
+    ),
     "tied to an unknown projection": (
         change(BACK, weights=Weights("tied", to="a -> b"), plasticity=None),
         "weights refer to 'a -> b', which is not a projection of this circuit",

@@ -9,12 +9,14 @@ from oneway.circuits import (
     MaxPoolConnector,
     OneToOneConnector,
     TransposeConnector,
+    Weights,
     Wiring,
     WiringError,
     mlp,
     parse_circuit,
+    sign_magnitude,
 )
-from oneway.rules import RULES, KolenPollack, parse_rule
+from oneway.rules import RULES, KolenPollack, parse_rule, with_feedback_path
 
 MLP = mlp((64, 32, 32, 10))
 RESNET = parse_circuit("resnet18:3x16x16-10,width=4")
@@ -92,6 +94,57 @@ def test_backprop_in_the_last_layer_only(rule):
 
 def test_aligned_start_refers_to_the_forward_weights():
     assert wired("fa", init="aligned").projections["delta_h2 -> delta_h1"].weights.to == "h1 -> h2"
+
+
+# -- first draws -----------------------------------------------------------------------------
+
+
+def feedback_starts(circuit):
+    drives = circuit.select(role="drive", path="feedback")
+    return {p.name: p.weights.start for p in drives if p.weights}
+
+
+@pytest.mark.parametrize("rule", ["fa", "wm", "kp", "asap"])
+def test_feedback_weights_are_drawn_like_those_they_run_against_or_as_is_said(rule):
+    he = mlp((64, 32, 32, 10), init="kaiming_normal")
+    assert set(feedback_starts(wired(rule, he)).values()) == {"kaiming_normal"}
+    named = wired(rule, he, init="kaiming_normal_fan_out")
+    assert set(feedback_starts(named).values()) == {"kaiming_normal_fan_out"}
+    forward = {p.weights.start for p in named.select(role="drive", path="forward")}
+    assert forward == {"kaiming_normal"}
+
+
+@pytest.mark.parametrize("rule", ["dfa", "drtp", "dkp"])
+def test_direct_feedback_runs_against_no_drive(rule):
+    he = mlp((64, 32, 32, 10), init="kaiming_normal")
+    assert set(feedback_starts(wired(rule, he)).values()) == {"kaiming_uniform"}
+    assert set(feedback_starts(wired(f"{rule},init=he_uniform", he)).values()) == {"he_uniform"}
+    with pytest.raises(
+        WiringError, match=f"{rule}: init='aligned' copies forward weights, but dir"
+    ):
+        wired(rule, init="aligned")
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("bp", "tied"), ("ss", "sign-tied"), ("as", "tied")])
+def test_weights_of_others_have_no_draw(rule, kind):
+    with pytest.raises(WiringError, match=f"{rule}: init='aligned' .* they are {kind} to the forw"):
+        wired(rule, init="aligned")
+
+
+def test_a_rule_may_say_itself_how_feedback_weights_start():
+    class Mine(KolenPollack):
+        def wire(self, forward):
+            return with_feedback_path(forward, self, Weights(start="he_uniform")).build()
+
+    assert set(feedback_starts(Mine().wire(MLP)).values()) == {"he_uniform"}
+
+
+def test_sign_symmetry_takes_the_scale_of_the_forward_draw():
+    circuit = wired("ss", mlp((64, 32, 32, 10), init="sign_symmetry"))
+    b = circuit.projections["delta_output -> delta_h2"]
+    assert sign_magnitude(circuit, b) == pytest.approx(10**-0.5)  # 10 output cells
+    stated = wired("ss,scale=0.25")
+    assert sign_magnitude(stated, stated.projections[b.name]) == 0.25
 
 
 # -- direct feedback -------------------------------------------------------------------------

@@ -33,8 +33,10 @@ _WORDS = {"yes": True, "true": True, "no": False, "false": False}
 class Recipe:
     """What is trained on what; how stands in `config`."""
 
-    circuit: str = option(None, "builder string (mlp:64-128-64-10) or file")
-    rule: str | None = option(None, "learning rule with its options, or a file that defines one")
+    circuit: str = option(None, "builder string (mlp:64-128-64-10,init=kaiming_normal) or file")
+    rule: str | None = option(
+        None, "learning rule with its options (dkp,init=kaiming_normal), or a file"
+    )
     data: str = option("digits", "data set", tuple(KNOWN))
     gate: str | None = option(None, "how φ′ enters the feedback path: exact, shared, local")
     norm: str | None = option(None, "how errors pass batch norm: full, scale, own")
