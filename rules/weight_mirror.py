@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oneway.circuits import Circuit, Signal
-
-from .base import Rule
-from .feedback import INDEPENDENT, Pair, with_feedback_path
+from oneway.rules.base import Rule
+from oneway.rules.feedback import INDEPENDENT, Pair, with_feedback_path
 
 
 @dataclass(frozen=True)
