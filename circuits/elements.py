@@ -323,8 +323,10 @@ class Phase:
         Baseline β and standard deviation σ of that noise. A drive from a noisy cell conveys its
         deviation from β (Akrout et al. 2019, eq. 23).
     bias_blocked : bool
-        Cells close off their bias currents, and drives their normalisation, so that only synapses
-        act (Akrout et al. 2019, section 4.3).
+        Cells close off their bias currents (Akrout et al. 2019, section 4.3).
+    norm_blocked : bool
+        Drives and cells leave out their normalisation, so that what is mirrored is that of the
+        synapses alone (appendix D.2).
     """
 
     name: str = ENGAGED
@@ -333,6 +335,7 @@ class Phase:
     noise_mean: float = 0.0
     noise_std: float = 1.0
     bias_blocked: bool = False
+    norm_blocked: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noisy", _names(self.noisy))

@@ -42,6 +42,8 @@ _TYPES: dict[str, type] = {
         connectors.TransposeConnector,
     )
 }
+# Fields that came later, each with the one that then said the same.
+_LATER = {"norm_blocked": "bias_blocked"}
 _LISTS = {"populations": Population, "projections": Projection, "phases": Phase, "notes": str}
 
 
@@ -140,6 +142,7 @@ def _decode(value: Any, where: str) -> Any:
     if not isinstance(tag, str) or tag not in _TYPES:
         raise WiringError(f"{where}: unknown type {tag!r}, expected one of {', '.join(_TYPES)}")
     cls = _TYPES[tag]
+    value = {new: value[old] for new, old in _LATER.items() if old in value} | value
     _check_keys(cls, value, where)
     arguments = {k: _decode(v, f"{where}.{k}") for k, v in value.items() if k != "type"}
     for name, argument in arguments.items():

@@ -74,7 +74,7 @@ def summarise(circuit: Circuit) -> str:
 
 _POPULATION = ("name", "path", "shape", "cells", "φ", "bias", "norm", "partner", "learns from")
 _DRIVE = ("pre -> post", "connector", "weights", "number", "norm", "learns from", "phases")
-_PHASE = ("name", "mode", "noise", "biases")
+_PHASE = ("name", "mode", "noise", "biases", "norms")
 
 
 def _table(header: Row, rows: Iterable[Row]) -> list[str]:
@@ -167,7 +167,10 @@ def _phase_row(phase: Phase) -> Row:
     noise = "driven by data"
     if phase.noisy:
         noise = f"{', '.join(phase.noisy)}: mean {phase.noise_mean:g}, sd {phase.noise_std:g}"
-    return (phase.name, phase.mode, noise, "blocked" if phase.bias_blocked else _NONE)
+    biases, norms = (
+        "blocked" if closed else _NONE for closed in (phase.bias_blocked, phase.norm_blocked)
+    )
+    return (phase.name, phase.mode, noise, biases, norms)
 
 
 def _wrapped(text: str, hanging: int) -> str:

@@ -23,7 +23,7 @@ class WeightMirror(Rule, name="wm"):
     each cell multiplies the synapses that it receives, so that their mean |B| stays near that of a
     first draw.
 
-    On average ΔB is η_B σ² φ′(0) Wᵀ (eq. 12), so that B turns into a multiple of Wᵀ. The product
+    On average ΔB is η_B σ² φ′(b) Wᵀ (eq. 11), so that B turns to Wᵀ, cell by cell. The product
     is averaged over the batch and, in convolutions, over positions (appendix D.2). In the mirror
     mode feedback cells mimic their partners: every hidden pair is bidirectional.
 
@@ -39,7 +39,12 @@ class WeightMirror(Rule, name="wm"):
         Layers take turns one by one, or as many as can without disturbing each other: every second
         layer (appendix C.4).
     bias_blocking : bool
-        Close off bias currents and normalisation in the mirror mode.
+        Close off bias currents in the mirror mode, so that ΔB is η_B σ² φ′(0) Wᵀ on average (eq.
+        12). The paper's experiments leave them open (section 6), and each cell its own slope φ′(b)
+        (eq. 11).
+    norm_blocking : bool
+        Leave out normalisation in the mirror mode. In the paper's experiments the noise passes the
+        convolution, the bias and the ReLU, and nothing else (appendix D.2).
     centre : {"batch", "baseline"}
         What both cells subtract from their activity: its mean over the batch (as in the
         experiments), or the baseline β (eq. 25).
@@ -51,7 +56,8 @@ class WeightMirror(Rule, name="wm"):
     noise_std: float = 1.0
     baseline: float = 0.0
     layers: Literal["each", "alternate"] = "each"
-    bias_blocking: bool = True
+    bias_blocking: bool = False
+    norm_blocking: bool = True
     centre: Literal["batch", "baseline"] = "batch"
 
     def wire(self, forward: Circuit) -> Circuit:
@@ -68,6 +74,7 @@ class WeightMirror(Rule, name="wm"):
                 noise_mean=self.baseline,
                 noise_std=self.noise_std,
                 bias_blocked=self.bias_blocking,
+                norm_blocked=self.norm_blocking,
             )
             for pair in pairs:
                 w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l

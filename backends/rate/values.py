@@ -137,7 +137,7 @@ class Values:
 
     def _normalised_activity(self, cell: Population, phase: str) -> Value:
         a = self.excitation(cell.name, phase)
-        if cell.norm is None or self.circuit.phases[phase].bias_blocked:
+        if cell.norm is None or self.circuit.phases[phase].norm_blocked:
             return a
         return self._normalise(cell, a)[0]
 
@@ -147,7 +147,7 @@ class Values:
         if self.circuit.populations[p.pre].path == "feedback":
             return self._convey(p, self._sent_error(p, phase))
         z = self._drive_before_norm(p, phase)
-        if p.norm is None or self.circuit.phases[phase].bias_blocked:
+        if p.norm is None or self.circuit.phases[phase].norm_blocked:
             return z
         return self._normalise(p, z)[0]
 

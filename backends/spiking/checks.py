@@ -31,7 +31,7 @@ def check_translatable(turns: Turns, spikes: bool) -> None:
 
 
 def _normalised(turns: Turns) -> list[str]:
-    return [phase.name for phase in turns.phases if not phase.bias_blocked]
+    return [phase.name for phase in turns.phases if not phase.norm_blocked]
 
 
 def _check_population(turns: Turns, population: Population) -> None:

@@ -1,11 +1,12 @@
 """The weight mirror: what noise teaches the feedback weights (Akrout et al. 2019, section 4)."""
 
+import numpy as np
 import pytest
 import torch
 
 from oneway.analysis.alignment import angle_deg
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, mlp
+from oneway.circuits import AllToAllConnector, BatchNorm, Conv2dConnector, Wiring, mlp
 from oneway.rules import WeightMirror
 
 W, B = "h1 -> h2", "delta_h2 -> delta_h1"
@@ -38,7 +39,7 @@ def test_converges_to_the_transpose_under_white_noise():
 @pytest.mark.parametrize("std", [0.02, 0.05])
 def test_expected_change_follows_equation_12_with_bias_blocking(std):
     """E[ΔB] = η_B σ² φ′(0) Wᵀ: biases have no say, and tanh′(0) = 1."""
-    net, generator = mirror(mlp((6, 8, 7, 4), activation="tanh"), noise_std=std)
+    net, generator = mirror(mlp((6, 8, 7, 4), "tanh"), noise_std=std, bias_blocking=True)
     net.biases["h2"].data.fill_(0.8)
     expected = std**2 * net.weight(W).T
     change = mirrored_change(net, generator)
@@ -87,6 +88,43 @@ def test_convolution_is_averaged_over_positions():
     torch.testing.assert_close(learned, expected, rtol=0, atol=0.05)
 
 
+def conv_net(norm=None):
+    """x -> h1 -> h2 by convolutions without padding, so that every tap joins as many cells."""
+    net = Wiring("conv")
+    shapes = {"x": (2, 7, 7), "h1": (3, 5, 5), "h2": (4, 3, 3)}
+    x, a, b = (net.population(n, s, activation="relu", bias=n != "x") for n, s in shapes.items())
+    net.connect(x, a, Conv2dConnector(3, 3), norm=norm, error_norm="full" if norm else "none")
+    net.connect(a, b, Conv2dConnector(4, 3), norm=norm, error_norm="full" if norm else "none")
+    net.connect(b, net.population("output", (4,)), AllToAllConnector())
+    return net.build()
+
+
+@pytest.mark.parametrize("norm", [None, BatchNorm()])
+@pytest.mark.parametrize("blocking", [False, True])
+def test_mirrors_go_through_convolution_bias_and_relu(norm, blocking):
+    """Appendix D.2: noise through the convolution and the ReLU, bias and all but without batch
+    norm; the batch mean of both signals subtracted; their products averaged over the batch and
+    over the pairs of cells that a weight joins. With bias-blocking: the same with b = 0."""
+    net, _ = mirror(conv_net(norm), bias_blocking=blocking)
+    bias = np.array([-0.6, -0.2, 0.3, 0.8])
+    net.biases["h2"].data.copy_(torch.from_numpy(bias))
+    noise = np.random.default_rng(4).normal(size=(5, 3, 5, 5))
+    shapes = {"x": (5, 2, 7, 7), "h2": (5, 4, 3, 3)}
+    net._noise = lambda name, *_: torch.from_numpy(noise if name == "h1" else np.ones(shapes[name]))
+    net.spontaneous_step(5)
+
+    w = net.weight(W).numpy()  # (4, 3, 3, 3)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        noise, (3, 3), axis=(2, 3)
+    )  # (5, 3, 3, 3, ..)
+    b = np.zeros(4) if blocking else bias
+    y = np.maximum(0, np.einsum("ocrs,nchwrs->nohw", w, windows) + b[:, None, None])
+    centred, before = y - y.mean(0), windows - windows.mean(0)
+    expected = np.einsum("nohw,nchwrs->ocrs", centred, before) / (5 * 9)
+    assert np.abs(expected).max() > 0.05
+    np.testing.assert_allclose(-net.weights[B].grad.numpy(), expected, rtol=0, atol=1e-12)
+
+
 def test_relu_mirrors_align_in_deep_nets_layer_by_layer_and_alternating():
     for layers, turns in (("each", 3), ("alternate", 2)):
         net, generator = mirror(mlp((8, 20, 18, 16, 5)), layers=layers)
@@ -102,7 +140,7 @@ def test_relu_mirrors_align_in_deep_nets_layer_by_layer_and_alternating():
 
 
 def test_mirroring_leaves_forward_weights_and_running_statistics_alone():
-    net, generator = mirror(mlp((6, 8, 7, 4), norm="before"), bias_blocking=False)
+    net, generator = mirror(mlp((6, 8, 7, 4), norm="before"), norm_blocking=False)
     statistics = {name: buffer.clone() for name, buffer in net.named_buffers()}
     net.spontaneous_step(32, generator)
     changed = {name for name, p in net.named_parameters() if p.grad is not None}
