@@ -35,6 +35,8 @@ class Rule(ABC):
         papers leave out of their figures. `shared`: it takes φ′ of the shared activation that
         reaches it anyway (rules that share activations only). `local`: as `shared` where there is
         one, nothing elsewhere, and the forward cell multiplies what it is taught by its own φ′.
+        Then ΔW has a factor that ΔB has not, and weights that should change alike (Kolen-Pollack,
+        ASAP) need not converge.
     norm : {"full", "scale", "own"}
         How errors pass batch norm in the feedback path. `full`: its exact derivative, which needs
         connections h_l → δ_l. `scale`: only γ/σ, a slow scalar per channel. `own`: the error cells

@@ -100,7 +100,7 @@ def test_a_label_parses_back(name, data):
     ("text", "label"),
     [
         ("asap,k=4,gate=local", "asap,gate=local,k=4"),
-        ("wm,rate=0.1,bias-blocking=off", "wm,bias_blocking=no"),
+        ("wm,rate=0.1,bias-blocking=on", "wm,bias_blocking=yes"),
         ("ss,scale=0.5", "ss,scale=0.5"),
         ("bp,frozen=x -> h1+h1 -> h2", "bp,frozen=x -> h1+h1 -> h2"),
         ("bp,frozen=first+", "bp,frozen=first+"),

@@ -2,7 +2,9 @@
 
 import pytest
 
+from oneway.analysis import check_wiring
 from oneway.circuits import (
+    ACTIVITY,
     AllToAllConnector,
     AveragePoolConnector,
     MatchConnector,
@@ -13,6 +15,7 @@ from oneway.circuits import (
     WiringError,
     mlp,
     parse_circuit,
+    taught_by,
 )
 from oneway.rules import RULES, KolenPollack, parse_rule
 
@@ -164,6 +167,28 @@ def test_image_nets_leave_the_classifier_to_feedback_alignment():
     assert learns_from(wired("asap", forward), "h4 -> h5") == "h4"
     assert learns_from(wired("asap", fully_connected="fa"), "h1 -> h2") == "h1"
     assert learns_from(wired("asap"), "h1 -> h2") == "x"
+
+
+@pytest.mark.parametrize(
+    ("frozen_norm", "entrance", "pairs"),
+    [
+        (True, "fixed", 0),  # nobody needs delta_stem, so that there is no feedback to it
+        (True, "learned", 0),
+        (False, "fixed", 0),
+        (False, "learned", 4 * 16 * 16),  # every cell of the stem, as in the released code
+    ],
+)
+def test_what_learning_at_the_entrance_of_the_first_block_costs(frozen_norm, entrance, pairs):
+    options = {"frozen": "first", "frozen_norm": frozen_norm, "entrance": entrance}
+    circuit = wired("asap", RESNET, gate="local", norm="own", **options)
+    assert check_wiring(circuit).papers == pairs
+    b = circuit.projections.get("delta_block1_a -> delta_stem")
+    assert (b is None) == frozen_norm
+    if b is not None:
+        w = circuit.projections["stem -> block1_a"]
+        learned = b.plasticity and (b.plasticity.pre, b.plasticity.post)
+        assert learned == ((ACTIVITY, taught_by("stem")) if entrance == "learned" else None)
+        assert (w.plasticity.pre, w.pre) == (ACTIVITY, "stem")  # the same product
 
 
 def test_sharing_needs_a_chain_of_layers():
