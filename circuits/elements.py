@@ -325,8 +325,8 @@ class Phase:
     bias_blocked : bool
         Cells close off their bias currents (Akrout et al. 2019, section 4.3).
     norm_blocked : bool
-        Drives and cells leave out their normalisation, so that what is mirrored is that of the
-        synapses alone (appendix D.2).
+        Drives and cells leave out their normalisation, so that synapses alone are mirrored
+        (appendix D.2). Where it is not blocked, noise is normalised by its own statistics.
     """
 
     name: str = ENGAGED

@@ -6,8 +6,15 @@ import torch
 
 from oneway.analysis.alignment import angle_deg
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import AllToAllConnector, BatchNorm, Conv2dConnector, Wiring, mlp
-from oneway.rules import WeightMirror
+from oneway.circuits import (
+    AllToAllConnector,
+    BatchNorm,
+    Conv2dConnector,
+    Wiring,
+    mlp,
+    parse_circuit,
+)
+from oneway.rules import WeightMirror, parse_rule
 
 W, B = "h1 -> h2", "delta_h2 -> delta_h1"
 
@@ -123,6 +130,64 @@ def test_mirrors_go_through_convolution_bias_and_relu(norm, blocking):
     expected = np.einsum("nohw,nchwrs->ocrs", centred, before) / (5 * 9)
     assert np.abs(expected).max() > 0.05
     np.testing.assert_allclose(-net.weights[B].grad.numpy(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["none", "before"])
+def test_all_layers_mirror_what_one_noise_makes_of_them(norm):
+    """Appendix C.4: h1 fires noise, h2 = φ(W h1 + b), h3 = φ(W h2 + b), and so on; every B learns
+    from the two signals beside it. Norms, which keep those signals centred, take the noise's own
+    statistics."""
+    net, _ = mirror(mlp((5, 8, 7, 6, 4), "tanh", norm), layers="all")
+    (phase,) = (phase for phase in net.circuit.phases.values() if phase.noisy)
+    assert (phase.name, phase.noisy, phase.norm_blocked) == ("mirror h1", ("h1",), False)
+    rng = np.random.default_rng(3)
+    biases = {name: rng.normal(size=len(b)) for name, b in net.biases.items()}
+    for name, bias in biases.items():
+        net.biases[name].data.copy_(torch.from_numpy(bias))
+    y = {"h1": rng.normal(size=(20, 8))}
+    net._noise = lambda *_: torch.from_numpy(y["h1"])
+    net.spontaneous_step(20)
+    for pre, post in (("h1", "h2"), ("h2", "h3"), ("h3", "output")):
+        u = y[pre] @ net.weight(f"{pre} -> {post}").numpy().T
+        if norm == "before" and post != "output":
+            u = (u - u.mean(0)) / np.sqrt(u.var(0) + 1e-5)
+        u = u + biases.get(post, 0)
+        y[post] = u if post == "output" else np.tanh(u)
+        b = net.weights[f"delta_{post} -> delta_{pre}"]
+        expected = (y[post] - y[post].mean(0)).T @ (y[pre] - y[pre].mean(0)) / 20
+        np.testing.assert_allclose(-b.grad.numpy(), expected, rtol=0, atol=1e-12)
+
+
+def test_norms_help_where_all_layers_mirror_at_once():
+    """Layers that take turns get to about 20°; all at once, the third does better with norms."""
+    angles = {}
+    for options in ("layers=each", "layers=all", "layers=all,norm_blocking=yes"):
+        rule = parse_rule(f"wm,{options}")
+        net = RateNetwork(rule.wire(mlp((8, 40, 40, 40, 5), norm="after")), seed=0)
+        optimizer = torch.optim.SGD(net.parameter_groups(), lr=0.1)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(100):
+            net.spontaneous_step(128, generator)
+            optimizer.step()
+        w, b = net.weight("h3 -> output"), net.weight("delta_output -> delta_h3")
+        angles[options] = angle_deg(w, b.T)
+    each, norms_on, norms_off = angles.values()
+    assert each < 30 < norms_on < norms_off - 8
+
+
+def test_all_at_once_in_a_residual_net():
+    """Shortcuts and pools carry the noise on; the input is silent."""
+    forward = parse_circuit("resnet18:3x8x8-4,width=2")
+    net, generator = mirror(forward, layers="all")
+    (phase,) = (phase for phase in net.circuit.phases.values() if phase.noisy)
+    assert phase.noisy == ("stem",)
+    active = {p.name for p in net.circuit.select(role="drive", path="forward", phase=phase.name)}
+    assert active == {p.name for p in forward.projections.values()} - {"x -> stem"}
+    net.spontaneous_step(8, generator)
+    learned = {name for name, weights in net.weights.items() if weights.grad is not None}
+    assert learned == {p.name for p in net.circuit.projections.values() if p.plasticity
+                       and p.plasticity.phase == phase.name}  # fmt: skip
+    assert len(learned) == 20  # 16 convolutions, 3 shortcuts, the output
 
 
 def test_relu_mirrors_align_in_deep_nets_layer_by_layer_and_alternating():

@@ -124,6 +124,7 @@ def test_squared_loss_agrees():
         "wm",
         "wm,baseline=0.3,centre=baseline",
         "wm,layers=alternate,bias_blocking=yes",
+        "wm,layers=all",
         "wm,decay=0,scaling=0.5",
     ],
 )
