@@ -118,6 +118,18 @@ def test_a_rule_in_a_file_is_checked_and_trained(oneway, rule_file):
     assert code == 0 and json.loads(out)["runs"][0]["rule"] == "mine"
 
 
+def test_a_slip_in_a_rule_file_is_one_line(oneway, rule_file):
+    rule_file.write_text(
+        RULE_FILE.replace("with_feedback_path(forward, self, ", "with_feedback_path(")
+    )
+    code, out, err = oneway("check", MLP, "--rule", rule_file)
+    assert (code, out) == (2, "")
+    last = err.strip().splitlines()[-1]
+    assert last.startswith(
+        f"oneway: error: rule mine: wire() fails in '{rule_file}', line 10: Type"
+    )
+
+
 # -- train -------------------------------------------------------------------------------------
 
 
