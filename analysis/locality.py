@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneway.circuits import (
+    ENGAGED,
     Circuit,
     Conv2dConnector,
     FixedProbabilityConnector,
@@ -73,9 +74,9 @@ class SignalAtHand:
     ----------
     cell : str
         The population that has it.
-    kind : {"own", "noise", "mimicked", "taught"}
+    kind : {"own", "noise", "mimicked", "taught", "synaptic"}
         Its own activity, the noise it fires in that phase, the activity that it takes over from
-        `source`, or what `source` teaches it.
+        `source`, what `source` teaches it, or what `source` brings to each of its synapses.
     source : str, optional
         The population that it comes from, if not the cell itself.
     through : str, optional
@@ -87,7 +88,7 @@ class SignalAtHand:
     """
 
     cell: str
-    kind: Literal["own", "noise", "mimicked", "taught"]
+    kind: Literal["own", "noise", "mimicked", "taught", "synaptic"]
     source: str | None = None
     through: str | None = None
     gated: bool = False
@@ -99,6 +100,7 @@ class SignalAtHand:
             "noise": "the noise that it fires",
             "mimicked": f"the activity of {self.source} that it mimics",
             "taught": f"what {self.source} teaches it",
+            "synaptic": f"what {self.source} brings to each synapse",
         }[self.kind]
         if self.gated:
             what += ", times its own φ′"
@@ -131,23 +133,22 @@ def locality(circuit: Circuit) -> list[LocalityStatement]:
     Locality needs no check here: a plasticity statement can only name signals at its own two
     cells, and a circuit is not built unless they arrive. This makes it readable.
     """
-    return [
-        LocalityStatement(
-            p.name,
-            p.plasticity.phase,
-            _at_hand(circuit, p.pre, p.plasticity.pre, p.plasticity.phase),
-            _at_hand(circuit, p.post, p.plasticity.post, p.plasticity.phase),
-            p.plasticity.hebbian,
-        )
-        for p in circuit.projections.values()
-        if p.plasticity is not None
-    ]
+    statements = []
+    for p in circuit.projections.values():
+        if p.plasticity is not None:
+            pre, post = (_at_hand(circuit, cell, signal, p) for cell, signal in p.factors)
+            how = p.plasticity
+            statements.append(LocalityStatement(p.name, how.phase, pre, post, how.hebbian))
+    return statements
 
 
-def _at_hand(circuit: Circuit, cell: str, signal: Signal, phase: str) -> SignalAtHand:
-    if signal.kind == "taught":
-        teach = next(circuit.select(role="teach", pre=signal.source, post=cell, phase=phase))
-        return SignalAtHand(cell, "taught", signal.source, teach.name, signal.gated, signal.centred)
+def _at_hand(circuit: Circuit, cell: str, signal: Signal, p: Projection) -> SignalAtHand:
+    phase = p.plasticity.phase if p.plasticity else ENGAGED
+    if signal.kind != "activity":
+        teach = circuit.carrier(signal, cell, phase, p)
+        assert teach is not None  # a circuit is not built unless it arrives
+        how = signal.kind, signal.source, teach.name, signal.gated, signal.centred
+        return SignalAtHand(cell, *how)
     mimic = next(circuit.select(role="mimic", post=cell, phase=phase), None)
     if mimic is not None:
         return SignalAtHand(cell, "mimicked", mimic.pre, mimic.name, signal.gated, signal.centred)

@@ -23,6 +23,7 @@ from .connectors import (
     MaxPoolConnector,
     OneToOneConnector,
     Shape,
+    SynapticConnector,
     TransposeConnector,
 )
 from .elements import (
@@ -38,6 +39,7 @@ from .elements import (
     Role,
     Signal,
     Weights,
+    brought_by,
     taught_by,
 )
 from .errors import WiringError
@@ -74,12 +76,14 @@ __all__ = [
     "Role",
     "Shape",
     "Signal",
+    "SynapticConnector",
     "TransposeConnector",
     "Weights",
     "Wiring",
     "WiringError",
     "alexnet",
     "alexnet_bn",
+    "brought_by",
     "conv2",
     "count_common",
     "from_graphml",

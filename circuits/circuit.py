@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import networkx as nx
 
-from .elements import ENGAGED, Path, Phase, Population, Projection, Role
+from .connectors import SynapticConnector
+from .elements import ENGAGED, Path, Phase, Population, Projection, Role, Signal
 from .errors import WiringError
 from .validate import validate
 
@@ -143,6 +144,19 @@ class Circuit:
         """The error population that compares output and target; None in a forward circuit."""
         compare = next(self.select(role="compare"), None)
         return None if compare is None else self.populations[compare.post]
+
+    def carrier(
+        self, signal: Signal, cell: str, phase: str | None, drive: Projection | None = None
+    ) -> Projection | None:
+        """The teach projection that brings a signal to a cell, or to the synapses of `drive`."""
+        synaptic = None
+        if signal.kind == "synaptic" and drive is not None:
+            synaptic = SynapticConnector(drive.connector, self.populations[drive.pre].shape)
+        for teach in self.select(role="teach", pre=signal.source, post=cell, phase=phase):
+            own = teach.connector if isinstance(teach.connector, SynapticConnector) else None
+            if own == synaptic:
+                return teach
+        return None
 
     def partner_of(self, forward: str) -> Population | None:
         """The error population paired with a forward population."""

@@ -39,6 +39,7 @@ _TYPES: dict[str, type] = {
         connectors.MatchConnector,
         connectors.MaxPoolConnector,
         connectors.OneToOneConnector,
+        connectors.SynapticConnector,
         connectors.TransposeConnector,
     )
 }

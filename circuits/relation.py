@@ -115,6 +115,18 @@ class ListedRelation:
 Relation = ProductRelation | ListedRelation
 
 
+def in_turn(first: Relation, second: Relation, n_pre: int, n_post: int) -> Relation:
+    """Pairs that a way of two steps joins."""
+    if isinstance(first, ProductRelation) and isinstance(second, ProductRelation):
+        channel, row, column = (
+            a.astype(np.int64) @ b > 0 for a, b in zip(first.factors, second.factors, strict=True)
+        )
+        return ProductRelation((channel, row, column))
+    steps, onward = first.listed(), second.listed()
+    i, j = np.nonzero(steps[:, 1, None] == onward[None, :, 0])
+    return ListedRelation(np.column_stack((steps[i, 0], onward[j, 1])), n_pre, n_post)
+
+
 def count_common(first: Sequence[Relation], second: Sequence[Relation]) -> int:
     """Number of pairs that some relation of `first` and some relation of `second` both join.
 

@@ -217,7 +217,8 @@ def weights_text(weights: Weights | None) -> str:
 
 def signal_text(signal: Signal) -> str:
     """`activity` or `taught by delta_h1`, with what the cell does to it."""
-    text = "activity" if signal.kind == "activity" else f"taught by {signal.source}"
+    how = {"taught": "taught by", "synaptic": "brought to each synapse by"}
+    text = f"{how[signal.kind]} {signal.source}" if signal.kind in how else "activity"
     text += " × own φ′" if signal.gated else ""
     return text if signal.centred == "no" else f"{text} - {signal.centred} mean"
 

@@ -214,22 +214,33 @@ def _check_plasticity(circuit: Circuit, projection: Projection) -> None:
             f"{projection.label}: its weights are {projection.weights.kind} to "
             f"{projection.weights.to!r} and learn only there"
         )
-    for end, signal in ((projection.pre, plasticity.pre), (projection.post, plasticity.post)):
-        _check_signal(circuit, signal, end, plasticity.phase, projection.label)
+    if plasticity.post.kind == "synaptic":
+        raise WiringError(
+            f"{projection.label}: post signal of kind 'synaptic', but what stands for the "
+            "postsynaptic cell is one signal, not one a synapse. Use it for pre"
+        )
+    for end, signal in projection.factors:
+        _check_signal(circuit, signal, end, plasticity.phase, projection.label, projection)
 
 
 def _check_signal(
-    circuit: Circuit, signal: Signal, cell: str, phase: str | None, owner: str
+    circuit: Circuit,
+    signal: Signal,
+    cell: str,
+    phase: str | None,
+    owner: str,
+    drive: Projection | None = None,
 ) -> None:
     if signal.kind == "activity":
         return
-    if not any(circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)):
+    if circuit.carrier(signal, cell, phase, drive) is None:
         arriving = [p.pre for p in circuit.select(role="teach", post=cell)]
         when = f" in phase {phase!r}" if phase else ""
         raise WiringError(
             f"{owner}: learns from what {signal.source!r} teaches {cell!r}, but no teach "
             f"projection {signal.source!r} -> {cell!r} is active{when}. Taught by: "
             f"{', '.join(arriving) or 'nobody'}. Wire it with teach({signal.source!r}, {cell!r})"
+            + (", through the drive's SynapticConnector" if signal.kind == "synaptic" else "")
         )
 
 

@@ -38,16 +38,22 @@ class ASAP(Rule, name="asap"):
         in h_l: where the first convolution is fixed, its batch norm. `fixed`: they stay as drawn.
         `learned`: as in the released code they change as W does, with h_l itself. Then h_l teaches
         the partner δ_l that it is taught by: a pair joined both ways for each of its cells.
+    signals : {"neuron", "synapse"}
+        How h_l reaches W_{l+2} and W_{l+3}. `neuron`: their presynaptic cells mimic it, in a phase
+        of their own (section 4.2, Fig. 4). `synapse`: it is brought to the postsynaptic cells, to
+        each synapse the element that it needs (Fig. 3b), which takes no phase, but one more
+        connection for each forward synapse. Both make the same changes.
     """
 
     k: int = 2
     fully_connected: Literal["auto", "share", "fa"] = "auto"
     entrance: Literal["fixed", "learned"] = "fixed"
+    signals: Literal["neuron", "synapse"] = "neuron"
 
     def wire(self, forward: Circuit) -> Circuit:
         sharing = share_activations(forward, self, self.k, self.fully_connected)
         wiring = with_feedback_path(forward, self, weights=INDEPENDENT, stand_ins=sharing.stand_in)
-        learn_from_shared(wiring, sharing)  # W: h_l -> h_{l+1}, while h_l mimics h_s
+        learn_from_shared(wiring, sharing, self.signals)  # W: h_l -> h_{l+1}, from h_s
         for pair in wiring.pairs():
             w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l
             shared = sharing.source.get(w.name)

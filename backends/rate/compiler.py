@@ -123,12 +123,15 @@ class Compiler(Values):
 
     # -- plasticity ------------------------------------------------------------------------
 
-    def signal(self, signal: Signal, cell: str, phase: str) -> Value:
-        """A signal at hand in a cell."""
+    def signal(
+        self, signal: Signal, cell: str, phase: str, drive: Projection | None = None
+    ) -> Value:
+        """A signal at hand in a cell, or at the synapses of a drive to it."""
         if signal.kind == "activity":
             value = self.activity(cell, phase)
         else:
-            (teach,) = self.circuit.select(role="teach", pre=signal.source, post=cell, phase=phase)
+            teach = self.circuit.carrier(signal, cell, phase, drive)
+            assert teach is not None  # a circuit is not built unless it arrives
             value = self._convey(teach, self.own_activity(teach.pre, phase))
         if signal.gated:
             population = self.circuit.populations[cell]
@@ -148,8 +151,9 @@ class Compiler(Values):
         if plasticity.pre.centred == post_signal.centred == "batch":
             # Deviations of one side sum to zero, so the mean of the other has no part in the sum.
             post_signal = replace(post_signal, centred="no")
-        pre = self.signal(plasticity.pre, p.pre, plasticity.phase)
-        post = self.signal(post_signal, p.post, plasticity.phase)
+        (pre_cell, pre_signal), (post_cell, _) = p.factors
+        pre = self.signal(pre_signal, pre_cell, plasticity.phase, p)
+        post = self.signal(post_signal, post_cell, plasticity.phase)
         noisy = bool(self.circuit.phases[plasticity.phase].noisy)
         if not noisy and p.error_norm != "none":
             if self.circuit.populations[p.pre].path == "feedback":

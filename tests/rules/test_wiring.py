@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneway.analysis import check_wiring
+from oneway.analysis import check_wiring, locality
 from oneway.circuits import (
     ACTIVITY,
     AllToAllConnector,
@@ -10,12 +10,17 @@ from oneway.circuits import (
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    Signal,
+    SynapticConnector,
     TransposeConnector,
     Wiring,
     WiringError,
+    brought_by,
+    from_json,
     mlp,
     parse_circuit,
     taught_by,
+    to_json,
 )
 from oneway.rules import RULES, KolenPollack, parse_rule
 
@@ -304,3 +309,69 @@ def test_wiring_is_the_same_every_time_and_survives_json(rule):
         assert circuit == wired(rule, forward)
         assert circuit.forward_circuit() == forward
         assert from_json(to_json(circuit)) == circuit
+
+
+# -- signals of one synapse --------------------------------------------------------------------
+
+
+def extra(circuit):
+    """Neuron connections by which shared activations reach what W learns from."""
+    populations, total = circuit.populations, 0
+    for p in circuit.projections.values():
+        if p.role == "mimic" or isinstance(p.connector, SynapticConnector):
+            pre, post = populations[p.pre].shape, populations[p.post].shape
+            total += p.connector.relation(pre, post).count()
+    return total
+
+
+def test_a_signal_for_each_synapse_takes_a_connection_for_each():
+    """ASAP, Fig. 3b against Fig. 4: no phase, but h_s → h_{l+1} all to all instead of h_s → h_l."""
+    forward = mlp((8, 8, 8, 8, 3))
+    neuron, synapse = (wired("asap", forward, signals=s) for s in ("neuron", "synapse"))
+    assert (len(neuron.phases), len(synapse.phases)) == (2, 1)
+    # h1 -> h2 and h2 -> h3 learn from x, h3 -> output from h2.
+    sharers = [p for p in synapse.select(role="drive", path="forward") if
+               p.plasticity.pre.kind == "synaptic"]  # fmt: skip
+    assert [p.name for p in sharers] == ["h1 -> h2", "h2 -> h3", "h3 -> output"]
+    assert extra(neuron) == 3 * 8
+    assert extra(synapse) == 2 * 8 * 8 + 8 * 3  # one for each synapse of the three
+    verdicts = [check_wiring(circuit) for circuit in (neuron, synapse)]
+    assert [v.papers for v in verdicts] == [0, 0]
+    assert from_json(to_json(synapse)) == synapse
+    assert "pre: brought to each synapse by x" in synapse.summary()
+    (statement,) = (s for s in locality(synapse) if s.projection == "h2 -> h3")
+    assert str(statement.pre).startswith("h3 has what x brings to each synapse (through 'teach: x")
+
+
+def test_convolutions_bring_each_synapse_its_element():
+    """A cell of a 3×3 convolution hears 9 · channels cells of the shared image, matched to size."""
+    forward = parse_circuit("resnet18:1x8x8-3,width=2")
+    circuit = wired("asap", forward, signals="synapse", frozen="first")
+    name = "teach: stem -> synapses of block1_a -> block1"
+    p, w = circuit.projections[name], circuit.projections["block1_a -> block1"]
+    shapes = circuit.populations["stem"].shape, circuit.populations["block1"].shape
+    joined = w.connector.relation(circuit.populations["block1_a"].shape, shapes[1])
+    assert (
+        p.connector.relation(*shapes).count() == joined.count()
+    )  # nothing to match: W's own pairs
+    smaller = circuit.projections["teach: block2 -> synapses of block3_a -> block3"]
+    pre, mid, post = (circuit.populations[n].shape for n in ("block2", "block3_a", "block3"))
+    match, conv = smaller.connector._match(pre), circuit.projections["block3_a -> block3"].connector
+    listed = match.relation(pre, mid).listed()
+    onward = conv.relation(mid, post).listed()
+    expected = {(int(i), int(k)) for i, j in listed for jj, k in onward if j == jj}
+    assert {(int(i), int(k)) for i, k in smaller.connector.relation(pre, post).listed()} == expected
+
+
+def test_signals_of_synapses_that_do_not_arrive():
+    circuit = wired("asap", signals="synapse")
+    w = circuit.projections["h1 -> h2"]
+    wiring = Wiring(circuit)
+    wiring.learn(w, pre=brought_by("h1"), post=w.plasticity.post)
+    with pytest.raises(WiringError, match=r"'h1' teaches 'h2'.*through the drive's SynapticConnec"):
+        wiring.build()
+    wiring.learn(w, pre=w.plasticity.pre, post=brought_by("x"))
+    with pytest.raises(WiringError, match=r"post signal of kind 'synaptic'.*Use it for pre"):
+        wiring.build()
+    with pytest.raises(WiringError, match="gated and centred are made by a cell"):
+        Signal("synaptic", "x", gated=True)

@@ -50,7 +50,7 @@ def _factors(circuit: Circuit, p: Projection, plasticity: Plasticity) -> Sequenc
 
 
 def _origin(circuit: Circuit, cell: str, signal: Signal, phase: str) -> tuple[object, ...]:
-    if signal.kind == "taught":
+    if signal.kind != "activity":
         # A teach projection carries what its source does, not what the source mimics elsewhere.
         return signal.source, signal.gated, signal.centred
     mimicked = next(circuit.select(role="mimic", post=cell, phase=phase), None)

@@ -15,6 +15,7 @@ from oneway.circuits import (
     FromListConnector,
     MaxPoolConnector,
     Wiring,
+    WiringError,
     mlp,
     parse_circuit,
 )
@@ -113,6 +114,12 @@ def test_squared_loss_agrees():
     got = both.spiking.signals(both.x.numpy(), both.y.numpy())["delta_output"]
     np.testing.assert_allclose(got, error, atol=1e-14)
     both.assert_same_changes()
+
+
+def test_spiking_cells_have_no_signal_for_each_synapse():
+    circuit = parse_rule("asap,signals=synapse").wire(mlp((4, 4, 4, 3)))
+    with pytest.raises(WiringError, match=r"'h1 -> h2' .*'x' brings to each.*asap,signals=neuron"):
+        SpikingNetwork(circuit, dynamics="settled").changes(np.zeros((1, 4)), np.zeros(1, int))
 
 
 # -- noise ----------------------------------------------------------------------------------
