@@ -214,13 +214,8 @@ def _check_plasticity(circuit: Circuit, projection: Projection) -> None:
             f"{projection.label}: its weights are {projection.weights.kind} to "
             f"{projection.weights.to!r} and learn only there"
         )
-    if plasticity.post.kind == "synaptic":
-        raise WiringError(
-            f"{projection.label}: post signal of kind 'synaptic', but what stands for the "
-            "postsynaptic cell is one signal, not one a synapse. Use it for pre"
-        )
-    for end, signal in projection.factors:
-        _check_signal(circuit, signal, end, plasticity.phase, projection.label, projection)
+    for drive, (end, signal) in zip((projection, None), projection.factors, strict=True):
+        _check_signal(circuit, signal, end, plasticity.phase, projection.label, drive)
 
 
 def _check_signal(
@@ -233,6 +228,11 @@ def _check_signal(
 ) -> None:
     if signal.kind == "activity":
         return
+    if signal.kind == "synaptic" and drive is None:
+        raise WiringError(
+            f"{owner}: learns from what {signal.source!r} brings to each synapse, but a cell has "
+            "one signal for all of them. Use brought_by(...) for pre, taught_by(...) elsewhere"
+        )
     if circuit.carrier(signal, cell, phase, drive) is None:
         arriving = [p.pre for p in circuit.select(role="teach", post=cell)]
         when = f" in phase {phase!r}" if phase else ""

@@ -371,7 +371,11 @@ def test_signals_of_synapses_that_do_not_arrive():
     with pytest.raises(WiringError, match=r"'h1' teaches 'h2'.*through the drive's SynapticConnec"):
         wiring.build()
     wiring.learn(w, pre=w.plasticity.pre, post=brought_by("x"))
-    with pytest.raises(WiringError, match=r"post signal of kind 'synaptic'.*Use it for pre"):
+    with pytest.raises(WiringError, match=r"'x' brings to each synapse.*Use brought_by.* for pre"):
+        wiring.build()
+    wiring.learn(w, pre=w.plasticity.pre, post=w.plasticity.post)
+    wiring.update(wiring.populations["h2"], learns=brought_by("x"))
+    with pytest.raises(WiringError, match=r"population 'h2': learns from what 'x' brings to each"):
         wiring.build()
     with pytest.raises(WiringError, match="gated and centred are made by a cell"):
         Signal("synaptic", "x", gated=True)
