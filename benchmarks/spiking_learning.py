@@ -36,7 +36,7 @@ from oneway.training.loop import train
 from oneway.training.spiking.config import SpikingConfig
 from oneway.training.spiking.run import SpikingRun
 
-RULES = ("fa", "kp", "wm", "asap,k=2,gate=local")
+RULES = ("fa", "kp", "wm,bias_blocking=yes", "asap,k=2,gate=local")
 # A sample changes weights by lr / (1 - momentum) / batch_size = 0.0125 of its gradient.
 AS_RATES: dict[str, Any] = {"batch_size": 16, "lr": 0.02, "momentum": 0.9, "schedule": "cosine"}
 TITLES = ("rule", "test %", "each seed", "as rates %", "joined", "transport", "angles (°)")

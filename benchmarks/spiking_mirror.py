@@ -80,7 +80,7 @@ class Case:
     def circuit(self) -> Circuit:
         """Wired by hand, without any rule."""
         net = Wiring("mirror")
-        net.phase("mirror", mode="mirror", noisy=("a",), bias_blocked=True)
+        net.phase("mirror", mode="mirror", noisy=("a",))
         a = net.population("a", (self.pre,))
         b = net.population("b", (self.post,), activation=self.activation)
         delta_a = net.population("delta_a", a.shape, path="feedback", partner="a")

@@ -24,6 +24,7 @@ from .connectors import (
     MaxPoolConnector,
     OneToOneConnector,
     Shape,
+    SynapticConnector,
     TransposeConnector,
 )
 from .draws import first_draw, initial_std, scheme, set_point, sign_magnitude
@@ -40,6 +41,7 @@ from .elements import (
     Role,
     Signal,
     Weights,
+    brought_by,
     taught_by,
 )
 from .errors import WiringError
@@ -84,12 +86,14 @@ __all__ = [
     "Shape",
     "Signal",
     "SignalAtHand",
+    "SynapticConnector",
     "TransposeConnector",
     "Weights",
     "Wiring",
     "WiringError",
     "alexnet",
     "alexnet_bn",
+    "brought_by",
     "compose",
     "conv2",
     "count_common",

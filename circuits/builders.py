@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, get_type_hints
 
 from .circuit import Circuit
 from .connectors import (
@@ -23,9 +23,10 @@ from .connectors import (
 )
 from .elements import BatchNorm, Draw, Population, Weights
 from .errors import WiringError
+from .options import Options, as_text, join, split
 from .wiring import Wiring
 
-NORMS = ("before", "after", "none")
+Norm = Literal["before", "after", "none"]
 
 
 @dataclass
@@ -34,13 +35,8 @@ class _Layers:
 
     wiring: Wiring
     activation: str = "relu"
-    norm: str = "before"
+    norm: Norm = "before"
     init: Draw = "kaiming_uniform"
-    images: tuple[int, ...] = field(default=(), init=False)
-
-    def __post_init__(self) -> None:
-        if self.norm not in NORMS:
-            raise WiringError(f"norm={self.norm!r}, expected one of {', '.join(NORMS)}")
 
     def cells(self, name: str, shape: Shape, normalised: bool = True) -> Population:
         """Hidden cells; their bias is the shift of the norm where they have one."""
@@ -103,7 +99,7 @@ class _Layers:
 def mlp(
     sizes: Sequence[int],
     activation: str = "relu",
-    norm: str = "none",
+    norm: Norm = "none",
     init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """Fully connected network.
@@ -142,7 +138,7 @@ def conv2(
     width: int = 32,
     hidden: int = 128,
     activation: str = "relu",
-    norm: str = "before",
+    norm: Norm = "before",
     init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """Two 3×3 convolutions and two dense layers (direct Kolen-Pollack paper, Table 3).
@@ -164,7 +160,7 @@ def alexnet(
     width: int = 64,
     hidden: int = 1024,
     activation: str = "relu",
-    norm: str = "before",
+    norm: Norm = "before",
     output_norm: bool = False,
     init: Draw = "kaiming_uniform",
 ) -> Circuit:
@@ -199,7 +195,7 @@ def alexnet_bn(
     classes: int = 200,
     hidden: int = 4096,
     activation: str = "relu",
-    norm: str = "before",
+    norm: Norm = "before",
     init: Draw = "kaiming_uniform",
 ) -> Circuit:
     """AlexNet with batch norm after every hidden layer (sign-symmetry and direct Kolen-Pollack).
@@ -248,7 +244,7 @@ def resnet(
     width: int = 64,
     shortcut: bool = True,
     activation: str = "relu",
-    norm: str = "before",
+    norm: Norm = "before",
     output_norm: bool = False,
     init: Draw = "kaiming_uniform",
 ) -> Circuit:
@@ -336,7 +332,7 @@ def _residual_block(
 
 
 def _start(
-    name: str, shape: Shape, classes: int, activation: str, norm: str, init: Draw, **shown
+    name: str, shape: Shape, classes: int, activation: str, norm: Norm, init: Draw, **shown
 ) -> _Layers:
     """A wiring named like the builder string that makes it."""
     if len(shape) != 3:
@@ -348,21 +344,16 @@ def _start(
 
 def _builder_string(name: str, size: str, **options: Any) -> str:
     """The string that builds the circuit again: its size and what differs from the defaults."""
-    defaults = _options(name)
-    words = {True: "yes", False: "no"}
-    changed = [
-        f"{key}={words[value] if isinstance(value, bool) else value}"
-        for key, value in options.items()
-        if value != defaults[key]
-    ]
-    return ",".join([f"{name}:{size}", *changed])
+    _options(name).check(options)
+    defaults = {key: p.default for key, p in inspect.signature(_source(name)).parameters.items()}
+    changed = [f"{k}={as_text(v)}" for k, v in options.items() if v != defaults[k]]
+    return join([f"{name}:{size}", *changed])
 
 
 BUILDERS: dict[str, Callable[..., Circuit]] = {
     builder.__name__: builder
     for builder in (mlp, conv2, alexnet, alexnet_bn, resnet18, resnet34, resnet50)
 }
-_YES_NO = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
 def parse_circuit(text: str) -> Circuit:
@@ -384,16 +375,11 @@ def parse_circuit(text: str) -> Circuit:
     >>> parse_circuit("conv2:1x28x28-10").output.shape
     (10,)
     """
-    head, *options = text.split(",")
+    head, *options = split(text)
     name, _, size = head.partition(":")
-    builder = BUILDERS.get(name)
-    if builder is None:
+    if name not in BUILDERS:
         raise WiringError(f"no builder {name!r}; there are {', '.join(BUILDERS)}")
-    arguments = {**_parse_size(name, size), **_parse_options(name, options)}
-    try:
-        return builder(**arguments)
-    except TypeError as error:
-        raise WiringError(f"circuit {text!r}: {error}") from error
+    return BUILDERS[name](**_parse_size(name, size), **_options(name).parse(options))
 
 
 def _parse_size(name: str, size: str) -> dict[str, Any]:
@@ -410,35 +396,12 @@ def _parse_size(name: str, size: str) -> dict[str, Any]:
         raise WiringError(f"size {size!r} of {name}: expected the form {expected}") from error
 
 
-def _parse_options(name: str, options: Sequence[str]) -> dict[str, Any]:
-    known = _options(name)
-    parsed: dict[str, Any] = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if not equals or key not in known:
-            raise WiringError(
-                f"{name}: option {option!r} is not understood; options are "
-                f"{', '.join(f'{k}=' for k in known)}"
-            )
-        parsed[key] = _convert(name, key, value, known[key])
-    return parsed
+def _options(name: str) -> Options:
+    kinds = get_type_hints(_source(name))
+    size = ("name", "sizes", "shape", "classes", "blocks", "bottleneck", "return")
+    return Options(name, {key: kind for key, kind in kinds.items() if key not in size})
 
 
-def _options(name: str) -> dict[str, Any]:
-    source = resnet if name.startswith("resnet") else BUILDERS[name]
-    return {
-        key: parameter.default
-        for key, parameter in inspect.signature(source).parameters.items()
-        if parameter.default is not parameter.empty and key not in ("shape", "classes")
-    }
-
-
-def _convert(name: str, key: str, value: str, default: Any) -> Any:
-    """An option's value, of the type of its default."""
-    try:
-        if isinstance(default, bool):
-            return _YES_NO[value.lower()]
-        return type(default)(value)
-    except (KeyError, ValueError) as error:
-        wanted = "yes or no" if isinstance(default, bool) else type(default).__name__
-        raise WiringError(f"{name}: {key}={value!r}, expected {wanted}") from error
+def _source(name: str) -> Callable[..., Circuit]:
+    """The function whose parameters are a builder's options."""
+    return resnet if name.startswith("resnet") else BUILDERS[name]

@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from .errors import WiringError
-from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation
+from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation, compose
 
 Shape = tuple[int, ...]
 # On each axis (channel, row, column): does pre position i meet post position j at tap t of its
@@ -451,6 +451,37 @@ class MatchConnector(_TapConnector):
             for i, j in zip(as_image(pre), as_image(post), strict=True)
         )
         return channel, row, column
+
+
+@dataclass(frozen=True)
+class SynapticConnector(Connector):
+    """Brings a signal of its own to every synapse of a drive, at the postsynaptic cell; unweighted.
+
+    The element that a synapse gets is the one that stands, in the source matched to the shape of
+    the drive's presynaptic population, where the synapse's own presynaptic cell is. So each
+    postsynaptic cell hears from about as many cells as it has synapses (Woo et al. 2021, section
+    4.2).
+
+    Parameters
+    ----------
+    drive : Connector
+        Of the drive whose synapses are reached.
+    shape : tuple of int
+        Of the drive's presynaptic population.
+    """
+
+    drive: Connector
+    shape: Shape
+
+    def _match(self, pre: Shape) -> Connector:
+        return OneToOneConnector() if pre == self.shape else MatchConnector()
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        return self._match(pre).misfit(pre, self.shape) or self.drive.misfit(self.shape, post)
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        match = self._match(pre).relation(pre, self.shape)
+        return compose(match, self.drive.relation(self.shape, post))
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,11 @@ class Signal:
 
     Parameters
     ----------
-    kind : {"activity", "taught"}
-        The cell's own activity in the phase of the plasticity (while it mimics, what it mimics),
-        or what arrives through a `teach` projection.
+    kind : {"activity", "taught", "synaptic"}
+        The cell's own activity in the phase of the plasticity (while it mimics, what it mimics);
+        what arrives through a `teach` projection; or, in place of the presynaptic cell's signal,
+        what such a projection brings to the postsynaptic cell, synapse by synapse (see
+        `SynapticConnector`).
     source : str, optional
         Population at the other end of that `teach` projection.
     gated : bool
@@ -79,15 +81,20 @@ class Signal:
         Subtract the mean over the batch, or the fixed baseline β of the phase.
     """
 
-    kind: Literal["activity", "taught"] = "activity"
+    kind: Literal["activity", "taught", "synaptic"] = "activity"
     source: str | None = None
     gated: bool = False
     centred: Literal["no", "batch", "baseline"] = "no"
 
     def __post_init__(self) -> None:
-        _check_choice("signal", "kind", self.kind, ("activity", "taught"))
+        _check_choice("signal", "kind", self.kind, ("activity", "taught", "synaptic"))
         _check_choice("signal", "centred", self.centred, ("no", "batch", "baseline"))
-        if (self.kind == "taught") != (self.source is not None):
+        if self.kind == "synaptic" and (self.gated or self.centred != "no"):
+            raise WiringError(
+                f"signal of kind 'synaptic' from {self.source!r}: gated and centred are made by a "
+                "cell, and this signal is another one at each of its synapses. Leave them out"
+            )
+        if (self.kind == "activity") != (self.source is None):
             raise WiringError(
                 f"signal of kind {self.kind!r} with source {self.source!r}: what is taught has a "
                 "source population, a cell's own activity has none. Use taught_by(...) or ACTIVITY"
@@ -100,6 +107,11 @@ ACTIVITY = Signal()
 def taught_by(source: str | Population, gated: bool = False) -> Signal:
     """What the cell receives through the `teach` projection from `source`."""
     return Signal("taught", _name_of(source), gated)
+
+
+def brought_by(source: str | Population) -> Signal:
+    """What each synapse receives at the postsynaptic cell through the projection from `source`."""
+    return Signal("synaptic", _name_of(source))
 
 
 @dataclass(frozen=True)
@@ -319,6 +331,14 @@ class Projection:
             _check_choice(f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS)
 
     @property
+    def factors(self) -> tuple[tuple[str, Signal], ...]:
+        """The two signals that its synapses multiply, pre and post, each with the cell it is at."""
+        if self.plasticity is None:
+            return ()
+        pre, post = self.plasticity.pre, self.plasticity.post
+        return (self.post if pre.kind == "synaptic" else self.pre, pre), (self.post, post)
+
+    @property
     def label(self) -> str:
         """How an error message names it: name and both populations."""
         return f"projection {self.name!r} ({self.pre!r} -> {self.post!r}, {self.role})"
@@ -340,8 +360,10 @@ class Phase:
         Baseline β and standard deviation σ of that noise. A drive from a noisy cell conveys its
         deviation from β (Akrout et al. 2019, eq. 23).
     bias_blocked : bool
-        Cells close off their bias currents, and drives their normalisation, so that only synapses
-        act (Akrout et al. 2019, section 4.3).
+        Cells close off their bias currents (Akrout et al. 2019, section 4.3).
+    norm_blocked : bool
+        Drives and cells leave out their normalisation, so that synapses alone are mirrored
+        (appendix D.2). Where it is not blocked, noise is normalised by its own statistics.
     """
 
     name: str = ENGAGED
@@ -350,6 +372,7 @@ class Phase:
     noise_mean: float = 0.0
     noise_std: float = 1.0
     bias_blocked: bool = False
+    norm_blocked: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noisy", _names(self.noisy))

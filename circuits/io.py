@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, BinaryIO, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, get_type_hints
 from xml.etree.ElementTree import ParseError
 
 import networkx as nx
@@ -21,6 +20,7 @@ from . import connectors
 from .circuit import Circuit
 from .elements import BatchNorm, Phase, Plasticity, Population, Projection, Signal, Weights
 from .errors import WiringError
+from .options import fits
 from .summary import connector_text, plasticity_text, shape_text, weights_text
 
 FORMAT = "oneway-circuit"
@@ -39,9 +39,12 @@ _TYPES: dict[str, type] = {
         connectors.MatchConnector,
         connectors.MaxPoolConnector,
         connectors.OneToOneConnector,
+        connectors.SynapticConnector,
         connectors.TransposeConnector,
     )
 }
+# Fields that came later, each with the one that then said the same.
+_LATER = {"norm_blocked": "bias_blocked"}
 _LISTS = {"populations": Population, "projections": Projection, "phases": Phase, "notes": str}
 
 
@@ -140,10 +143,11 @@ def _decode(value: Any, where: str) -> Any:
     if not isinstance(tag, str) or tag not in _TYPES:
         raise WiringError(f"{where}: unknown type {tag!r}, expected one of {', '.join(_TYPES)}")
     cls = _TYPES[tag]
+    value = {new: value[old] for new, old in _LATER.items() if old in value} | value
     _check_keys(cls, value, where)
     arguments = {k: _decode(v, f"{where}.{k}") for k, v in value.items() if k != "type"}
     for name, argument in arguments.items():
-        if not _fits(argument, _hints(cls)[name]):
+        if not fits(argument, _hints(cls)[name]):
             raise WiringError(
                 f"{where}.{name}: {_shown(value[name])}, expected {_wanted(_hints(cls)[name])}"
             )
@@ -169,21 +173,6 @@ def _required(field: Field) -> bool:
 @cache
 def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Does a decoded value have the type that the field is annotated with?"""
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        return any(_fits(value, option) for option in get_args(hint))
-    if origin is Literal:
-        return value in get_args(hint)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(v, get_args(hint)[0]) for v in value)
-    if hint in (int, float):  # True is an int to Python, and 1 a good float
-        kinds = (int,) if hint is int else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool)
-    return isinstance(value, hint)
 
 
 def _wanted(hint: Any) -> str:

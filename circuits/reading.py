@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .assembly import Assembly
+from .connectors import SynapticConnector
 from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 
@@ -27,9 +28,9 @@ class SignalAtHand:
     ----------
     cell : str
         The population that has it.
-    kind : {"own", "noise", "mimicked", "taught"}
+    kind : {"own", "noise", "mimicked", "taught", "synaptic"}
         Its own activity, the noise it fires in that phase, the activity that it takes over from
-        `source`, or what `source` teaches it.
+        `source`, what `source` teaches it, or what `source` brings to each of its synapses.
     source : str, optional
         The population that it comes from, if not the cell itself.
     through : str, optional
@@ -43,7 +44,7 @@ class SignalAtHand:
     """
 
     cell: str
-    kind: Literal["own", "noise", "mimicked", "taught"]
+    kind: Literal["own", "noise", "mimicked", "taught", "synaptic"]
     source: str | None = None
     through: str | None = None
     gated: bool = False
@@ -61,6 +62,7 @@ class SignalAtHand:
             "noise": "the noise that it fires",
             "mimicked": f"the activity of {self.source} that it mimics",
             "taught": f"what {self.source} teaches it",
+            "synaptic": f"what {self.source} brings to each synapse",
         }[self.kind]
         if self.gated:
             what += ", times its own φ′"
@@ -221,7 +223,7 @@ class Reading:
 
     def normalises(self, phase: str) -> bool:
         """Whether normalisation acts in a phase."""
-        return not self.circuit.phases[phase].bias_blocked
+        return not self.circuit.phases[phase].norm_blocked
 
     def error_passes(self, p: Projection) -> Projection:
         """Whose normalisation an error at a drive passes: a feedback drive's, of its partner."""
@@ -241,18 +243,20 @@ class Reading:
 
     # -- what is learned from --------------------------------------------------------------
 
-    def at_hand(self, cell: str, signal: Signal, phase: str) -> SignalAtHand:
-        """Where a signal at a cell comes from in a phase.
+    def at_hand(
+        self, cell: str, signal: Signal, phase: str, drive: Projection | None = None
+    ) -> SignalAtHand:
+        """Where a signal at a cell, or at the synapses of a drive to it, comes from in a phase.
 
         Raises
         ------
         WiringError
             Nobody teaches the cell what the signal names.
         """
-        kind: Literal["own", "noise", "mimicked", "taught"] = "own"
+        kind: Literal["own", "noise", "mimicked", "taught", "synaptic"] = "own"
         through: Projection | None = None
-        if signal.kind == "taught":
-            kind, through = "taught", self._teach(cell, signal, phase)
+        if signal.kind != "activity":
+            kind, through = signal.kind, self._teach(cell, signal, phase, drive)
         elif (mimic := self.mimicked(cell, phase)) is not None:
             kind, through = "mimicked", mimic
         elif self.noisy(cell, phase):
@@ -269,9 +273,14 @@ class Reading:
             error=path in ("feedback", "target") and not self.circuit.phases[phase].noisy,
         )
 
-    def _teach(self, cell: str, signal: Signal, phase: str) -> Projection:
-        for p in self.circuit.select(role="teach", pre=signal.source, post=cell, phase=phase):
-            return p
+    def _teach(self, cell: str, signal: Signal, phase: str, drive: Projection | None) -> Projection:
+        synaptic = None
+        if signal.kind == "synaptic" and drive is not None:
+            synaptic = SynapticConnector(drive.connector, self.circuit.populations[drive.pre].shape)
+        for teach in self.circuit.select(role="teach", pre=signal.source, post=cell, phase=phase):
+            own = teach.connector if isinstance(teach.connector, SynapticConnector) else None
+            if own == synaptic:
+                return teach
         raise WiringError(self.untaught(cell, signal, f" in phase {phase!r}"))
 
     def untaught(self, cell: str, signal: Signal, when: str = "") -> str:
@@ -281,16 +290,15 @@ class Reading:
             f"learns from what {signal.source!r} teaches {cell!r}, but no teach projection "
             f"{signal.source!r} -> {cell!r} is active{when}. Taught by: "
             f"{', '.join(arriving) or 'nobody'}. Wire it with teach({signal.source!r}, {cell!r})"
+            + (", through the drive's SynapticConnector" if signal.kind == "synaptic" else "")
         )
 
     def ends(self, p: Projection) -> tuple[SignalAtHand, SignalAtHand]:
-        """What the synapses of a plastic drive learn from, at the pre and at the post cell."""
+        """What the synapses of a plastic drive learn from: their two factors, pre and post."""
         assert p.plasticity is not None
-        how = p.plasticity
-        return (
-            self.at_hand(p.pre, how.pre, how.phase),
-            self.at_hand(p.post, how.post, how.phase),
-        )
+        (pre_cell, pre), (post_cell, post) = p.factors
+        phase = p.plasticity.phase
+        return self.at_hand(pre_cell, pre, phase, p), self.at_hand(post_cell, post, phase)
 
     def learning_phase(self, cell: Population) -> str | None:
         """In which phase bias, gain and shift of a population learn; None: they do not.

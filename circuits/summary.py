@@ -72,7 +72,7 @@ def summarise(circuit: Assembly) -> str:
 
 _POPULATION = ("name", "path", "shape", "cells", "φ", "bias", "norm", "partner", "learns from")
 _DRIVE = ("pre -> post", "connector", "weights", "number", "norm", "learns from", "phases")
-_PHASE = ("name", "mode", "noise", "biases")
+_PHASE = ("name", "mode", "noise", "biases", "norms")
 
 
 def _table(header: Row, rows: Iterable[Row]) -> list[str]:
@@ -165,7 +165,10 @@ def _phase_row(phase: Phase) -> Row:
     noise = "driven by data"
     if phase.noisy:
         noise = f"{', '.join(phase.noisy)}: mean {phase.noise_mean:g}, sd {phase.noise_std:g}"
-    return (phase.name, phase.mode, noise, "blocked" if phase.bias_blocked else _NONE)
+    biases, norms = (
+        "blocked" if closed else _NONE for closed in (phase.bias_blocked, phase.norm_blocked)
+    )
+    return (phase.name, phase.mode, noise, biases, norms)
 
 
 def _wrapped(text: str, hanging: int) -> str:
@@ -214,7 +217,8 @@ def weights_text(weights: Weights | None) -> str:
 
 def signal_text(signal: Signal) -> str:
     """`activity` or `taught by delta_h1`, with what the cell does to it."""
-    text = "activity" if signal.kind == "activity" else f"taught by {signal.source}"
+    how = {"taught": "taught by", "synaptic": "brought to each synapse by"}
+    text = f"{how[signal.kind]} {signal.source}" if signal.kind in how else "activity"
     text += " × own φ′" if signal.gated else ""
     return text if signal.centred == "no" else f"{text} - {signal.centred} mean"
 

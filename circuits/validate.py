@@ -6,7 +6,7 @@ import networkx as nx
 
 from .assembly import Assembly
 from .connectors import AllToAllConnector, Conv2dConnector
-from .elements import Phase, Population, Projection
+from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 from .reading import Reading
 
@@ -226,6 +226,8 @@ def _check_plasticity(reading: Reading, projection: Projection) -> None:
             f"{projection.label}: its weights are {projection.weights.kind} to "
             f"{projection.weights.to!r} and learn only there"
         )
+    if plasticity.post.kind == "synaptic":
+        raise WiringError(_one_signal(projection.label, plasticity.post))
     try:
         reading.ends(projection)
     except WiringError as error:
@@ -234,10 +236,18 @@ def _check_plasticity(reading: Reading, projection: Projection) -> None:
 
 def _check_learning(reading: Reading, population: Population) -> None:
     learns = population.learns
+    owner = f"population {population.name!r}"
+    if learns is not None and learns.kind == "synaptic":
+        raise WiringError(_one_signal(owner, learns))
     if learns is not None and reading.learning_phase(population) is None:
-        raise WiringError(
-            f"population {population.name!r}: {reading.untaught(population.name, learns)}"
-        )
+        raise WiringError(f"{owner}: {reading.untaught(population.name, learns)}")
+
+
+def _one_signal(owner: str, signal: Signal) -> str:
+    return (
+        f"{owner}: learns from what {signal.source!r} brings to each synapse, but a cell has one "
+        "signal for all of them. Use brought_by(...) for pre, taught_by(...) elsewhere"
+    )
 
 
 def _check_mimicry(circuit: Assembly) -> None:

@@ -45,7 +45,7 @@ def main(folder: Path, quick: bool) -> SpikingResult:
         interlude=1.0 if quick else 5.0,
         measurements=2 if quick else 6,
     )
-    wired = parse_rule("wm").wire(mlp(SIZES))
+    wired = parse_rule("wm,bias_blocking=yes").wire(mlp(SIZES))
     result = SpikingRun(wired, data, config, notify=print, label="wake and sleep").run()
     awake = next(record for record in result.curve if "online_accuracy" in record)
     print(f"before:            {describe(result.curve[0]['angles_deg'])}")

@@ -1,16 +1,29 @@
-"""How learning rules wire a circuit: one file a rule, wiring only."""
+"""How learning rules wire a circuit: one file a rule, wiring only.
+
+What a rule file needs comes from here and from `oneway.circuits`. Ours import absolutely, from the
+modules that have it, so that a copy of one works wherever it lies (``--rule copy.py``).
+"""
 
 from .activation_sharing import ActivationSharing
 from .asap import ASAP
 from .backpropagation import Backpropagation
-from .base import RULES, Rule, parse_rule
+from .base import RULES, Gate, Norm, Rule, parse_rule
 from .direct_feedback_alignment import DirectFeedbackAlignment
 from .direct_kolen_pollack import DirectKolenPollack
 from .direct_random_target_projection import DirectRandomTargetProjection
-from .feedback import with_direct_feedback, with_feedback_path
+from .feedback import (
+    INDEPENDENT,
+    SIGN_TIED,
+    TIED,
+    FeedbackWiring,
+    Pair,
+    with_direct_feedback,
+    with_feedback_path,
+)
 from .feedback_alignment import FeedbackAlignment
 from .forward_alignment import ForwardAlignment
 from .kolen_pollack import KolenPollack
+from .sharing import Sharing, learn_from_shared, matching, note_exceptions, share_activations
 from .sign_symmetry import SignSymmetry
 from .weight_mirror import WeightMirror
 
@@ -21,19 +34,31 @@ for _name in _ORDER:
 
 __all__ = [
     "ASAP",
+    "INDEPENDENT",
     "RULES",
+    "SIGN_TIED",
+    "TIED",
     "ActivationSharing",
     "Backpropagation",
     "DirectFeedbackAlignment",
     "DirectKolenPollack",
     "DirectRandomTargetProjection",
     "FeedbackAlignment",
+    "FeedbackWiring",
     "ForwardAlignment",
+    "Gate",
     "KolenPollack",
+    "Norm",
+    "Pair",
     "Rule",
+    "Sharing",
     "SignSymmetry",
     "WeightMirror",
+    "learn_from_shared",
+    "matching",
+    "note_exceptions",
     "parse_rule",
+    "share_activations",
     "with_direct_feedback",
     "with_feedback_path",
 ]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oneway.circuits import Circuit
-
-from .base import Rule
-from .feedback import TIED, with_feedback_path
-from .sharing import learn_from_shared, note_exceptions, share_activations
+from oneway.rules.base import Rule
+from oneway.rules.feedback import TIED, with_feedback_path
+from oneway.rules.sharing import learn_from_shared, note_exceptions, share_activations
 
 
 @dataclass(frozen=True)

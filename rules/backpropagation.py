@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oneway.circuits import Circuit
-
-from .base import Rule
-from .feedback import TIED, with_feedback_path
+from oneway.rules.base import Rule
+from oneway.rules.feedback import TIED, with_feedback_path
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from traceback import extract_tb
+from typing import Any, ClassVar, Literal, get_type_hints
 
 from oneway.circuits import Circuit, Draw, WiringError
+from oneway.circuits.options import Options, as_text, join, split
 
 RULES: dict[str, type[Rule]] = {}
 
@@ -33,6 +36,8 @@ class Rule(ABC):
         papers leave out of their figures. `shared`: it takes φ′ of the shared activation that
         reaches it anyway (rules that share activations only). `local`: as `shared` where there is
         one, nothing elsewhere, and the forward cell multiplies what it is taught by its own φ′.
+        Then ΔW has a factor that ΔB has not, and weights that should change alike (Kolen-Pollack,
+        ASAP) need not converge.
     norm : {"full", "scale", "own"}
         How errors pass batch norm in the feedback path. `full`: its exact derivative, which needs
         connections h_l → δ_l. `scale`: only γ/σ, a slow scalar per channel. `own`: the error cells
@@ -65,13 +70,21 @@ class Rule(ABC):
 
     def __init_subclass__(cls, name: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if name is not None:
-            cls.name = name
-            RULES[name] = cls
+        if "wire" in vars(cls):
+            cls.wire = _telling_where(cls.wire)  # type: ignore[assignment, method-assign]
+        if name is None:
+            return
+        there = RULES.get(name)
+        if there is not None and there.__module__ != cls.__module__:
+            raise WiringError(
+                f"class {cls.__name__}: there is already a rule {name!r}, {there.__name__}. Choose "
+                "another name="
+            )
+        cls.name = name
+        RULES[name] = cls
 
     def __post_init__(self) -> None:
-        for key, kind in _option_types(type(self)).items():
-            _check_option(self.name, key, kind, getattr(self, key))
+        self.options().check({f.name: getattr(self, f.name) for f in fields(self)})
 
     @abstractmethod
     def wire(self, forward: Circuit) -> Circuit:
@@ -83,23 +96,52 @@ class Rule(ABC):
             The rule cannot be wired there; the message says why and on which projection.
         """
 
+    @classmethod
+    def options(cls) -> Options:
+        """What the rule can be told, by the annotations of its fields."""
+        kinds = get_type_hints(cls)
+        return Options(f"rule {cls.name}", {f.name: kinds[f.name] for f in fields(cls)})
 
-def _option_types(rule: type[Rule]) -> dict[str, Any]:
-    hints = get_type_hints(rule)
-    return {f.name: hints[f.name] for f in fields(rule)}
+    def label(self, *without: str) -> str:
+        """The rule as on the command line: its name and the options that differ from the default.
+
+        `parse_rule` reads it back. Options named in `without`, which a reader finds elsewhere, are
+        left out.
+
+        Examples
+        --------
+        >>> from oneway.rules import ASAP
+        >>> ASAP(k=4, gate="local").label()
+        'asap,gate=local,k=4'
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in without}
+        usual = {f.name: f.default for f in fields(self)}
+        changed = [f"{k}={as_text(v)}" for k, v in values.items() if v != usual[k]]
+        return join([self.name, *changed])
 
 
-def _choices(kind: Any) -> tuple[Any, ...]:
-    """The words an option can be, for one that is a choice (possibly among other things)."""
-    if get_origin(kind) is Literal:
-        return get_args(kind)
-    return tuple(c for part in get_args(kind) for c in _choices(part))
+def _telling_where(wire: Callable[[Any, Circuit], Circuit]) -> Callable[[Any, Circuit], Circuit]:
+    """`wire`, whose slips end in a `WiringError` that names rule, file and line."""
+
+    @functools.wraps(wire)
+    def told(self: Rule, forward: Circuit) -> Circuit:
+        try:
+            return wire(self, forward)
+        except WiringError:
+            raise
+        except Exception as error:
+            place = _place(error, wire.__code__.co_filename)
+            raise WiringError(f"rule {self.name}: wire() fails in {place}: {error!r}") from error
+
+    return told
 
 
-def _check_option(rule: str, key: str, kind: Any, value: Any) -> None:
-    choices = _choices(kind)
-    if isinstance(value, str) and choices and value not in choices:
-        raise WiringError(f"rule {rule}: {key}={value!r}, expected one of {', '.join(choices)}")
+def _place(error: Exception, file: str) -> str:
+    """File and line of an error: the last line of that file on the way to it."""
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines = [error.lineno]
+    return f"{file!r}, line {lines[-1]}" if lines else repr(file)
 
 
 def parse_rule(text: str, **overrides: Any) -> Rule:
@@ -123,48 +165,12 @@ def parse_rule(text: str, **overrides: Any) -> Rule:
     >>> parse_rule("asap,k=4,gate=local").k
     4
     """
-    name, *pairs = text.split(",")
+    name, *pairs = split(text)
     rule = _load(Path(name)) if name.endswith(".py") else RULES.get(name)
     if rule is None:
         raise WiringError(f"no rule {name!r}; there are {', '.join(RULES)}")
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, value = _parse_option(rule, pair)
-        if key in options:
-            raise WiringError(f"rule {rule.name}: option {key}= is given twice in {text!r}")
-        options[key] = value
-    options |= {key: value for key, value in overrides.items() if value is not None}
-    return rule(**options)
-
-
-def _parse_option(rule: type[Rule], pair: str) -> tuple[str, Any]:
-    key, equals, value = pair.partition("=")
-    kinds = _option_types(rule)
-    if not equals or key not in kinds:
-        near = get_close_matches(key, kinds, n=1)
-        hint = f" Did you mean {near[0]}=?" if near else ""
-        raise WiringError(
-            f"rule {rule.name}: option {pair!r} is not understood; options are "
-            f"{', '.join(f'{k}=' for k in kinds)}.{hint}"
-        )
-    return key, _convert(rule.name, key, kinds[key], value)
-
-
-def _convert(rule: str, key: str, kind: Any, value: str) -> Any:
-    words = {"yes": True, "true": True, "no": False, "false": False}
-    try:
-        if kind is bool:
-            return words[value.lower()]
-        if kind in (int, float):
-            return kind(value)
-    except (KeyError, ValueError) as error:
-        wanted = "yes or no" if kind is bool else f"a number ({kind.__name__})"
-        raise WiringError(f"rule {rule}: {key}={value!r}, expected {wanted}") from error
-    numbers = [part for part in get_args(kind) if part is float]
-    try:
-        return float(value) if numbers else value
-    except ValueError:
-        return value
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return rule(**rule.options().parse(pairs) | given)
 
 
 def _load(path: Path) -> type[Rule]:
@@ -179,7 +185,11 @@ def _load(path: Path) -> type[Rule]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise WiringError(f"rule file {str(path)!r} does not load: {error!r}") from error
+        RULES.clear()
+        RULES.update(before)
+        what = str(error) if isinstance(error, WiringError) else repr(error)
+        place = _place(error, str(path))
+        raise WiringError(f"rule file {place} does not load: {what}") from error
     new = [rule for name, rule in RULES.items() if before.get(name) is not rule]
     if len(new) != 1:
         raise WiringError(

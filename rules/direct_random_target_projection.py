@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oneway.circuits import Circuit
-
-from .base import Rule
-from .feedback import with_direct_feedback
+from oneway.rules.base import Rule
+from oneway.rules.feedback import with_direct_feedback
 
 
 @dataclass(frozen=True)

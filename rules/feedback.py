@@ -335,7 +335,8 @@ def learning_drives(forward: Circuit, rule: Rule) -> list[Projection]:
         if unknown:
             raise WiringError(
                 f"rule {rule.name}: frozen projection {unknown[0]!r} is not a weighted drive of "
-                f"{forward.name!r}; there are {', '.join(p.name for p in weighted)}"
+                f"{forward.name!r}; there are {', '.join(p.name for p in weighted)}, and the words "
+                "none, first, conv and hidden"
             )
     learning = [p for p in weighted if p.name not in frozen]
     if not learning:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oneway.circuits import ACTIVITY, Circuit, taught_by
-
-from .base import Rule
-from .feedback import INDEPENDENT, with_feedback_path
+from oneway.rules.base import Rule
+from oneway.rules.feedback import INDEPENDENT, with_feedback_path
 
 
 @dataclass(frozen=True)

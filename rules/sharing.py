@@ -10,6 +10,7 @@ code has it. With k = 1 nothing is shared and every layer learns from its own in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import networkx as nx
 
@@ -19,8 +20,10 @@ from oneway.circuits import (
     MatchConnector,
     OneToOneConnector,
     Projection,
+    SynapticConnector,
     Wiring,
     WiringError,
+    brought_by,
 )
 
 from .base import Rule
@@ -159,17 +162,26 @@ def _stand_ins(forward: Circuit, source: dict[str, str]) -> dict[str, str]:
     return stand_in
 
 
-def learn_from_shared(wiring: FeedbackWiring, sharing: Sharing) -> None:
-    """Let every sharing forward drive learn while its presynaptic cells mimic the shared ones.
+def learn_from_shared(
+    wiring: FeedbackWiring, sharing: Sharing, signals: Literal["neuron", "synapse"] = "neuron"
+) -> None:
+    """Let every forward drive that shares an activation learn from it.
 
-    h_s → h_l mimic, in the phase `mimic`; Δw = −η · (taught δ_{l+1}) ⊗ (mimicked h_s).
+    By signals of one neuron: its presynaptic cells mimic the shared ones, h_s → h_l, in the phase
+    `mimic`; Δw = −η · (taught δ_{l+1}) ⊗ (mimicked h_s). By signals of one synapse: h_s reaches the
+    postsynaptic cells synapse by synapse, h_s → h_{l+1}, with as many connections as W has.
     """
-    mimicking = [w for w in wiring.learning_drives() if sharing.source.get(w.name, w.pre) != w.pre]
-    if mimicking:
+    sharers = [w for w in wiring.learning_drives() if sharing.source.get(w.name, w.pre) != w.pre]
+    if sharers and signals == "neuron":
         wiring.phase("mimic", mode="mimic")
     for w in wiring.learning_drives():
-        if w in mimicking:
-            shared = sharing.source[w.name]
+        shared = sharing.source.get(w.name, w.pre)
+        if w in sharers and signals == "synapse":
+            connector = SynapticConnector(w.connector, wiring.populations[w.pre].shape)
+            name = f"teach: {shared} -> synapses of {w.name}"
+            wiring.connect(shared, w.post, connector, role="teach", name=name)
+            wiring.learn_from_error(w, pre=brought_by(shared))
+        elif w in sharers:
             wiring.mimic(shared, w.pre, "mimic", matching(shared, w.pre))
             wiring.learn_from_error(w, phase="mimic")
         else:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from oneway.circuits import Circuit
-
-from .base import Rule
-from .feedback import SIGN_TIED, with_feedback_path
+from oneway.rules.base import Rule
+from oneway.rules.feedback import SIGN_TIED, with_feedback_path
 
 
 @dataclass(frozen=True)

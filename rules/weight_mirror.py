@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from oneway.circuits import Circuit, Signal
+import networkx as nx
 
-from .base import Rule
-from .feedback import INDEPENDENT, Pair, with_feedback_path
+from oneway.circuits import Circuit, Projection, Signal
+from oneway.rules.base import Rule
+from oneway.rules.feedback import INDEPENDENT, FeedbackWiring, Pair, with_feedback_path
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class WeightMirror(Rule, name="wm"):
     each cell multiplies the synapses that it receives, so that their mean |B| stays near that of a
     first draw.
 
-    On average ΔB is η_B σ² φ′(0) Wᵀ (eq. 12), so that B turns into a multiple of Wᵀ. The product
+    On average ΔB is η_B σ² φ′(b) Wᵀ (eq. 11), so that B turns to Wᵀ, cell by cell. The product
     is averaged over the batch and over the pairs of cells that each weight joins (appendix D.2). In
     the mirror mode feedback cells mimic their partners: every hidden pair is bidirectional.
 
@@ -36,11 +37,20 @@ class WeightMirror(Rule, name="wm"):
         λ_s of synaptic scaling in the mirror mode; 0 for none.
     noise_std, baseline : float
         σ and β of the noise.
-    layers : {"each", "alternate"}
-        Layers take turns one by one, or as many as can without disturbing each other: every second
-        layer (appendix C.4).
+    layers : {"each", "alternate", "all"}
+        Layers take turns one by one; or as many as can without disturbing each other: every second
+        layer; or all mirror at once, in one phase in which the first one fires noise and every
+        other cell follows (appendix C.4). What follows is correlated from cell to cell, so that the
+        deeper B, the larger its angle.
     bias_blocking : bool
-        Close off bias currents and normalisation in the mirror mode.
+        Close off bias currents in the mirror mode, so that ΔB is η_B σ² φ′(0) Wᵀ on average (eq.
+        12). The paper's experiments leave them open (section 6), and each cell its own slope φ′(b)
+        (eq. 11).
+    norm_blocking : {"auto"} or bool
+        Leave out normalisation in the mirror mode. In the paper's experiments the noise passes the
+        convolution, the bias and the ReLU, and nothing else (appendix D.2). Where all layers mirror
+        at once, it is normalisation that keeps the signals centred and of equal variance: `auto`
+        leaves it out otherwise and keeps it there.
     centre : {"batch", "baseline"}
         What both cells subtract from their activity: its mean over the batch (as in the
         experiments), or the baseline β (eq. 25).
@@ -51,8 +61,9 @@ class WeightMirror(Rule, name="wm"):
     scaling: float = 0.0
     noise_std: float = 1.0
     baseline: float = 0.0
-    layers: Literal["each", "alternate"] = "each"
-    bias_blocking: bool = True
+    layers: Literal["each", "alternate", "all"] = "each"
+    bias_blocking: bool = False
+    norm_blocking: Literal["auto"] | bool = "auto"
     centre: Literal["batch", "baseline"] = "batch"
 
     def wire(self, forward: Circuit) -> Circuit:
@@ -60,8 +71,10 @@ class WeightMirror(Rule, name="wm"):
         for w in wiring.learning_drives():  # W: h_l -> h_{l+1}
             wiring.learn_from_error(w)
         own = Signal("activity", centred=self.centre)  # what the cell mimics, about its mean
-        for phase, pairs in self._turns(wiring.pairs()).items():
-            noisy = tuple(dict.fromkeys(pair.forward.pre for pair in pairs))
+        auto = isinstance(self.norm_blocking, str)
+        for pairs in self._turns(wiring.pairs()):
+            noisy, drives = self._awake(wiring, pairs)
+            phase = "mirror " + "+".join(noisy)
             wiring.phase(
                 phase,
                 mode="mirror",
@@ -69,10 +82,12 @@ class WeightMirror(Rule, name="wm"):
                 noise_mean=self.baseline,
                 noise_std=self.noise_std,
                 bias_blocked=self.bias_blocking,
+                norm_blocked=self.layers != "all" if auto else bool(self.norm_blocking),
             )
+            for drive in drives:
+                wiring.during(drive, phase)
             for pair in pairs:
                 w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l
-                wiring.during(w, phase)
                 wiring.mimic(w.pre, b.post, phase)  # h_l -> delta_l
                 wiring.mimic(w.post, b.pre, phase)  # h_{l+1} -> delta_{l+1}
                 wiring.learn(
@@ -88,20 +103,33 @@ class WeightMirror(Rule, name="wm"):
                 )
         return wiring.build()
 
-    def _turns(self, pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
-        """Phase name → pairs mirrored in it; no cell is to fire noise and to respond at once."""
+    def _turns(self, pairs: Iterable[Pair]) -> list[list[Pair]]:
+        """Pairs that mirror together; no cell is to fire noise and to respond at once."""
         by_source: dict[str, list[Pair]] = {}
         for pair in pairs:
             by_source.setdefault(pair.forward.pre, []).append(pair)
         turns: list[list[Pair]] = []
         for own in by_source.values():
-            free = (turn for turn in turns if not _disturb(turn, own))
-            turn = next(free, None) if self.layers == "alternate" else None
+            free = (t for t in turns if self.layers == "all" or not _disturb(t, own))
+            turn = None if self.layers == "each" else next(free, None)
             if turn is None:
                 turns.append(list(own))
             else:
                 turn.extend(own)
-        return {"mirror " + "+".join(dict.fromkeys(p.forward.pre for p in t)): t for t in turns}
+        return turns
+
+    def _awake(
+        self, wiring: FeedbackWiring, pairs: list[Pair]
+    ) -> tuple[tuple[str, ...], list[Projection]]:
+        """Who fires noise in a turn, and the drives that carry it on."""
+        sources = dict.fromkeys(pair.forward.pre for pair in pairs)
+        if self.layers != "all":
+            return tuple(sources), [pair.forward for pair in pairs]
+        graph = nx.DiGraph(wiring.forward.forward_graph())
+        first = tuple(name for name in sources if not sources.keys() & nx.ancestors(graph, name))
+        awake = set(first).union(*(nx.descendants(graph, name) for name in first))
+        drives = [w for w in wiring.forward_drives() if w.pre in awake]
+        return first, drives
 
 
 def _disturb(turn: list[Pair], others: list[Pair]) -> bool:

@@ -18,7 +18,6 @@ from oneway.rules import RULES
 from .checkpoint import CHECKPOINT
 from .config import SPEED
 from .errors import ConfigError, DataError
-from .labels import rule_label
 from .records import CONFIG, METRICS, RESULT
 
 # The recipes' floor on image nets, and `--floor` elsewhere.
@@ -275,12 +274,12 @@ def _unfinished(config: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 
 def _label(rule: dict[str, Any]) -> str | None:
-    """As `rule_label` has it, from what ``config.json`` says of a rule."""
+    """The rule's label, from what ``config.json`` says of a rule."""
     lists = {k: tuple(v) for k, v in rule.items() if isinstance(v, list)}
     options: dict[str, Any] = {k: v for k, v in (rule | lists).items() if k != "name"}
     name = rule.get("name")
     # A rule of the user's own is not known here, nor is what is usual for it.
-    return rule_label(RULES[name](**options)) if name in RULES else name
+    return RULES[name](**options).label("gate", "norm") if name in RULES else name
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -31,7 +31,6 @@ def check_recipe(recipe: Recipe) -> tuple[Circuit, Rule | None, Circuit]:
     """Circuit, rule and wired circuit of a recipe, if its parts fit; no data are read."""
     if recipe.data not in KNOWN:
         raise DataError(f"no data set {recipe.data!r}; there are {', '.join(KNOWN)}")
-    recipe.limits()
     circuit, rule = recipe.make_circuit(), recipe.make_rule()
     wired = wire(circuit, rule)
     check_decay(wired, recipe.config)

@@ -21,7 +21,6 @@ from .data.dataset import Batches, Data
 from .distributed import Alone, Processes
 from .errors import DataError, TrainingError
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
-from .labels import rule_label
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
@@ -85,7 +84,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        return rule_label(self.rule) if self.rule is not None else self.wired.name
+        return self.rule.label() if self.rule is not None else self.wired.name
 
     def run(self) -> RunResult:
         self._write_config()
@@ -283,7 +282,7 @@ class Run:
     def _result(self) -> RunResult:
         last = self.history[-1]
         return RunResult(
-            rule=None if self.rule is None else rule_label(self.rule),
+            rule=None if self.rule is None else self.rule.label("gate", "norm"),
             gate=getattr(self.rule, "gate", None),
             norm=getattr(self.rule, "norm", None),
             circuit=self.wired.name,

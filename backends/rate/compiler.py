@@ -111,9 +111,11 @@ class Compiler(Values):
 
     # -- plasticity ------------------------------------------------------------------------
 
-    def signal(self, signal: Signal, cell: str, phase: str) -> Value:
-        """A signal at hand in a cell."""
-        at_hand = self.reading.at_hand(cell, signal, phase)
+    def signal(
+        self, signal: Signal, cell: str, phase: str, drive: Projection | None = None
+    ) -> Value:
+        """A signal at hand in a cell, or at the synapses of a drive to it."""
+        at_hand = self.reading.at_hand(cell, signal, phase, drive)
         value = self.own_activity(at_hand.origin, phase)
         if at_hand.through is not None:
             value = self._convey(self.circuit.projections[at_hand.through], value, phase)
@@ -133,8 +135,9 @@ class Compiler(Values):
         if plasticity.pre.centred == post_signal.centred == "batch":
             # Deviations of one side sum to zero, so the mean of the other has no part in the sum.
             post_signal = replace(post_signal, centred="no")
-        pre = self.signal(plasticity.pre, p.pre, phase)
-        post = self.signal(post_signal, p.post, phase)
+        (pre_cell, pre_signal), (post_cell, _) = p.factors
+        pre = self.signal(pre_signal, pre_cell, phase, p)
+        post = self.signal(post_signal, post_cell, phase)
         ends = self.reading.ends(p)
         if p.error_norm != "none":
             owner = self.reading.error_passes(p)

@@ -26,6 +26,7 @@ from oneway.circuits import (
     MaxPoolConnector,
     OneToOneConnector,
     Shape,
+    SynapticConnector,
     TransposeConnector,
     WiringError,
 )
@@ -223,6 +224,13 @@ class Match(RateConnector):
         raise WiringError("MatchConnector carries signals one way only; it has no transpose")
 
 
+class Synaptic(Match):
+    """A signal a synapse: the source in the shape of the drive's presynaptic population."""
+
+    def __init__(self, connector: SynapticConnector, pre: Shape, post: Shape) -> None:
+        super().__init__(connector, pre, connector.shape)
+
+
 class Listed(RateConnector):
     """Explicit pairs; weights (K,) in the order of the connector's pairs."""
 
@@ -278,6 +286,7 @@ TRANSLATIONS: dict[type[Connector], type[RateConnector]] = {
     AveragePoolConnector: AveragePool,
     OneToOneConnector: OneToOne,
     MatchConnector: Match,
+    SynapticConnector: Synaptic,
     FixedProbabilityConnector: Listed,
     FromListConnector: Listed,
     TransposeConnector: Transposed,

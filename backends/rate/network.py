@@ -168,9 +168,10 @@ class RateNetwork(CircuitParameters):
         changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
-                given = self._given()
-                # Noise is no data: it must not enter the running statistics of normalisation.
-                given[("training",)] = False
+                given = self._given() | {("training",): True}
+                # Noise is no data: it is normalised by its own statistics, which are not kept.
+                for name, norm in self.norms.items():
+                    given |= {("norm", name, p): getattr(norm, p).clone() for p in ("mean", "var")}
                 for name in phase.noisy:
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
                 write = lambda compiler: compiler.learning()  # noqa: E731

@@ -31,7 +31,7 @@ def check_translatable(turns: Turns, spikes: bool) -> None:
 
 
 def _normalised(turns: Turns) -> list[str]:
-    return [phase.name for phase in turns.phases if not phase.bias_blocked]
+    return [phase.name for phase in turns.phases if not phase.norm_blocked]
 
 
 def _check_population(turns: Turns, population: Population) -> None:
@@ -77,6 +77,12 @@ def _check_relay(circuit: Circuit, p: Projection) -> None:
 def _check_plasticity(turns: Turns, p: Projection) -> None:
     plasticity = p.plasticity
     assert plasticity is not None
+    if plasticity.pre.kind == "synaptic":
+        raise WiringError(
+            f"{p.label}: its synapses learn from what {plasticity.pre.source!r} brings to each of "
+            "them, but a spiking cell has one trace of what it is taught, not one a synapse. Let "
+            f"{p.pre!r} mimic {plasticity.pre.source!r} (asap,signals=neuron), {_RATE}"
+        )
     phase = turns.circuit.phases[plasticity.phase]
     for end in (p.pre, p.post):
         if end not in turns.populations or phase.name not in turns.awake(end):

@@ -219,9 +219,7 @@ def _matching(wiring: Wiring, pre: str, post: str):
 def _gate(pre: str, post: str, phi: str, phases=("engaged",)) -> Edit:
     def edit(wiring: Wiring) -> None:
         connector, name = _matching(wiring, pre, post), f"more {pre} gates {post}"
-        wiring.connect(
-            pre, post, connector, role="gate", name=name, derivative=phi, phases=phases
-        )
+        wiring.connect(pre, post, connector, role="gate", name=name, derivative=phi, phases=phases)
 
     return edit
 

@@ -160,12 +160,14 @@ def test_options_have_the_type_of_their_default():
         ("mlp:64-0-10", r"population 'h1': shape \(0,\)"),
         ("resnet18:32x32-10", r"size '32x32-10' of resnet18: expected the form 3x32x32-10"),
         ("resnet18:3x32x32", "expected the form 3x32x32-10"),
-        ("resnet18:3x32x32-10,wide=3", "option 'wide=3' is not understood; options are width=,"),
-        ("resnet18:3x32x32-10,width", "option 'width' is not understood"),
-        ("resnet18:3x32x32-10,width=x", "width='x', expected int"),
-        ("resnet18:3x32x32-10,shortcut=maybe", "shortcut='maybe', expected yes or no"),
-        ("resnet18:3x32x32-10,norm=layer", "norm='layer', expected one of before, after, none"),
-        ("conv2:3x32x32-10,activation=swash", "activation 'gelu', expected one of linear, relu"),
+        ("resnet18:3x32x32-10,wide=3", "resnet18: no option 'wide'; did you mean 'width'?"),
+        ("mlp:4-3,x=1", "mlp: no option 'x'; there are activation, norm"),
+        ("resnet18:3x32x32-10,width", "'width', expected key=value"),
+        ("resnet18:3x32x32-10,width=4,width=8", "option 'width' is given twice"),
+        ("resnet18:3x32x32-10,width=x", "width = 'x', expected a whole number"),
+        ("resnet18:3x32x32-10,shortcut=maybe", "shortcut = 'maybe', expected yes or no"),
+        ("resnet18:3x32x32-10,norm=layer", "norm = 'layer', expected one of before, after, none"),
+        ("conv2:3x32x32-10,activation=swash", "activation 'swash', expected one of linear, relu"),
         ("alexnet_bn:3x4x4-10", r"'pool2': the image has shrunk to \(192, 1, 1\) after 'h2'.*3x3"),
         ("resnet18:3x32x48-10", r"resnet18: needs a square image, got \(3, 32, 48\)"),
     ],
@@ -173,6 +175,13 @@ def test_options_have_the_type_of_their_default():
 def test_bad_builder_strings(text, message):
     with pytest.raises(WiringError, match=message):
         parse_circuit(text)
+
+
+def test_options_given_in_python_are_checked_too():
+    with pytest.raises(WiringError, match="conv2: norm = 'layer', expected one of before, after"):
+        conv2(norm="layer")
+    with pytest.raises(WiringError, match=r"resnet18: width = 4.5, expected a whole number"):
+        resnet18(width=4.5)
 
 
 def test_dense_shape_for_an_image_builder():

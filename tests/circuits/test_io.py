@@ -137,6 +137,16 @@ def test_edge_ids_are_unique_tokens():
 # -- what is refused -----------------------------------------------------------------------
 
 
+def test_files_from_when_one_switch_blocked_biases_and_norms():
+    content = json.loads(to_json(kolen_pollack_by_hand()))
+    for phase, blocked in zip(content["phases"], (False, True), strict=True):
+        del phase["norm_blocked"]
+        phase["bias_blocked"] = blocked
+    engaged, mirror = from_json(json.dumps(content)).phases.values()
+    assert (engaged.bias_blocked, engaged.norm_blocked) == (False, False)
+    assert (mirror.bias_blocked, mirror.norm_blocked) == (True, True)
+
+
 def spoilt(path, value):
     """JSON of a circuit in which the entry at `path` has another value (or is gone)."""
     content = json.loads(to_json(kolen_pollack_by_hand()))

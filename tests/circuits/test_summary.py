@@ -19,6 +19,7 @@ from oneway.circuits import (
     summarise,
 )
 from oneway.circuits.summary import connector_text, count_totals, weights_text
+from oneway.rules import WeightMirror
 
 
 def section(text, title):
@@ -84,6 +85,9 @@ def test_other_roles_phases_and_notes():
     assert section(text, "compare") == ["  output -> delta_output; target -> delta_output"]
     assert cells_of(text, "phases", "mirror")["noise"] == "h1: mean 0.1, sd 0.3"
     assert cells_of(text, "phases", "engaged")["noise"] == "driven by data"
+    mirror = WeightMirror(bias_blocking=True).wire(mlp((4, 3, 3, 2))).summary()
+    row = cells_of(mirror, "phases", "mirror h1")
+    assert (row["biases"], row["norms"]) == ("blocked", "blocked")
     assert section(text, "notes") == ["  - wired by hand"]
     assert "notes" not in mlp((4, 3, 2)).summary()
 

@@ -2,19 +2,27 @@
 
 import pytest
 
+from oneway.analysis import check_wiring, locality
 from oneway.circuits import (
+    ACTIVITY,
     AllToAllConnector,
     AveragePoolConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    Signal,
+    SynapticConnector,
     TransposeConnector,
     Weights,
     Wiring,
     WiringError,
+    brought_by,
+    from_json,
     mlp,
     parse_circuit,
     sign_magnitude,
+    taught_by,
+    to_json,
 )
 from oneway.rules import RULES, KolenPollack, parse_rule, with_feedback_path
 
@@ -219,6 +227,28 @@ def test_image_nets_leave_the_classifier_to_feedback_alignment():
     assert learns_from(wired("asap"), "h1 -> h2") == "x"
 
 
+@pytest.mark.parametrize(
+    ("frozen_norm", "entrance", "pairs"),
+    [
+        (True, "fixed", 0),  # nobody needs delta_stem, so that there is no feedback to it
+        (True, "learned", 0),
+        (False, "fixed", 0),
+        (False, "learned", 4 * 16 * 16),  # every cell of the stem, as in the released code
+    ],
+)
+def test_what_learning_at_the_entrance_of_the_first_block_costs(frozen_norm, entrance, pairs):
+    options = {"frozen": "first", "frozen_norm": frozen_norm, "entrance": entrance}
+    circuit = wired("asap", RESNET, gate="local", norm="own", **options)
+    assert check_wiring(circuit).papers == pairs
+    b = circuit.projections.get("delta_block1_a -> delta_stem")
+    assert (b is None) == frozen_norm
+    if b is not None:
+        w = circuit.projections["stem -> block1_a"]
+        learned = b.plasticity and (b.plasticity.pre, b.plasticity.post)
+        assert learned == ((ACTIVITY, taught_by("stem")) if entrance == "learned" else None)
+        assert (w.plasticity.pre, w.pre) == (ACTIVITY, "stem")  # the same product
+
+
 def test_sharing_needs_a_chain_of_layers():
     net = Wiring("two ways")
     x = net.population("x", (4,))
@@ -298,13 +328,13 @@ def test_errors_cannot_run_back_through_a_match():
     ("text", "message"),
     [
         ("backprop", "no rule 'backprop'; there are bp, fa, dfa"),
-        ("asap,k=two", r"rule asap: k='two', expected a number \(int\)"),
+        ("asap,k=two", "rule asap: k = 'two', expected a whole number"),
         ("asap,k=0", "block size k=0, expected at least 1"),
         ("as,k=99", r"k=99 fits no block of 'mlp:.*', in which 3 layers .* Choose k from 1 to 3"),
-        ("asap,gat=local", r"option 'gat=local' is not understood.*Did you mean gate=\?"),
-        ("asap,k=2,k=4", "option k= is given twice in 'asap,k=2,k=4'"),
-        ("fa,gate=open", "gate='open', expected one of exact, shared, local"),
-        ("fa,frozen_norm=maybe", "frozen_norm='maybe', expected yes or no"),
+        ("asap,gat=local", r"rule asap: no option 'gat'; did you mean 'gate'\?"),
+        ("asap,k=2,k=4", "rule asap: option 'k' is given twice"),
+        ("fa,gate=open", "gate = 'open', expected one of exact, shared, local"),
+        ("fa,frozen_norm=maybe", "frozen_norm = 'maybe', expected yes or no"),
         ("missing_rule.py", "rule file 'missing_rule.py' does not exist"),
     ],
 )
@@ -332,3 +362,73 @@ def test_wiring_is_the_same_every_time_and_survives_json(rule):
         assert circuit == wired(rule, forward)
         assert circuit.forward_circuit() == forward
         assert from_json(to_json(circuit)) == circuit
+
+
+# -- signals of one synapse --------------------------------------------------------------------
+
+
+def extra(circuit):
+    """Neuron connections by which shared activations reach what W learns from."""
+    populations, total = circuit.populations, 0
+    for p in circuit.projections.values():
+        if p.role == "mimic" or isinstance(p.connector, SynapticConnector):
+            pre, post = populations[p.pre].shape, populations[p.post].shape
+            total += p.connector.relation(pre, post).count()
+    return total
+
+
+def test_a_signal_for_each_synapse_takes_a_connection_for_each():
+    """ASAP, Fig. 3b against Fig. 4: no phase, but h_s → h_{l+1} all to all instead of h_s → h_l."""
+    forward = mlp((8, 8, 8, 8, 3))
+    neuron, synapse = (wired("asap", forward, signals=s) for s in ("neuron", "synapse"))
+    assert (len(neuron.phases), len(synapse.phases)) == (2, 1)
+    # h1 -> h2 and h2 -> h3 learn from x, h3 -> output from h2.
+    sharers = [p for p in synapse.select(role="drive", path="forward") if
+               p.plasticity.pre.kind == "synaptic"]  # fmt: skip
+    assert [p.name for p in sharers] == ["h1 -> h2", "h2 -> h3", "h3 -> output"]
+    assert extra(neuron) == 3 * 8
+    assert extra(synapse) == 2 * 8 * 8 + 8 * 3  # one for each synapse of the three
+    verdicts = [check_wiring(circuit) for circuit in (neuron, synapse)]
+    assert [v.papers for v in verdicts] == [0, 0]
+    assert from_json(to_json(synapse)) == synapse
+    assert "pre: brought to each synapse by x" in synapse.summary()
+    (statement,) = (s for s in locality(synapse) if s.projection == "h2 -> h3")
+    assert str(statement.pre).startswith("h3 has what x brings to each synapse (through 'teach: x")
+
+
+def test_convolutions_bring_each_synapse_its_element():
+    """A cell of a 3×3 convolution hears 9 · channels cells of the shared image, matched to size."""
+    forward = parse_circuit("resnet18:1x8x8-3,width=2")
+    circuit = wired("asap", forward, signals="synapse", frozen="first")
+    name = "teach: stem -> synapses of block1_a -> block1"
+    p, w = circuit.projections[name], circuit.projections["block1_a -> block1"]
+    shapes = circuit.populations["stem"].shape, circuit.populations["block1"].shape
+    joined = w.connector.relation(circuit.populations["block1_a"].shape, shapes[1])
+    assert (
+        p.connector.relation(*shapes).count() == joined.count()
+    )  # nothing to match: W's own pairs
+    smaller = circuit.projections["teach: block2 -> synapses of block3_a -> block3"]
+    pre, mid, post = (circuit.populations[n].shape for n in ("block2", "block3_a", "block3"))
+    match, conv = smaller.connector._match(pre), circuit.projections["block3_a -> block3"].connector
+    listed = match.relation(pre, mid).listed()
+    onward = conv.relation(mid, post).listed()
+    expected = {(int(i), int(k)) for i, j in listed for jj, k in onward if j == jj}
+    assert {(int(i), int(k)) for i, k in smaller.connector.relation(pre, post).listed()} == expected
+
+
+def test_signals_of_synapses_that_do_not_arrive():
+    circuit = wired("asap", signals="synapse")
+    w = circuit.projections["h1 -> h2"]
+    wiring = Wiring(circuit)
+    wiring.learn(w, pre=brought_by("h1"), post=w.plasticity.post)
+    with pytest.raises(WiringError, match=r"'h1' teaches 'h2'.*through the drive's SynapticConnec"):
+        wiring.build()
+    wiring.learn(w, pre=w.plasticity.pre, post=brought_by("x"))
+    with pytest.raises(WiringError, match=r"'x' brings to each synapse.*Use brought_by.* for pre"):
+        wiring.build()
+    wiring.learn(w, pre=w.plasticity.pre, post=w.plasticity.post)
+    wiring.update(wiring.populations["h2"], learns=brought_by("x"))
+    with pytest.raises(WiringError, match=r"population 'h2': learns from what 'x' brings to each"):
+        wiring.build()
+    with pytest.raises(WiringError, match="gated and centred are made by a cell"):
+        Signal("synaptic", "x", gated=True)

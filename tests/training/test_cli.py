@@ -134,6 +134,18 @@ def test_a_rule_in_a_file_is_checked_and_trained(oneway, rule_file):
     assert code == 0 and json.loads(out)["runs"][0]["rule"] == "mine"
 
 
+def test_a_slip_in_a_rule_file_is_one_line(oneway, rule_file):
+    rule_file.write_text(
+        RULE_FILE.replace("with_feedback_path(forward, self, ", "with_feedback_path(")
+    )
+    code, out, err = oneway("check", MLP, "--rule", rule_file)
+    assert (code, out) == (2, "")
+    last = err.strip().splitlines()[-1]
+    assert last.startswith(
+        f"oneway: error: rule mine: wire() fails in '{rule_file}', line 10: Type"
+    )
+
+
 # -- train -------------------------------------------------------------------------------------
 
 
@@ -185,8 +197,8 @@ def test_recipe_set_and_options_win_in_this_order(oneway, tmp_path):
 BAD = {
     "unknown rule": ([*QUICK, "--rule", "kpp"], "no rule 'kpp'; there are bp, fa"),
     "no rule": (QUICK, "it learns nothing without a rule"),
-    "rule option": ([*QUICK, "--rule", "asap,j=2"], "option 'j=2' is not understood"),
-    "gate": ([*QUICK, "--rule", "fa", "--gate", "open"], "gate='open', expected one of exact"),
+    "rule option": ([*QUICK, "--rule", "asap,j=2"], "rule asap: no option 'j'; there are gate, n"),
+    "gate": ([*QUICK, "--rule", "fa", "--gate", "open"], "gate = 'open', expected one of exact"),
     "circuit": (["check", "mlq:64-10", "--rule", "fa"], "neither a file nor a builder string"),
     "size": (["check", "mlp:64-x", "--rule", "fa"], "expected the form 64-32-32-10"),
     "forward only": (["check", MLP], "name a rule with --rule"),
@@ -222,12 +234,13 @@ BAD = {
         [*QUICK, "--rule", "kp", "--floor", "--feedback-weight-decay", "0.1"],
         "feedback_weight_decay = 0.1: they would never align",
     ),
-    "limit": ([*QUICK, "--rule", "fa", "--limit", "1,2,3"], "limit = '1,2,3', expected a number"),
+    "limit": ([*QUICK, "--rule", "fa", "--limit", "1,2,3"], "limit = '1,2,3', expected a whole n"),
+    "twice": ([*QUICK, "--set", "lr=1", "--set", "lr=2"], "--set: option 'lr' is given twice"),
     "seeds": ([*QUICK, "--rule", "fa", "--seeds", "0"], "seeds = 0, expected at least 1"),
     "diverged": ([*QUICK, "--rule", "fa", "--lr", "1e30"], "the loss is not finite any more"),
     "no recipe": (["train", "nothing.toml"], "recipe 'nothing.toml' cannot be read"),
     "recipe": (["train", "file"], "recipe 'file' is not a TOML file"),
-    "key": (["train", "key.toml"], "no setting 'epoch'; did you mean 'epochs'?"),
+    "key": (["train", "key.toml"], "no option 'epoch'; did you mean 'epochs'?"),
     "type": (["train", "type.toml"], "epochs = 'many', expected a whole number"),
     "set": ([*QUICK, "--rule", "fa", "--set", "lr"], "expected key=value"),
     "option": ([*QUICK, "--rule", "fa", "--epoch", "3"], "did you mean --epochs?"),

@@ -69,6 +69,17 @@ def test_steps_of_another_size_do_not_close_the_gap(feedback):
     assert "the gap does not close; the first draws fade with time constant" in said
 
 
+@pytest.mark.parametrize("options", ["", ",signals=synapse", ",entrance=learned", ",gate=local"])
+def test_feedback_of_asap_that_changes_as_its_partner(options):
+    """However the shared activation gets there; not where only ΔW has the forward cell's φ′."""
+    circuit = mlp((8, 8, 8, 8, 3), norm="before")
+    wired = parse_rule(f"asap,frozen=first,frozen_norm=no{options}").wire(circuit)
+    paired = [p.name for p in paired_feedback(wired)]
+    last = ["delta_h3 -> delta_h2", "delta_output -> delta_h3"]
+    first = ["delta_h2 -> delta_h1"] if "learned" in options else []
+    assert sorted(paired) == sorted(first + last if "local" not in options else last[1:])
+
+
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])
 def test_no_clock_where_nothing_is_paired(rule):
     assert alignment_clock(parse_rule(rule).wire(CIRCUIT), TrainConfig(), 10) is None

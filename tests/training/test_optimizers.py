@@ -14,7 +14,7 @@ from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data, train
 from oneway.training.optimization.batch_manhattan import BatchManhattan
-from oneway.training.recipes.recipe import check, parse
+from oneway.training.recipes.recipe import options_of
 
 CIRCUIT = mlp((64, 12, 10))
 CONFIG = TrainConfig(epochs=2, lr=0.02)
@@ -113,14 +113,13 @@ def test_contradictions_are_named(settings, complaint):
 
 
 def test_milestones_as_text_and_in_a_file():
-    assert parse("milestones", "32,62,82") == check("milestones", [32, 62, 82]) == (32, 62, 82)
-    assert parse("feedback_milestones", "") == ()
-    for wrong in ("32;62", "a"):
-        with pytest.raises(ConfigError, match="expected whole numbers, as in 30,60,80"):
-            parse("milestones", wrong)
-    for wrong in ([1.5], 32, [True]):
-        with pytest.raises(ConfigError, match="expected whole numbers, as in 30,60,80"):
-            check("milestones", wrong)
+    recipe = options_of("recipe")
+    text, listed = (recipe.read("milestones", value) for value in ("32,62,82", [32, 62, 82]))
+    assert text == listed == (32, 62, 82)
+    assert recipe.read("feedback_milestones", "") == ()
+    for wrong in ("32;62", "a", [1.5], 32, [True]):
+        with pytest.raises(ConfigError, match="expected whole numbers, as in 30,60"):
+            recipe.read("milestones", wrong)
 
 
 # -- optimizers --------------------------------------------------------------------------------

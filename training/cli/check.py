@@ -26,7 +26,6 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
-from ..labels import rule_label
 from ..sources import read_source
 
 # Following a cell's connections through a net visits every other cell.
@@ -116,7 +115,9 @@ def _check_graph(graph: nx.DiGraph, arguments: argparse.Namespace) -> int:
 
 def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality: bool) -> dict:
     content = verdict.as_dict(
-        rule=rule and rule_label(rule), gate=rule and rule.gate, norm=rule and rule.norm
+        rule=rule and rule.label("gate", "norm"),
+        gate=rule and rule.gate,
+        norm=rule and rule.norm,
     )
     if with_locality:
         content["locality"] = [str(statement) for statement in locality(wired)]
@@ -134,7 +135,11 @@ def _show_circuit(
     verdict: Verdict, rule: Rule | None, wired: Circuit, arguments: argparse.Namespace
 ) -> None:
     console = Console()
-    how = f" wired by {rule_label(rule)} (gate {rule.gate}, norm {rule.norm})" if rule else ""
+    how = (
+        f" wired by {rule.label('gate', 'norm')} (gate {rule.gate}, norm {rule.norm})"
+        if rule
+        else ""
+    )
     console.print(f"[bold]{escape(verdict.circuit + how)}[/]")
     with_paths = arguments.return_paths or verdict.neurons <= MANY_NEURONS
     console.print(_facts(verdict, wired, with_paths))

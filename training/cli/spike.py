@@ -20,8 +20,7 @@ from oneway.rules import Rule
 from ..data.catalogue import KNOWN
 from ..errors import ConfigError
 from ..fitting import fit, wire
-from ..labels import rule_label
-from ..recipes.recipe import Recipe
+from ..recipes.recipe import Recipe, check_settings, make_recipe
 from ..sources import read_circuit
 from ..spiking.config import SpikingConfig
 from ..spiking.table import show
@@ -130,8 +129,9 @@ def _config(arguments: argparse.Namespace) -> SpikingConfig:
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
     named = ("circuit", "rule", "gate", "data", "data_dir")
-    settings = {name: getattr(arguments, name) for name in named}
-    return Recipe(**settings, limit=arguments.samples)
+    given = {name: getattr(arguments, name) for name in named} | {"limit": arguments.samples}
+    given = {key: value for key, value in given.items() if value is not None}
+    return make_recipe(check_settings("spike", given))
 
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
@@ -160,7 +160,7 @@ def _start(
 ) -> SpikingRun:
     from ..spiking.run import SpikingRun
 
-    label = rule_label(rule) if rule else wired.name
+    label = rule.label() if rule else wired.name
     learned = _learned(arguments, wired)
     if learned is None:
         return SpikingRun(wired, data, config, notify=_tell, label=label)
@@ -211,7 +211,7 @@ def _content(
 
 
 def _label(rule: Rule | None) -> str | None:
-    return None if rule is None else rule_label(rule)
+    return None if rule is None else rule.label("gate")
 
 
 def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:

@@ -130,12 +130,10 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Recipe, then --smoke, then --set, then options: the later ones win."""
     settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
     settings = shrunk(settings) if arguments.smoke else settings
-    settings |= recipes.parse_settings(arguments.set)
-    for key in recipes.recipe_keys():
-        given = getattr(arguments, key)
-        if given is not None:
-            settings[key] = given if isinstance(given, bool) else recipes.parse(key, given)
-    return settings
+    settings |= recipes.options_of("--set").parse(arguments.set)
+    given = {key: getattr(arguments, key) for key in recipes.recipe_keys()}
+    given = {key: value for key, value in given.items() if value is not None}
+    return settings | recipes.check_settings("train", given)
 
 
 def _recipe_settings(name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from rich.console import Console
 from oneway.analysis import PAPERS, check_wiring, return_paths, weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, WiringError, mlp
+from oneway.circuits.builders import Norm
 from oneway.rules import RULES, parse_rule
 
 from ..bench.hardware import processor
@@ -53,7 +54,7 @@ class DemoSettings:
 
     sizes: tuple[int, ...] = (64, 32, 32, 10)
     # Without normalisation the rules whose hidden errors never fade drive rectified cells silent.
-    norm: str = "before"
+    norm: Norm = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
     spiking: str = "wm"
     spiking_s: float = 12.0

@@ -7,15 +7,14 @@ of ``oneway train`` are all made from their fields.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from oneway.circuits import Circuit
+from oneway.circuits.options import Options, fits
 from oneway.rules import Rule, parse_rule
 
 from ..config import TrainConfig, option
@@ -25,8 +24,6 @@ from ..data.loading import load_data
 from ..errors import ConfigError
 from ..sources import read_circuit
 from ..tensorboard import check_installed
-
-_WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,9 @@ class Recipe:
     norm: str | None = option(None, "how errors pass batch norm: full, scale, own")
     data_dir: str | None = option(None, "folder with the official files of the data set")
     workers: int | None = option(None, "processes that decode the images of a streamed data set")
-    limit: str | None = option(None, "use only N training samples, or N,M with M for the test")
+    limit: int | tuple[int, int] | None = option(
+        None, "use only N training samples, or N,M with M for the test"
+    )
     seeds: int = option(1, "number of runs, with seeds seed, seed + 1, ...")
     floor: bool = option(False, "also train with hidden layers (image nets: convolutions) frozen")
     tensorboard: bool = option(False, "also write metrics for TensorBoard")
@@ -70,12 +69,8 @@ class Recipe:
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
         return load_data(
-            self.data, self.data_dir, shape=shape, limit=self.limits(), workers=self.workers
+            self.data, self.data_dir, shape=shape, limit=self.limit, workers=self.workers
         )
-
-    def limits(self) -> int | tuple[int, int] | None:
-        """Numbers of samples, as `load_data` takes them."""
-        return _parse_limit(self.limit)
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
@@ -96,21 +91,8 @@ def check_settings(where: str, content: Any) -> dict[str, Any]:
     """Settings as a TOML file has them, if each has a known key and a value of its type."""
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where}: expected settings, got {content!r}")
-    try:
-        return {known(key): check(key, value) for key, value in content.items()}
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
-    """Settings given as ``key=value`` on the command line."""
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {pair!r}: expected key=value, as in --set epochs=5")
-        settings[known(key)] = parse(key, value)
-    return settings
+    options = options_of(where)
+    return {options.key(key): options.read(key, value) for key, value in content.items()}
 
 
 def make_recipe(settings: Mapping[str, Any]) -> Recipe:
@@ -130,80 +112,16 @@ def recipe_keys() -> dict[str, Field]:
     return {f.name: f for f in [*own, *fields(TrainConfig)]}
 
 
-@cache
-def _kinds() -> dict[str, type]:
-    hints = {**get_type_hints(Recipe), **get_type_hints(TrainConfig)}
-    return {name: _plain(hints[name]) for name in recipe_keys()}
-
-
-def _plain(hint: Any) -> type:
-    """`float` of ``float | None``, `tuple` of ``tuple[int, ...]``."""
-    if get_origin(hint) is UnionType:
-        hint = next(kind for kind in get_args(hint) if kind is not NoneType)
-    return get_origin(hint) or hint
-
-
-def known(key: str) -> str:
-    """The key as the recipe spells it; hyphens may stand for underscores."""
-    name = key.strip().replace("-", "_")
-    if name in recipe_keys():
-        return name
-    near = get_close_matches(name, recipe_keys(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(recipe_keys())}"
-    raise ConfigError(f"no setting {key!r}; {hint}")
+def options_of(owner: str) -> Options:
+    """What recipes can say; errors name the `owner` of the settings."""
+    return Options(owner, _kinds(), ConfigError)
 
 
 def is_switch(key: str) -> bool:
-    return _kinds()[key] is bool
+    return fits(True, _kinds()[key])
 
 
-def parse(key: str, text: str) -> Any:
-    """A value written on the command line, as the type of its key."""
-    kind = _kinds()[known(key)]
-    try:
-        if kind is tuple:
-            return tuple(int(number) for number in text.split(",") if number.strip())
-        return _WORDS[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"{key} = {text!r}, expected {_wanted(kind)}") from error
-
-
-def check(key: str, value: Any) -> Any:
-    """A value from a TOML file, if it has the type of its key; a whole number is a good float."""
-    kind = _kinds()[known(key)]
-    if key == "limit" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is tuple and isinstance(value, list) and all(type(item) is int for item in value):
-        return tuple(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{key} = {value!r}, expected {_wanted(kind)}")
-    return value
-
-
-def _wanted(kind: type) -> str:
-    names = {
-        int: "a whole number",
-        float: "a number",
-        bool: "yes or no",
-        str: "text",
-        tuple: "whole numbers, as in 30,60,80",
-    }
-    return names[kind]
-
-
-def _parse_limit(text: str | None) -> int | tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) == 1:
-        return numbers[0]
-    if len(numbers) != 2:
-        raise ConfigError(
-            f"limit = {text!r}, expected a number of samples, or two: 20000,5000 (training, test)"
-        )
-    return numbers[0], numbers[1]
+@cache
+def _kinds() -> dict[str, Any]:
+    hints = {**get_type_hints(Recipe), **get_type_hints(TrainConfig)}
+    return {key: hints[key] for key in recipe_keys()}

@@ -23,7 +23,7 @@ _PATHS = ("", "feedback_")
 
 def shrunk(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a recipe at smoke size; its rates shrink in proportion to the batch."""
-    small = {**settings, "epochs": EPOCHS, "limit": f"{TRAIN},{TEST}", "seeds": 1}
+    small = {**settings, "epochs": EPOCHS, "limit": (TRAIN, TEST), "seeds": 1}
     if "circuit" in settings:
         small["circuit"] = narrow(settings["circuit"])
     batch = settings.get("batch_size", BATCH)

@@ -26,7 +26,7 @@ def mirror(
         delta_a <──────── delta_b
     """
     net = Wiring("mirror")
-    net.phase("mirror a", mode="mirror", noisy=("a",), bias_blocked=True)
+    net.phase("mirror a", mode="mirror", noisy=("a",), norm_blocked=True)
     a, b = net.population("a", (n_pre,)), net.population("b", (n_post,), activation="relu")
     delta_a = net.population("delta_a", a.shape, path="feedback", partner="a")
     delta_b = net.population("delta_b", b.shape, path="feedback", partner="b")

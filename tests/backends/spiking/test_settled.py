@@ -15,6 +15,7 @@ from oneway.circuits import (
     FromListConnector,
     MaxPoolConnector,
     Wiring,
+    WiringError,
     mlp,
     parse_circuit,
 )
@@ -121,6 +122,12 @@ def test_squared_loss_agrees():
     both.assert_same_changes()
 
 
+def test_spiking_cells_have_no_signal_for_each_synapse():
+    circuit = parse_rule("asap,signals=synapse").wire(mlp((4, 4, 4, 3)))
+    with pytest.raises(WiringError, match=r"'h1 -> h2' .*'x' brings to each.*asap,signals=neuron"):
+        SpikingNetwork(circuit, dynamics="settled").changes(np.zeros((1, 4)), np.zeros(1, int))
+
+
 # -- noise ----------------------------------------------------------------------------------
 
 
@@ -129,7 +136,8 @@ def test_squared_loss_agrees():
     [
         "wm",
         "wm,baseline=0.3,centre=baseline",
-        "wm,layers=alternate,bias_blocking=no",
+        "wm,layers=alternate,bias_blocking=yes",
+        "wm,layers=all",
         "wm,decay=0,scaling=0.5",
     ],
 )

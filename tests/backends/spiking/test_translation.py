@@ -61,7 +61,7 @@ UNTRANSLATABLE = {
         "'delta_b' is silent. Let 'delta_b' mimic",
     ),
     "norm": (
-        changed(changed(mirror(), W, norm=BatchNorm()), "mirror a", bias_blocked=False),
+        changed(changed(mirror(), W, norm=BatchNorm()), "mirror a", norm_blocked=False),
         "'a -> b'.*BatchNorm.*norm='none'",
     ),
 }
