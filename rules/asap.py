@@ -31,7 +31,7 @@ class ASAP(Rule, name="asap"):
         Block size; with k = 1 nothing is shared, which is Kolen-Pollack learning.
     fully_connected : {"auto", "share", "fa"}
         Whether dense layers share too. By default only in circuits without convolutions; in image
-        nets they learn by feedback alignment, as in the paper.
+        nets they learn by feedback alignment, as in the paper, unless k = 1.
     entrance : {"fixed", "learned"}
         Feedback weights to the population h_l at the entrance of the first block, which has no
         earlier activation to learn from. They bring δ_l, which is there only if something learns

@@ -54,6 +54,8 @@ def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str
     """Assign to each learning drive the population whose activity it learns from."""
     if k < 1:
         raise WiringError(f"rule {rule.name}: block size k={k}, expected at least 1")
+    if k == 1 and fully_connected == "auto":
+        fully_connected = "share"  # nothing is shared, so that no layer is an exception
     learning = learning_drives(forward, rule)
     depth = _depths(forward)
     readers = [p for p in forward.select(role="drive") if p.weights is not None]
