@@ -9,29 +9,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import Rates
-    from .export import SpikeData, from_neo, load_spikes, save_spikes, to_neo
-    from .export_nir import from_nir, to_nir
+    from .exchange.nir import from_nir, to_nir
+    from .exchange.spikes import SpikeData, from_neo, load_spikes, save_spikes, to_neo
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
-    from .record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
+    from .sessions.engine import Rates
+    from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _HOME = {
-    "Changes": "record",
-    "Presentation": "record",
-    "Rates": "engine",
+    "Changes": "sessions.record",
+    "Presentation": "sessions.record",
+    "Rates": "sessions.engine",
     "SpikingNetwork": "network",
     "SpikingParameters": "parameters",
-    "PhaseInterval": "record",
-    "Spikes": "record",
-    "SpontaneousRecord": "record",
-    "SpikeData": "export",
-    "from_neo": "export",
-    "load_spikes": "export",
-    "save_spikes": "export",
-    "to_neo": "export",
-    "from_nir": "export_nir",
-    "to_nir": "export_nir",
+    "PhaseInterval": "sessions.record",
+    "Spikes": "sessions.record",
+    "SpontaneousRecord": "sessions.record",
+    "SpikeData": "exchange.spikes",
+    "from_neo": "exchange.spikes",
+    "load_spikes": "exchange.spikes",
+    "save_spikes": "exchange.spikes",
+    "to_neo": "exchange.spikes",
+    "from_nir": "exchange.nir",
+    "to_nir": "exchange.nir",
 }
 
 __all__ = [

@@ -11,9 +11,9 @@ from brian2 import ms, second
 
 from oneway.analysis import angle_deg
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.arrays import Arrays
-from oneway.backends.spiking.holding import EXCITATORY, INHIBITORY, Holding
-from oneway.backends.spiking.translate import Translation
+from oneway.backends.spiking.translation.holding import EXCITATORY, INHIBITORY, Holding
+from oneway.backends.spiking.translation.translate import Translation
+from oneway.backends.spiking.weights import Arrays
 from oneway.circuits import WiringError, mlp
 from oneway.rules import parse_rule
 

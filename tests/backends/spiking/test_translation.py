@@ -13,9 +13,9 @@ pytest.importorskip("brian2")
 from brian2 import Hz, ms, mV, second
 
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.arrays import Arrays
-from oneway.backends.spiking.holding import Holding
-from oneway.backends.spiking.translate import Translation
+from oneway.backends.spiking.translation.holding import Holding
+from oneway.backends.spiking.translation.translate import Translation
+from oneway.backends.spiking.weights import Arrays
 from oneway.circuits import (
     BatchNorm,
     Circuit,

@@ -7,9 +7,9 @@ pytest.importorskip("brian2")
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.arrays import Arrays, oriented
-from oneway.backends.spiking.holding import Holding
-from oneway.backends.spiking.translate import Translation
+from oneway.backends.spiking.translation.holding import Holding
+from oneway.backends.spiking.translation.translate import Translation
+from oneway.backends.spiking.weights import Arrays, oriented
 from oneway.rules import parse_rule
 
 from .settled import small_conv

@@ -9,9 +9,9 @@ from brian2 import Quantity
 
 from oneway.circuits import Circuit, WiringError
 
-from .parameters import SpikingParameters
-from .schedule import Schedule, Stretch, begun
-from .turns import Turns
+from ..parameters import SpikingParameters
+from ..translation.turns import Turns
+from .timetable import Schedule, Stretch, begun
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 
 from oneway.circuits import Population
 
+from ..brian.model import Cells, Joined
+from ..parameters import SpikingParameters
 from .activations import phi
 from .naming import input_of, path_of
-from .parameters import SpikingParameters
-from .specs import Cells, Joined
 from .turns import Turns
 
 SIGNED = ("linear", "tanh", "leaky_relu", "elu")

@@ -8,11 +8,11 @@ import numpy as np
 
 from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeConnector
 
+from ..brian.model import SCHEDULED, Cells, Reference, Regular
 from .activations import derivative, phi
 from .holding import WHOLE
 from .naming import SCHEDULE, cells_of, input_of, path_of
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases
-from .specs import SCHEDULED, Cells, Reference, Regular
 
 if TYPE_CHECKING:
     from .translate import Translation

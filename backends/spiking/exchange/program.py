@@ -8,12 +8,12 @@ import numpy as np
 
 from oneway.circuits import WiringError
 
-from .arrays import Arrays
-from .engine import Engine, Running
-from .naming import SCHEDULE
-from .noise import NoisyTurns
-from .schedule import Schedule
-from .script import script
+from ..brian.script import script
+from ..sessions.engine import Engine, Running
+from ..sessions.noise import NoisyTurns
+from ..sessions.timetable import Schedule
+from ..translation.naming import SCHEDULE
+from ..weights import Arrays
 
 NOISE_S = 10.0
 

@@ -9,10 +9,10 @@ from math import inf
 
 import numpy as np
 
-from .parameters import SpikingParameters
+from ..parameters import SpikingParameters
+from ..translation.turns import Turns
 from .record import PhaseInterval, Spikes, SpontaneousRecord
-from .schedule import Schedule, Stretch
-from .turns import Turns
+from .timetable import Schedule, Stretch
 
 # Where learning slows down, it does so every so many ticks.
 _SLOWING_TICKS = 50

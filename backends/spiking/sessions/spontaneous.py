@@ -6,11 +6,11 @@ import time
 
 from oneway.circuits import WiringError
 
-from .dynamics import DYNAMICS
+from ..brian.runs import Report
+from ..translation.dynamics import DYNAMICS
 from .engine import Engine
 from .noise import NoisyTurns
 from .record import SpontaneousRecord
-from .runs import Report
 from .watch import Watch
 
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from oneway.circuits import Circuit
 
-from .arrays import Arrays, oriented
-from .holding import Holding
-from .naming import SCHEDULE
-from .parameters import SpikingParameters
+from ..brian.runs import Recorded, Recording, Report, Run, RuntimeRun
+from ..brian.standalone import StandaloneRun
+from ..parameters import SpikingParameters
+from ..translation.holding import Holding
+from ..translation.naming import SCHEDULE
+from ..translation.translate import Translation
+from ..translation.turns import Turns
+from ..weights import Arrays, oriented
 from .record import Changes
-from .runs import Recorded, Recording, Report, Run, RuntimeRun
-from .schedule import Schedule
-from .standalone import StandaloneRun
-from .translate import Translation
+from .timetable import Schedule
 from .trials import Trials
-from .turns import Turns
 
 
 @dataclass

@@ -12,7 +12,7 @@ from brian2 import Quantity, SpikeMonitor, StateMonitor, second
 from brian2 import seed as set_seed
 
 from .build import Objects, codegen
-from .specs import Cells, Model
+from .model import Cells, Model
 
 Report = Callable[[float, float, float, float], None]
 Place = tuple[str, str]  # group, variable

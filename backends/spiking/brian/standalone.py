@@ -18,8 +18,8 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
+from .model import Model
 from .runs import Monitors, Place, Recorded, Recording, Report, Run, numbered
-from .specs import Model
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """

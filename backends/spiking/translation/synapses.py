@@ -8,6 +8,7 @@ import numpy as np
 
 from oneway.circuits import Projection
 
+from ..brian.model import Cells, Joined, Reference
 from .cells import routes, sends_deviation, strongest, written_by
 from .dale import strength_of
 from .holding import INHIBITORY, WHOLE
@@ -22,7 +23,6 @@ from .naming import (
 )
 from .plasticity import learn_weights
 from .scaling import scale_synapses
-from .specs import Cells, Joined, Reference
 
 if TYPE_CHECKING:
     from .translate import Translation

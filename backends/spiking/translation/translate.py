@@ -13,18 +13,18 @@ import numpy as np
 
 from oneway.circuits import Circuit, Projection
 
-from .arrays import Arrays
+from ..brian.model import SCHEDULED, Cells, Joined, Model, Reference, Regular
+from ..parameters import SpikingParameters
+from ..weights import Arrays
 from .cells import translate_population
 from .checks import check_translatable
+from .connectors import Pairs
 from .dale import translate_interneurons
 from .dynamics import DYNAMICS, Dynamics
 from .holding import EXCITATORY, INHIBITORY, WHOLE, Holding, Key
-from .joins import translate_projection
 from .naming import SCHEDULE, path_of
 from .onset import begin_at_rest
-from .pairs import Pairs
-from .parameters import SpikingParameters
-from .specs import SCHEDULED, Cells, Joined, Model, Reference, Regular
+from .synapses import translate_projection
 from .turns import Turns
 
 Place = tuple[str, str]

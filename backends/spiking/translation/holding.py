@@ -14,8 +14,8 @@ import numpy as np
 
 from oneway.circuits import Projection, TransposeConnector, set_point
 
-from .arrays import Arrays
-from .pairs import Pairs, list_pairs
+from ..weights import Arrays
+from .connectors import Pairs, list_pairs
 
 Key = tuple[str, str]  # "weights" and a drive, or "bias" and a population
 Parts = Mapping[str, np.ndarray]

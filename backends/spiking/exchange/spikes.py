@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .record import PhaseInterval, Spikes
+from ..sessions.record import PhaseInterval, Spikes
 
 FORMAT, VERSION = "oneway-spikes", 1
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..brian.runs import Recorded, Report
+from ..translation.naming import cells_of
 from .engine import Engine
-from .naming import cells_of
 from .record import Presentation, joined
-from .runs import Recorded, Report
 from .trials import Trials, data_rows
 from .watch import Watch
 

@@ -10,12 +10,12 @@ from brian2 import second
 
 from oneway.circuits import WiringError
 
-from .arrays import oriented
+from ..brian.runs import Place, Recorded, Recording
+from ..translation.naming import cells_of
+from ..translation.translate import Translation
+from ..weights import oriented
 from .engine import Engine
-from .naming import cells_of
 from .record import Spikes
-from .runs import Place, Recorded, Recording
-from .translate import Translation
 
 
 @dataclass(frozen=True)

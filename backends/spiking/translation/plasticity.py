@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from oneway.circuits import Plasticity, Population, Projection, Signal
 
+from ..brian.model import Cells, Joined, Reference, Regular
 from .holding import EXCITATORY, INHIBITORY, WHOLE
 from .naming import SCHEDULE, input_of, path_of, weights_of
-from .specs import Cells, Joined, Reference, Regular
 
 if TYPE_CHECKING:
     from .translate import Translation

@@ -29,10 +29,10 @@ from oneway.circuits import (
     to_json,
 )
 
-from .pairs import list_pairs
+from ..translation.connectors import list_pairs
 
 if TYPE_CHECKING:
-    from .parameters import SpikingParameters
+    from ..parameters import SpikingParameters
 
 FORMAT, VERSION = "oneway-nir", "1"
 ABOUT, OTHER_WEIGHTS = "oneway", "weights of "

@@ -8,10 +8,10 @@ import numpy as np
 
 from oneway.circuits import Projection, WiringError, postsynaptic, set_point
 
+from ..brian.model import Cells, Joined, Reference, Regular
 from .holding import WHOLE
 from .naming import cells_of, input_of, synapses_of, weights_of
 from .plasticity import at_tick, keep_up_with_rest
-from .specs import Cells, Joined, Reference, Regular
 
 if TYPE_CHECKING:
     from .translate import Translation

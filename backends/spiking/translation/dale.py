@@ -13,11 +13,11 @@ import numpy as np
 
 from oneway.circuits import Population, Projection, WiringError
 
+from ..brian.model import Cells, Joined, Reference
 from .cells import know_schedule, note_signals, receive, send_deviation, sends_deviation
 from .holding import EXCITATORY, INHIBITORY
 from .naming import cells_of, interneurons_of, path_of
 from .plasticity import carrier
-from .specs import Cells, Joined, Reference
 
 if TYPE_CHECKING:
     from .translate import Translation

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
-from .specs import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 _HEAD = '''"""{title}
 

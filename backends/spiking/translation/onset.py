@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from ..brian.model import ONSET, Cells, Reference, Regular
 from .naming import SCHEDULE
-from .specs import ONSET, Cells, Reference, Regular
 
 _INTEGRATED = re.compile(r"d(\w+)/dt = .* : (\w+)")
 # A running mean remembers for longer than a trial, by its purpose.

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..brian.runs import Recording
+from ..translation.naming import cells_of
 from .engine import Engine, Running
-from .naming import cells_of
 from .record import Changes
-from .runs import Recording
-from .schedule import Schedule, Stretch
+from .timetable import Schedule, Stretch
 
 
 def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray]:

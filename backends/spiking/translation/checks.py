@@ -63,7 +63,7 @@ def _check_own_spikes(turns: Turns, p: Projection) -> None:
 
 
 def _check_relay(circuit: Circuit, p: Projection) -> None:
-    from .pairs import list_pairs
+    from .connectors import list_pairs
 
     pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
     if list_pairs(p.connector, pre, post).branch is not None:

@@ -18,7 +18,7 @@ from brian2 import (
     second,
 )
 
-from .specs import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 # A network that is built, read and dropped is fine; there are no delays that a coarser clock would
 # round.
