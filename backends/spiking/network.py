@@ -18,9 +18,9 @@ from .sessions.engine import Engine, Rates
 from .sessions.present import present
 from .sessions.record import Changes, Presentation, SpontaneousRecord
 from .sessions.spontaneous import run_spontaneous
+from .translation.context import LOSSES
 from .translation.dynamics import DYNAMICS
 from .translation.holding import Holding
-from .translation.translate import LOSSES
 from .weights import Arrays, WeightMap
 
 TARGETS = ("numpy", "cython", "cpp_standalone")
@@ -100,7 +100,7 @@ class SpikingNetwork:
     ) -> None:
         _check("target", target, TARGETS)
         _check("dynamics", dynamics, tuple(DYNAMICS))
-        self.loss = loss or ("squared" if DYNAMICS[dynamics].spikes else "cross_entropy")
+        self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()

@@ -56,7 +56,7 @@ class Objects:
     def _cells(self, spec: Cells) -> NeuronGroup:
         group = NeuronGroup(
             spec.size,
-            "\n".join(spec.equations),
+            "\n".join(map(str, spec.equations)),
             threshold=spec.threshold,
             reset=spec.reset,
             refractory=spec.refractory,
@@ -75,7 +75,7 @@ class Objects:
         synapses = Synapses(
             self.groups[spec.pre],
             self.groups[spec.post],
-            "\n".join(spec.equations),
+            "\n".join(map(str, spec.equations)),
             on_pre=spec.on_pre,
             method="euler",
             clock=self.clock,

@@ -6,13 +6,55 @@ same as a text, so that what is shown is what runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 Start = float | int | np.ndarray
+Place = tuple[str, str]  # group, variable
+Key = tuple[str, str]  # "weights" and a drive, or "bias" and a population
+Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
+
+WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
+# The group that everybody knows the time from.
+SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What one variable of a group is.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+        The right-hand side; without one the variable has a value that is set.
+    unit : str
+    flag : str
+        As Brian2's, without brackets.
+    integrated : bool
+        Whether `text` is the variable's derivative.
+    kept : bool
+        Whether the value goes on from step to step, and a trial that begins at rest puts it back.
+    comment : str
+    """
+
+    name: str
+    text: str = ""
+    unit: str = "1"
+    flag: Flag = ""
+    integrated: bool = False
+    kept: bool = False
+    comment: str = ""
+
+    def __str__(self) -> str:
+        left = f"d{self.name}/dt" if self.integrated else self.name
+        right = f" = {self.text}" if self.text else ""
+        flag = f" ({self.flag})" if self.flag else ""
+        comment = f"  # {self.comment}" if self.comment else ""
+        return f"{left}{right} : {self.unit}{flag}{comment}"
 
 
 @dataclass(frozen=True)
@@ -58,42 +100,109 @@ FOLLOW, FOLLOWED = 1, 2
 
 
 @dataclass
-class Cells:
-    """A `NeuronGroup`; one that `follows` fires within the step in which it hears a spike."""
+class Group:
+    """What `Cells` and `Joined` have in common.
+
+    Parameters
+    ----------
+    name, comment : str
+    equations : list of Equation
+    starts : dict
+        Variable → its first value.
+    references : list of Reference
+    regular : list of Regular
+    holds, tallies : dict
+        Variable → of which weights or biases it holds which part, or adds up the change.
+    rests : dict
+        Variable → of which drive, and which part of it, it holds what cells at rest bring.
+    tables : dict
+        Tables that its code looks things up in: name → number of columns (0: one value a tick).
+    """
 
     name: str
+    comment: str = field(default="", kw_only=True)
+    equations: list[Equation] = field(default_factory=list, kw_only=True)
+    starts: dict[str, Start] = field(default_factory=dict, kw_only=True)
+    references: list[Reference] = field(default_factory=list, kw_only=True)
+    regular: list[Regular] = field(default_factory=list, kw_only=True)
+    holds: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
+    tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
+    rests: dict[str, tuple[str, str]] = field(default_factory=dict, kw_only=True)
+    tables: dict[str, int] = field(default_factory=dict, kw_only=True)
+
+    def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
+        """Give the group a variable, see `Equation`; said twice alike, it is one."""
+        equation = Equation(name, text, **how)
+        before = next((one for one in self.equations if one.name == name), equation)
+        if before != equation:
+            raise ValueError(f"{self.name}: {name!r} is both '{before}' and '{equation}'")
+        if not any(one is before for one in self.equations):
+            self.equations.append(equation)
+        if start is not None:
+            self.starts[name] = start
+        return name
+
+    def integrate(self, name: str, text: str, unit: str = "1", *, kept: bool = True, **how) -> str:
+        """Give the group a variable with a derivative."""
+        return self.add(name, text, unit=unit, integrated=True, kept=kept, **how)
+
+    def refer(
+        self, variable: str, group: str = SCHEDULE, source: str = "", index: str | None = None
+    ) -> str:
+        """Let the group read another's variable; said twice alike, it is one."""
+        reference = Reference(variable, group, source or variable, index)
+        before = next((one for one in self.references if one.variable == variable), reference)
+        if before != reference:
+            raise ValueError(f"{self.name}: {variable!r} is both {before} and {reference}")
+        if reference not in self.references:
+            self.references.append(reference)
+        return variable
+
+    def hold(self, variable: str, key: Key, part: str, start: np.ndarray) -> None:
+        """Let a variable hold a part of some weights or biases."""
+        self.add(variable, start=start)
+        self.holds[variable] = key, part
+
+    def tally(self, variable: str, key: Key, part: str) -> None:
+        """Let a variable add up what a part of some weights or biases would change."""
+        self.add(variable)
+        self.tallies[variable] = key, part
+
+    def at_tick(self, *lines: str, order: int = 0) -> None:
+        """Let code run at every tick."""
+        self.regular.append(Regular("\n".join(lines), order))
+
+    def look_up(self, table: str, columns: int = 0) -> str:
+        """The name of a table that the schedule brings: one value a tick, or one row a sample."""
+        self.tables[table] = columns
+        return table
+
+
+@dataclass
+class Cells(Group):
+    """A `NeuronGroup`; one that `follows` fires within the step in which it hears a spike."""
+
     size: int
-    comment: str = ""
-    equations: list[str] = field(default_factory=list)
     threshold: str | None = None
     reset: str | None = None
     refractory: str | bool = False
     follows: bool = False
-    starts: dict[str, Start] = field(default_factory=dict)
-    references: list[Reference] = field(default_factory=list)
-    regular: list[Regular] = field(default_factory=list)
 
     @property
     def paired(self) -> bool:
         """Whether each unit is two cells, with `side` to say which of them fires."""
-        return any(equation.startswith("side =") for equation in self.equations)
+        return any(equation.name == "side" for equation in self.equations)
 
 
 @dataclass
-class Joined:
+class Joined(Group):
     """A `Synapses`, with its synapses listed: `i` presynaptic, `j` postsynaptic."""
 
-    name: str
     pre: str
     post: str
     i: np.ndarray
     j: np.ndarray
-    comment: str = ""
-    equations: list[str] = field(default_factory=list)
     on_pre: str | None = None
-    starts: dict[str, Start] = field(default_factory=dict)
-    references: list[Reference] = field(default_factory=list)
-    regular: list[Regular] = field(default_factory=list)
 
 
 @dataclass
@@ -106,10 +215,9 @@ class Model:
     dt, tick : Quantity
         Steps of cells and of the schedule.
     cells, synapses : lists
+        Cells come after those that they refer to.
     constants : dict
         Name → quantity, for all equations.
-    tables : dict
-        Name → number of columns (0: none) of the arrays that a schedule brings.
     """
 
     name: str
@@ -118,9 +226,35 @@ class Model:
     cells: list[Cells] = field(default_factory=list)
     synapses: list[Joined] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, int] = field(default_factory=dict)
 
     @property
     def groups(self) -> Mapping[str, Cells | Joined]:
         groups: list[Cells | Joined] = [*self.cells, *self.synapses]
         return {group.name: group for group in groups}
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """The arrays that a schedule brings: name → number of columns (0: none)."""
+        return {table: n for group in self.groups.values() for table, n in group.tables.items()}
+
+    def add(self, groups: Iterable[Cells | Joined]) -> None:
+        """Take in what a translator has made."""
+        for group in groups:
+            if isinstance(group, Cells):
+                self.cells.append(group)
+            else:
+                self.synapses.append(group)
+
+    def homes(self, kind: Literal["holds", "tallies"]) -> dict[Key, dict[str, Place]]:
+        """Weights and biases → where each of their parts is held, or its change added up."""
+        homes: dict[Key, dict[str, Place]] = {}
+        for group in self.groups.values():
+            for variable, (key, part) in getattr(group, kind).items():
+                homes.setdefault(key, {})[part] = (group.name, variable)
+        return homes
+
+    def rests(self) -> Iterator[tuple[Place, tuple[str, str]]]:
+        """Where it is held what cells at rest bring, and of which part of which drive."""
+        for group in self.groups.values():
+            for variable, held in group.rests.items():
+                yield (group.name, variable), held

@@ -12,10 +12,9 @@ from brian2 import Quantity, SpikeMonitor, StateMonitor, second
 from brian2 import seed as set_seed
 
 from .build import Objects, codegen
-from .model import Cells, Model
+from .model import Cells, Model, Place
 
 Report = Callable[[float, float, float, float], None]
-Place = tuple[str, str]  # group, variable
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Recorded:
     states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
-class Run(ABC):
+class Simulation(ABC):
     """A model that can be run again and again."""
 
     def __init__(self, model: Model) -> None:
@@ -84,7 +83,7 @@ class Run(ABC):
         """Go on for some ticks."""
 
 
-class RuntimeRun(Run):
+class RuntimeSimulation(Simulation):
     """With Brian2's runtime targets, numpy and cython."""
 
     def __init__(self, model: Model, target: str) -> None:

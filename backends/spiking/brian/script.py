@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
-from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Equation, Joined, Model
 
 _HEAD = '''"""{title}
 
@@ -178,8 +178,8 @@ def _run(model: Model, n_ticks: int) -> str:
     )
 
 
-def _block(equations: list[str]) -> str:
-    return '"""\n    ' + "\n    ".join(equations) + '\n    """,'
+def _block(equations: list[Equation]) -> str:
+    return '"""\n    ' + "\n    ".join(map(str, equations)) + '\n    """,'
 
 
 def _code(code: str | None) -> str:

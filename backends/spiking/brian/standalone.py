@@ -18,8 +18,8 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
-from .model import Model
-from .runs import Monitors, Place, Recorded, Recording, Report, Run, numbered
+from .model import Model, Place
+from .runs import Monitors, Recorded, Recording, Report, Simulation, numbered
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -30,7 +30,7 @@ if (const char* seed = std::getenv("ONEWAY_SEED"))
 _PROGRESS = 'std::cout << "progress " << elapsed << " " << completed << std::endl;'
 
 
-class StandaloneRun(Run):
+class StandaloneSimulation(Simulation):
     """With Brian2's C++ standalone mode.
 
     Parameters
@@ -44,7 +44,7 @@ class StandaloneRun(Run):
         super().__init__(model)
         self.threads = threads
         self._state: dict[Place, np.ndarray] = {}
-        self._programs: dict[tuple, Program] = {}
+        self._programs: dict[tuple, Executable] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="oneway_spiking_")
 
     def set(self, place: Place, value: Any) -> None:
@@ -84,7 +84,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Program:
+class Executable:
     """A built simulation.
 
     Parameters
@@ -178,7 +178,7 @@ def build(
     recording: Recording,
     folder: Path,
     threads: int,
-) -> Program:
+) -> Executable:
     """Generate and compile the program of a model for runs of so many ticks."""
     if get_device().__class__.__name__ != "RuntimeDevice":
         raise RuntimeError(
@@ -199,7 +199,7 @@ def build(
         objects.run(tables, ticks, report=_PROGRESS, report_period=1 * second)
         get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
         compile_program(folder)
-        return Program(
+        return Executable(
             folder,
             _variables(objects),
             _monitored(monitors),

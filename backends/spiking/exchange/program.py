@@ -8,11 +8,11 @@ import numpy as np
 
 from oneway.circuits import WiringError
 
+from ..brian.model import SCHEDULE
 from ..brian.script import script
 from ..sessions.engine import Engine, Running
 from ..sessions.noise import NoisyTurns
-from ..sessions.timetable import Schedule
-from ..translation.naming import SCHEDULE
+from ..sessions.timetable import Timetable
 from ..weights import Arrays
 
 NOISE_S = 10.0
@@ -54,27 +54,27 @@ def program(
     engine: Engine, x: np.ndarray | None, y: np.ndarray | None, file: str
 ) -> tuple[str, dict[str, np.ndarray]]:
     """See `SpikingNetwork.script`."""
-    running, schedule = _planned(engine, x, y)
+    running, timetable = _planned(engine, x, y)
     model = running.run.model
     for (group, variable), value in running.translation.homes_filled():
         model.groups[group].starts[variable] = value
     for name, rate in vars(engine.rates).items():
         model.groups[SCHEDULE].starts[name] = rate
     target = "numpy" if engine.target == "cpp_standalone" else engine.target
-    return script(model, schedule.tables(model.tables), schedule.ticks, target, file)
+    return script(model, timetable.tables(model.tables), timetable.ticks, target, file)
 
 
 def _planned(
     engine: Engine, x: np.ndarray | None, y: np.ndarray | None
-) -> tuple[Running, Schedule]:
+) -> tuple[Running, Timetable]:
     """What the program does: noise where there are no samples, and one random sample else."""
     if x is None and engine.noisy_phases:
         running = engine.prepare(engine.noisy_phases)
-        turns = NoisyTurns.of(running.translation.turns, engine.parameters, NOISE_S)
-        return running, turns.schedule()
+        turns = NoisyTurns.of(running.translation.context.moments, engine.parameters, NOISE_S)
+        return running, turns.timetable()
     if x is None:
         shape = (1, *engine.circuit.inputs[0].shape)
         x = np.random.default_rng(engine.seed).normal(size=shape)
     trials = engine.trials(x, y)
     factors = np.full(trials.samples, 0.0 if y is None else 1.0)
-    return engine.prepare(engine.data_phases), trials.schedule(factors)
+    return engine.prepare(engine.data_phases), trials.timetable(factors)

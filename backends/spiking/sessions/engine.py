@@ -9,16 +9,17 @@ import numpy as np
 
 from oneway.circuits import Circuit
 
-from ..brian.runs import Recorded, Recording, Report, Run, RuntimeRun
-from ..brian.standalone import StandaloneRun
+from ..brian.model import SCHEDULE, Model
+from ..brian.runs import Recorded, Recording, Report, RuntimeSimulation, Simulation
+from ..brian.standalone import StandaloneSimulation
 from ..parameters import SpikingParameters
+from ..translation.context import Context, Moments
 from ..translation.holding import Holding
-from ..translation.naming import SCHEDULE
-from ..translation.translate import Translation
+from ..translation.translate import Translation, translate
 from ..translation.turns import Turns
 from ..weights import Arrays, oriented
 from .record import Changes
-from .timetable import Schedule
+from .timetable import Timetable
 from .trials import Trials
 
 
@@ -40,7 +41,7 @@ class Running:
     """A translation, and the run that it became."""
 
     translation: Translation
-    run: Run
+    run: Simulation
     runs: int = 0
 
 
@@ -87,9 +88,9 @@ class Engine:
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
-        turns = Turns(self.circuit, self.data_phases, together=not self.in_turn)
+        moments = Moments(Turns(self.circuit, self.data_phases, together=not self.in_turn))
         settling = self.settling_steps + 2 if self.dynamics == "settled" else None
-        return Trials.of(self.circuit, turns, self.parameters, settling, x, y, batch)
+        return Trials.of(self.circuit, moments, self.parameters, settling, x, y, batch)
 
     @property
     def settling_steps(self) -> int:
@@ -103,7 +104,7 @@ class Engine:
         """The translation of some phases as a run, made once."""
         key = (phases, tallying)
         if key not in self._running:
-            translation = Translation(
+            context = Context(
                 self.circuit,
                 phases,
                 self.parameters,
@@ -113,23 +114,23 @@ class Engine:
                 together=not self.in_turn,
                 tallying=tallying,
             )
-            self._running[key] = Running(translation, self._new_run(translation))
+            translation = translate(context)
+            self._running[key] = Running(translation, self._simulation(translation.model))
         return self._running[key]
 
-    def _new_run(self, translation: Translation) -> Run:
-        model = translation.run()
+    def _simulation(self, model: Model) -> Simulation:
         if self.target == "cpp_standalone":
-            return StandaloneRun(model, self.threads)
-        return RuntimeRun(model, self.target)
+            return StandaloneSimulation(model, self.threads)
+        return RuntimeSimulation(model, self.target)
 
     def go(
         self,
         running: Running,
-        schedule: Schedule,
+        timetable: Timetable,
         recording: Recording,
         report: Report | None = None,
     ) -> Recorded:
-        """Run a schedule from the present weights on, and keep those that it leaves."""
+        """Run a timetable from the present weights on, and keep those that it leaves."""
         run, model = running.run, running.run.model
         for place, value in running.translation.homes_filled():
             run.set(place, value)
@@ -139,10 +140,10 @@ class Engine:
         # earlier runs say.
         seed = self.seed + 7919 * running.runs
         running.runs += 1
-        duration_s = (schedule.ticks - 1) * float(model.tick)  # the closing one aside
+        duration_s = (timetable.ticks - 1) * float(model.tick)  # the closing one aside
         recorded = run.run(
-            schedule.tables(model.tables),
-            schedule.ticks,
+            timetable.tables(model.tables),
+            timetable.ticks,
             seed,
             recording,
             report and _in_seconds(report, duration_s),
@@ -162,7 +163,7 @@ class Engine:
 
     def clear(self, running: Running) -> None:
         """Forget what synapses would have changed."""
-        for places in running.translation.tallies.values():
+        for places in running.run.model.homes("tallies").values():
             for place in places.values():
                 running.run.set(place, 0.0)
 
@@ -170,7 +171,7 @@ class Engine:
         """What synapses would have changed since."""
         weights: dict[str, np.ndarray] = {}
         biases: dict[str, np.ndarray] = {}
-        for key, places in running.translation.tallies.items():
+        for key, places in running.run.model.homes("tallies").items():
             parts = {part: running.run.get(place) for part, place in places.items()}
             kind, name = key
             change = self.holding.merged(key, parts)

@@ -10,9 +10,9 @@ from math import inf
 import numpy as np
 
 from ..parameters import SpikingParameters
-from ..translation.turns import Turns
+from ..translation.context import Moments
 from .record import PhaseInterval, Spikes, SpontaneousRecord
-from .timetable import Schedule, Stretch
+from .timetable import Stretch, Timetable
 
 # Where learning slows down, it does so every so many ticks.
 _SLOWING_TICKS = 50
@@ -24,7 +24,7 @@ class NoisyTurns:
 
     Parameters
     ----------
-    turns : Turns
+    moments : Moments
     order : list of (phase, ticks)
     adapting : int
         Ticks at the beginning of a turn in which running means settle and nothing is learned.
@@ -35,7 +35,7 @@ class NoisyTurns:
         Ticks of learning in a phase after which learning falls as one over time.
     """
 
-    turns: Turns
+    moments: Moments
     order: list[tuple[str, int]]
     adapting: int
     tick_s: float
@@ -44,30 +44,30 @@ class NoisyTurns:
 
     @classmethod
     def of(
-        cls, turns: Turns, p: SpikingParameters, duration_s: float, slowing_s: float = inf
+        cls, moments: Moments, p: SpikingParameters, duration_s: float, slowing_s: float = inf
     ) -> NoisyTurns:
         """Turns that fill a duration."""
-        tick_s = float(p.plasticity_dt)
-        rounds = max(1, round(duration_s / (len(turns.names) * float(p.phase_time))))
-        n = 1 if len(turns.names) == 1 else rounds * len(turns.names)
+        tick_s, names = float(p.plasticity_dt), moments.turns.names
+        rounds = max(1, round(duration_s / (len(names) * float(p.phase_time))))
+        n = 1 if len(names) == 1 else rounds * len(names)
         lengths = np.diff(np.round(np.arange(n + 1) * duration_s / (n * tick_s))).astype(int)
-        order = [(turns.names[i % len(turns.names)], int(k)) for i, k in enumerate(lengths) if k]
+        order = [(names[i % len(names)], int(k)) for i, k in enumerate(lengths) if k]
         adapting = round(float(p.adapt_time) / tick_s)
         learn = tick_s / float(p.batch_time)
-        return cls(turns, order, adapting, tick_s, learn, slowing_s / tick_s)
+        return cls(moments, order, adapting, tick_s, learn, slowing_s / tick_s)
 
-    def schedule(self) -> Schedule:
+    def timetable(self) -> Timetable:
         """When which phase runs, and when its synapses learn."""
         stretches: list[Stretch] = []
         before, learned = None, Counter[str]()
         for phase, ticks in self.order:
-            number = self.turns.numbers[phase]
+            number = self.moments.numbers[phase]
             waiting = min(self.adapting, ticks) if phase != before else 0
             learning = self._learning(number, learned[phase], ticks - waiting)
             stretches += [Stretch(number, 0, waiting), *learning]
             learned[phase] += ticks - waiting
             before = phase
-        return Schedule(stretches).closed()
+        return Timetable(stretches).closed()
 
     def _learning(self, number: int, learned: int, ticks: int) -> Iterator[Stretch]:
         """Learning of a phase that has learned for some ticks already."""
@@ -115,5 +115,5 @@ class NoisyTurns:
         )
 
     def _awake_s(self, population: str) -> float:
-        awake = self.turns.awake(population)
+        awake = self.moments.turns.awake(population)
         return sum(ticks for phase, ticks in self.order if phase in awake) * self.tick_s

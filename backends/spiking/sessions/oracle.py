@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..brian.runs import Recording
-from ..translation.naming import cells_of
+from ..translation.context import cells_of
 from .engine import Engine, Running
 from .record import Changes
-from .timetable import Schedule, Stretch
+from .timetable import Stretch, Timetable
 
 
 def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -20,8 +20,8 @@ def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np
     places = {(cells_of(name), "own"): engine.parameters.dt for name in names}
     trials = engine.trials(x, y, batch=True)
     running = engine.prepare(engine.data_phases, tallying=True)
-    schedule = trials.schedule(np.zeros(trials.samples))
-    recorded = engine.go(running, schedule, Recording((), places))
+    timetable = trials.timetable(np.zeros(trials.samples))
+    recorded = engine.go(running, timetable, Recording((), places))
     ticks = trials.reading_ticks
     return {
         name: recorded.states[cells_of(name), "own"][1][ticks].reshape(
@@ -34,7 +34,7 @@ def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np
 def changes(engine: Engine, x: np.ndarray, y: np.ndarray) -> Changes:
     """See `SpikingNetwork.changes`."""
     trials = engine.trials(x, y, batch=True)
-    return _tallied(engine, engine.prepare(engine.data_phases, tallying=True), trials.schedule())
+    return _tallied(engine, engine.prepare(engine.data_phases, tallying=True), trials.timetable())
 
 
 def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Changes:
@@ -44,7 +44,7 @@ def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Chan
     batch = len(next(iter(noise.values())))
     rows = {f"noise_{name}": np.reshape(values, (batch, -1)) for name, values in noise.items()}
     settling, stretches = engine.settling_steps, []
-    for number in running.translation.turns.numbers.values():
+    for number in running.translation.context.moments.numbers.values():
         # Means first, then what deviates from them.
         for what in ("gather", "learn"):
             for sample in range(batch):
@@ -53,12 +53,12 @@ def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Chan
                     Stretch(number, sample, settling, 1 / batch),
                     Stretch(number, sample, 1, 1 / batch, **{what: part}),
                 ]
-    return _tallied(engine, running, Schedule(stretches, rows).closed())
+    return _tallied(engine, running, Timetable(stretches, rows).closed())
 
 
-def _tallied(engine: Engine, running: Running, schedule: Schedule) -> Changes:
+def _tallied(engine: Engine, running: Running, timetable: Timetable) -> Changes:
     engine.clear(running)
-    engine.go(running, schedule, Recording())
+    engine.go(running, timetable, Recording())
     return engine.tallied(running)
 
 

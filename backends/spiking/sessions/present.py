@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..brian.runs import Recorded, Report
-from ..translation.naming import cells_of
+from ..translation.context import cells_of
 from .engine import Engine
-from .record import Presentation, joined
+from .record import Presentation
 from .trials import Trials, data_rows
 from .watch import Watch
 
@@ -48,7 +48,7 @@ def present(
         shown = _in_one_run(engine, x[rows], targets, part, record, record_every_s, progress.part)
         parts.append(shown.first(samples - start))
         progress.parts_done += 1
-    return joined(parts, time.perf_counter() - began)
+    return Presentation.of_parts(parts, time.perf_counter() - began)
 
 
 def _in_one_run(
@@ -66,7 +66,7 @@ def _in_one_run(
     running = engine.prepare(engine.data_phases)
     watch = Watch.of(engine, running.translation, record, record_every_s)
     recording = watch.also((cells_of(engine.circuit.output.name), "activity"), trials.read_dt)
-    recorded = engine.go(running, trials.schedule(factors), recording, report)
+    recorded = engine.go(running, trials.timetable(factors), recording, report)
     return _presentation(trials, recorded, watch, began)
 
 

@@ -113,6 +113,38 @@ class Presentation:
         """The class of which the output cell was most active, for each sample."""
         return self.outputs.argmax(axis=1)
 
+    @classmethod
+    def of_parts(cls, parts: Sequence[Presentation], wall_s: float) -> Presentation:
+        """Presentations one after another as one."""
+        first = parts[0]
+        total = sum(part.simulated_s for part in parts)
+
+        def along(pick, names: Iterable[str]) -> dict[str, np.ndarray]:
+            return {name: np.concatenate([pick(part)[name] for part in parts]) for name in names}
+
+        return cls(
+            outputs=np.concatenate([part.outputs for part in parts]),
+            activities=along(lambda part: part.activities, first.activities),
+            spikes={
+                name: Spikes(
+                    np.concatenate([part.spikes[name].times_s for part in parts]),
+                    np.concatenate([part.spikes[name].cells for part in parts]),
+                )
+                for name in first.spikes
+            },
+            times_s=np.concatenate([part.times_s for part in parts]),
+            weights=along(lambda part: part.weights, first.weights),
+            activity=along(lambda part: part.activity, first.activity),
+            activity_times_s=np.concatenate([part.activity_times_s for part in parts]),
+            onsets_s=np.concatenate([part.onsets_s for part in parts]),
+            mean_rates_hz={
+                name: sum(part.mean_rates_hz[name] * part.simulated_s for part in parts) / total
+                for name in first.mean_rates_hz
+            },
+            simulated_s=total,
+            wall_s=wall_s,
+        )
+
     def first(self, samples: int) -> Presentation:
         """What came of the first samples alone."""
         if samples >= len(self.outputs):
@@ -139,38 +171,6 @@ class Presentation:
             },
             simulated_s=end_s - float(self.onsets_s[0]),
         )
-
-
-def joined(parts: Sequence[Presentation], wall_s: float) -> Presentation:
-    """Presentations one after another as one."""
-    first = parts[0]
-    total = sum(part.simulated_s for part in parts)
-
-    def along(pick, names: Iterable[str]) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([pick(part)[name] for part in parts]) for name in names}
-
-    return Presentation(
-        outputs=np.concatenate([part.outputs for part in parts]),
-        activities=along(lambda part: part.activities, first.activities),
-        spikes={
-            name: Spikes(
-                np.concatenate([part.spikes[name].times_s for part in parts]),
-                np.concatenate([part.spikes[name].cells for part in parts]),
-            )
-            for name in first.spikes
-        },
-        times_s=np.concatenate([part.times_s for part in parts]),
-        weights=along(lambda part: part.weights, first.weights),
-        activity=along(lambda part: part.activity, first.activity),
-        activity_times_s=np.concatenate([part.activity_times_s for part in parts]),
-        onsets_s=np.concatenate([part.onsets_s for part in parts]),
-        mean_rates_hz={
-            name: sum(part.mean_rates_hz[name] * part.simulated_s for part in parts) / total
-            for name in first.mean_rates_hz
-        },
-        simulated_s=total,
-        wall_s=wall_s,
-    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import time
 from oneway.circuits import WiringError
 
 from ..brian.runs import Report
-from ..translation.dynamics import DYNAMICS
 from .engine import Engine
 from .noise import NoisyTurns
 from .record import SpontaneousRecord
@@ -25,13 +24,13 @@ def run_spontaneous(
     _check(engine, duration_s, record_every_s, slowing_s)
     began = time.perf_counter()
     running = engine.prepare(engine.noisy_phases)
-    translation = running.translation
-    turns = NoisyTurns.of(translation.turns, engine.parameters, duration_s, slowing_s)
-    learning = [p.name for p in translation.turns.select() if p.plasticity]
-    names = (*translation.turns.populations, *learning)
+    translation, moments = running.translation, running.translation.context.moments
+    turns = NoisyTurns.of(moments, engine.parameters, duration_s, slowing_s)
+    learning = [p.name for p in moments.turns.select() if p.plasticity]
+    names = (*moments.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, record_every_s, activity=False)
     first = {name: engine.arrays.weight(name) for name in learning}
-    recorded = engine.go(running, turns.schedule(), watch.recording, report)
+    recorded = engine.go(running, turns.timetable(), watch.recording, report)
     return turns.record(
         spikes=watch.spikes(recorded),
         weights={
@@ -57,7 +56,7 @@ def _check(engine: Engine, duration_s: float, record_every_s: float, slowing_s: 
             "Wiring.phase(name, noisy=...), or wire the circuit with a rule that has a mirror "
             "mode"
         )
-    if not DYNAMICS[engine.dynamics].spikes:
+    if engine.dynamics == "settled":
         raise ValueError(
             "run_spontaneous needs cells that spike, but dynamics = 'settled'. Use "
             "spontaneous_changes(noise), or dynamics 'spiking' or 'poisson'"

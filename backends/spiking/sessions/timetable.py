@@ -1,4 +1,4 @@
-"""A schedule: which phase and sample when, and when to learn, tick by tick."""
+"""A timetable: which phase and sample when, and when to learn, tick by tick."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stretch:
 
 
 @dataclass
-class Schedule:
+class Timetable:
     """Stretches one after another, and the data that they refer to.
 
     Parameters
@@ -57,11 +57,11 @@ class Schedule:
         """Its length."""
         return sum(stretch.ticks for stretch in self.stretches)
 
-    def closed(self) -> Schedule:
+    def closed(self) -> Timetable:
         """With one more tick, at whose beginning what was learned in the last one is applied."""
         last = self.stretches[-1]
         closing = replace(last, ticks=1, learn=0.0, gather=0.0, onset=0.0)
-        return Schedule([*self.stretches, closing], self.rows)
+        return Timetable([*self.stretches, closing], self.rows)
 
     def tables(self, wanted: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Every table that a model asks for: one value a tick, or one row a sample."""

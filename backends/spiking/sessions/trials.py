@@ -10,8 +10,8 @@ from brian2 import Quantity
 from oneway.circuits import Circuit, WiringError
 
 from ..parameters import SpikingParameters
-from ..translation.turns import Turns
-from .timetable import Schedule, Stretch, begun
+from ..translation.context import Moments
+from .timetable import Stretch, Timetable, begun
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Trials:
     def of(
         cls,
         circuit: Circuit,
-        turns: Turns,
+        moments: Moments,
         p: SpikingParameters,
         settling: int | None,
         x: np.ndarray,
@@ -64,7 +64,7 @@ class Trials:
             How many steps settled cells take; None for cells that spike.
         """
         rows = data_rows(circuit, x, y)
-        phases = tuple(dict.fromkeys(turns.numbers[name] for name in turns.data_phases))
+        phases = tuple(dict.fromkeys(moments.numbers[name] for name in moments.turns.data_phases))
         share = 1 / len(x) if batch else 1.0
         if settling is not None:
             last = (settling - 1) * float(p.dt)
@@ -76,7 +76,7 @@ class Trials:
             phases, ticks, p.learn_ticks, tick, read_dt, float(p.read_from), rows, len(x), share
         )
 
-    def schedule(self, factors: np.ndarray | None = None) -> Schedule:
+    def timetable(self, factors: np.ndarray | None = None) -> Timetable:
         """All trials, each with its part of the learning rates; all of it by default."""
         factors = np.ones(self.samples) if factors is None else factors
         stretches: list[Stretch] = []
@@ -90,7 +90,7 @@ class Trials:
                     Stretch(phase, sample, self.learn_ticks, self.share, each),
                 ]
             stretches += begun(trial)
-        return Schedule(stretches, self.rows).closed()
+        return Timetable(stretches, self.rows).closed()
 
     # -- reading ---------------------------------------------------------------------------
 

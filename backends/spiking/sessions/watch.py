@@ -10,8 +10,9 @@ from brian2 import second
 
 from oneway.circuits import WiringError
 
-from ..brian.runs import Place, Recorded, Recording
-from ..translation.naming import cells_of
+from ..brian.model import Place
+from ..brian.runs import Recorded, Recording
+from ..translation.context import cells_of
 from ..translation.translate import Translation
 from ..weights import oriented
 from .engine import Engine
@@ -61,10 +62,11 @@ class Watch:
         names = list(names)
         _check_known(engine, names)
         cells = {n: cells_of(n) for n in names if n in engine.circuit.populations}
-        homes = {n: translation.homes["weights", n] for n in names if n not in cells}
+        holds = translation.model.homes("holds")
+        homes = {n: holds["weights", n] for n in names if n not in cells}
         states = {(group, "activity"): often for group in cells.values() if activity}
         states |= {place: every for places in homes.values() for place in places.values()}
-        spikes = tuple(cells.values()) if translation.how.spikes else ()
+        spikes = tuple(cells.values()) if translation.context.spikes else ()
         populations = {name: (group, "activity") for name, group in cells.items()}
         return cls(engine, Recording(spikes, states), populations, homes, engine.simulated_s)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 LEAK = 0.01
+# Those of which activity has a sign.
+SIGNED = ("linear", "tanh", "leaky_relu", "elu")
 
 _PHI = {
     "linear": "{u}",

@@ -2,91 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from oneway.circuits import MaxPoolConnector, Population, Projection, TransposeConnector
+from oneway.circuits import Population, Projection
 
-from ..brian.model import SCHEDULED, Cells, Reference, Regular
+from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
 from .activations import derivative, phi
-from .holding import WHOLE
-from .naming import SCHEDULE, cells_of, input_of, path_of
-from .plasticity import learn_bias, needs_mean, needs_slope, own_biases
-
-if TYPE_CHECKING:
-    from .translate import Translation
-
-SAMPLE = "(sample + 0.5) * second, i"
+from .context import Context, cells_of
+from .dynamics import dynamics_of
+from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
 
-def translate_population(translation: Translation, population: Population) -> None:
+def translate_population(context: Context, population: Population) -> list[Cells]:
     """Cells with a variable for each projection that arrives, and what they make of it."""
     title = f"{population.name} {population.shape}"
-    cells = Cells(cells_of(population.name), population.size, title)
-    know_schedule(cells)
-    for p in translation.turns.select(post=population.name):
-        receive(translation, p, cells)
-    own = _own(translation, population, cells)
-    noisy = translation.turns.noisy(population.name)
-    if noisy and not translation.how.spikes:
-        noise = _given(translation, population, cells, f"noise_{population.name}", "noise")
-        own = translation.turns.either(noisy, noise, own)
-    cells.equations.append(f"own = {own} : 1")
-    translation.how.fire(cells, population, path_of(population))
-    if noisy and not translation.how.spikes:
-        send_deviation(translation, population, cells)
-    note_signals(translation, population, cells)
-    if population.learns is not None and population.bias and translation.turns.data:
-        learn_bias(translation, population, cells)
-    translation.model.cells.append(cells)
+    cells = Cells(cells_of(population.name), population.size, comment=title)
+    biases = _bias_cells(context, population, cells)
+    context.moments.tell(cells)
+    for p in context.turns.select(post=population.name):
+        receive(context, p, cells)
+    own = _own(context, population, cells, biases)
+    noisy = context.turns.noisy(population.name)
+    if noisy and not context.spikes:
+        noise = _given(context, population, cells, f"noise_{population.name}", "noise")
+        own = context.moments.either(noisy, noise, own)
+    cells.add("own", own)
+    dynamics_of(context).fire(cells, population)
+    note_signals(context, population, cells)
+    if population.learns is not None and population.bias and context.turns.data:
+        learn_bias(context, population, cells, biases)
+    sum_strengths(context, population, cells)
+    return [biases, cells] if biases.holds and biases is not cells else [cells]
 
 
-def know_schedule(cells: Cells) -> None:
-    """Let cells read what the schedule says."""
-    shared = ("phase", "sample", "share", "learn", "gather")
-    cells.references += [Reference(name, SCHEDULE, name) for name in shared]
+def note_signals(context: Context, population: Population, cells: Cells) -> None:
+    """What synapses read of a cell: its deviation from noise's mean, φ′, its mean activity."""
+    if sends_deviation(context, population.name):
+        _send_deviation(context, population, cells)
+    if needs_slope(context, population):
+        a = "activity" if context.spikes else "own"
+        cells.add("slope", derivative(population.activation, a, _least(context)) or "1")
+    if needs_mean(context, population):
+        _note_mean(context, cells)
 
 
-def note_signals(translation: Translation, population: Population, cells: Cells) -> None:
-    """φ′ and the mean of their activity, for synapses that learn from them."""
-    if needs_slope(translation.turns, population):
-        a = "activity" if translation.how.spikes else "own"
-        slope = derivative(population.activation, a, _least(translation))
-        cells.equations.append(f"slope = {slope} : 1")
-    if needs_mean(translation.turns, population):
-        translation_mean(translation, cells)
-
-
-def receive(translation: Translation, p: Projection, cells: Cells) -> None:
+def receive(context: Context, p: Projection, cells: Cells) -> None:
     """A variable for a projection; one for each branch where only the strongest counts."""
-    if not translation.brings(p):
-        return
-    if translation.relayed(p) or (p.role == "drive" and not translation.turns.carrying(p)):
+    if not context.brings(p) or context.relayed(p) or not context.conveys(p):
         return
     filtered, driven = "tau_trace", None
     if p.role in ("drive", "compare"):
         filtered = "tau_syn"
-        driven = translation.turns.during(translation.turns.driven(p.post))
-    variable, written = input_of(translation.circuit, p), written_by(translation, p)
-    split = translation.splits(p)
-    for part, name in zip(translation.parts(p) if split else written, written, strict=True):
-        rest = resting(translation, p, cells, name, part if split else WHOLE)
-        cells.equations.append(translation.how.arriving(name, filtered, rest, driven))
+        driven = context.moments.during(context.turns.driven(p.post))
+    variable, written, split = context.input_of(p), context.written(p), context.splits(p)
+    for part, name in zip(context.parts(p) if split else written, written, strict=True):
+        rest = _resting(context, p, cells, name, part if split else WHOLE)
+        dynamics_of(context).arrive(cells, name, filtered, rest, driven)
     if split:
-        cells.equations.append(f"{variable} = {' - '.join(written)} : 1")
-    elif len(written) > 1 or written[0] != variable:
-        cells.equations.append(f"{variable} = {strongest(written)} : 1")
-
-
-def written_by(translation: Translation, p: Projection) -> list[str]:
-    """The variables that a projection writes: of each part, or of each branch."""
-    variable, pairs = input_of(translation.circuit, p), translation.pairs(p)
-    if translation.splits(p):
-        return [f"{variable}_{part}" for part in translation.parts(p)]
-    if pairs.branch is None or isinstance(p.connector, TransposeConnector):
-        return [variable]
-    return [f"{variable}_branch{number}" for number in range(pairs.branches)]
+        cells.add(variable, " - ".join(written))
+    elif written != [variable]:
+        cells.add(variable, strongest(written))
 
 
 def strongest(branches: list[str]) -> str:
@@ -97,136 +72,136 @@ def strongest(branches: list[str]) -> str:
     return text
 
 
-def resting(
-    translation: Translation, p: Projection, cells: Cells, variable: str, part: str
-) -> str | None:
+def _resting(context: Context, p: Projection, cells: Cells, variable: str, part: str) -> str | None:
     """What presynaptic cells that fire at their baseline bring: nothing that is to be heard."""
-    path = path_of(translation.circuit.populations[p.pre])
-    if not translation.resting(path):
+    path = context.path(p.pre)
+    if not context.resting(path):
         return None
-    if p.role not in ("drive", "compare") or p.weights is None:
-        factor = translation.pairs(p).factor
-        if p.role == "drive":
-            pairs = translation.pairs(p)
-            if pairs.branch is None and factor != 1:
-                # Windows at the border have fewer members.
-                counts = np.bincount(pairs.j, minlength=cells.size) * factor
-                cells.equations.append(f"rest_{variable} : 1")
-                cells.starts[f"rest_{variable}"] = counts * translation.parameters.rest(path)
-                return f"rest_{variable}"
-        return f"{path}_rest"
-    cells.equations.append(f"rest_{variable} : 1")
-    translation.rests[cells.name, f"rest_{variable}"] = p, part
-    return f"rest_{variable}"
+    if p.role in ("drive", "compare") and p.weights is not None:
+        rest = cells.add(f"rest_{variable}")
+        cells.rests[rest] = p.name, part
+        return rest
+    pairs = context.pairs(p)
+    if p.role == "drive" and pairs.branch is None and pairs.factor != 1:
+        # Windows at the border have fewer members.
+        counts = np.bincount(pairs.j, minlength=cells.size) * pairs.factor
+        return cells.add(f"rest_{variable}", start=counts * context.parameters.rest(path))
+    return f"{path}_rest"
 
 
-def _own(translation: Translation, population: Population, cells: Cells) -> str:
+def _own(context: Context, population: Population, cells: Cells, biases: Cells) -> str:
     """What a cell makes of its input, mimicry aside."""
-    circuit = translation.circuit
+    turns, name = context.turns, population.name
     if population.path == "target":
-        return f"{_given(translation, population, cells, 'targets')} * share"
-    compared = list(translation.turns.select(role="compare", post=population.name))
+        return f"{_given(context, population, cells, 'targets')} * {cells.refer('share')}"
+    compared = list(turns.select(role="compare", post=name))
     if compared:
-        return _comparison(translation, compared, cells)
-    if population in circuit.inputs and translation.turns.data:
-        return _given(translation, population, cells, "data")
-    drives = [
-        p
-        for p in translation.turns.select(role="drive", post=population.name)
-        if translation.turns.carrying(p)
-    ]
-    if not translation.turns.driven(population.name):
+        return _comparison(context, compared, cells)
+    if population in context.circuit.inputs and turns.data:
+        return _given(context, population, cells, "data")
+    if not turns.driven(name):
         return "0"
-    total = " + ".join(input_of(circuit, p) for p in drives) + _bias(translation, population, cells)
-    driven = translation.turns.during(translation.turns.driven(population.name))
-    cells.equations.append(translation.how.membrane(total, driven))
-    return translation.how.excite(population.activation) + _gates(translation, population)
+    drives = [p for p in turns.select(role="drive", post=name) if turns.carrying(p)]
+    total = " + ".join(map(context.input_of, drives))
+    if population.bias and turns.open():
+        _hold_biases(context, population, cells, biases)
+        total += f" + {context.moments.times_if(turns.open(), 'bias')}"
+    dynamics = dynamics_of(context)
+    dynamics.sum_up(cells, total, context.moments.during(turns.driven(name)))
+    return dynamics.excite(population.activation) + _gates(context, population)
 
 
 def _given(
-    translation: Translation, population: Population, cells: Cells, table: str, what: str = ""
+    context: Context, population: Population, cells: Cells, table: str, what: str = ""
 ) -> str:
     """A variable for a row of a table, looked up once for each sample that is presented."""
-    variable = f"given_{what or table}"
-    cells.equations.append(f"{variable} : 1")
-    code = f"{variable} = {translation.table(table, population.size)}({SAMPLE})"
-    cells.regular.append(Regular(code, order=SCHEDULED + 1))
+    variable = cells.add(f"given_{what or table}")
+    row = f"({cells.refer('sample')} + 0.5) * second, i"
+    table = cells.look_up(table, population.size)
+    cells.at_tick(f"{variable} = {table}({row})", order=SCHEDULED + 1)
     return variable
 
 
-def _bias(translation: Translation, population: Population, cells: Cells) -> str:
-    if not population.bias or not translation.turns.open():
-        return ""
+def _bias_cells(context: Context, population: Population, cells: Cells) -> Cells:
+    """The group that biases are in: the cells themselves, or one with an entry a channel."""
+    if own_biases(context, population):
+        return cells
+    name, comment = f"bias_{population.name}", f"bias of {population.name} by channel"
+    return Cells(name, population.shape[0], comment=comment)
+
+
+def _hold_biases(context: Context, population: Population, cells: Cells, owner: Cells) -> None:
     key = ("bias", population.name)
-    if own_biases(translation, population):
-        translation.keep(key, cells, "bias")
-    else:
-        channels = population.shape[0]
-        own = Cells(f"bias_{population.name}", channels, f"bias of {population.name} by channel")
-        translation.keep(key, own, "bias")
-        translation.model.cells.append(own)
-        channel = np.arange(population.size) // (population.size // population.shape[0])
-        cells.equations.append("channel : integer (constant)")
-        cells.starts["channel"] = channel
-        cells.references.append(Reference("bias", own.name, "bias", "channel"))
-    return " + " + translation.turns.times_if(translation.turns.open(), "bias")
+    owner.hold("bias", key, WHOLE, context.holding.parts(key)[WHOLE])
+    if owner is not cells:
+        channel = np.arange(population.size) // (population.size // owner.size)
+        cells.add("channel", unit="integer", flag="constant", start=channel)
+        cells.refer("bias", owner.name, index="channel")
 
 
-def _comparison(translation: Translation, compared: list[Projection], cells: Cells) -> str:
+def _comparison(context: Context, compared: list[Projection], cells: Cells) -> str:
     """The derivative of the loss at the output."""
-    circuit = translation.circuit
-    by_path = {circuit.populations[p.pre].path: input_of(circuit, p) for p in compared}
+    populations, share = context.circuit.populations, cells.refer("share")
+    by_path = {populations[p.pre].path: context.input_of(p) for p in compared}
     output, target = by_path["forward"], by_path["target"]
-    if translation.loss == "squared":
-        return f"share * {output} - {target}"
-    cells.equations.append("total : 1  # of all output cells")
-    cells.starts["total"] = float(cells.size)
-    return f"share * exp({output}) / total - {target}"
+    if context.loss == "squared":
+        return f"{share} * {output} - {target}"
+    cells.add("total", start=float(cells.size), comment="of all output cells")
+    return f"{share} * exp({output}) / total - {target}"
 
 
-def _gates(translation: Translation, population: Population) -> str:
+def _gates(context: Context, population: Population) -> str:
     """φ′ of what each gate brings, which multiplies a cell's output."""
-    circuit, text = translation.circuit, ""
-    for gate in translation.turns.select(role="gate", post=population.name):
+    text = ""
+    for gate in context.turns.select(role="gate", post=population.name):
         kind = gate.derivative or "linear"
         if kind == "linear":
             continue
-        a = input_of(circuit, translation.turns.bringing(gate))
-        if circuit.populations[gate.pre].activation != kind:
+        a = context.input_of(context.turns.bringing(gate))
+        if context.circuit.populations[gate.pre].activation != kind:
             # Activity of another kind of cell stands in for the input of φ, not for its output.
             a = phi(kind, a)
-        text += f" * {derivative(kind, a, _least(translation))}"
+        text += f" * {derivative(kind, a, _least(context))}"
     return text
 
 
-def _least(translation: Translation) -> str:
-    return "gate_threshold" if translation.how.spikes else "0"
+def _least(context: Context) -> str:
+    return "gate_threshold" if context.spikes else "0"
 
 
-def send_deviation(translation: Translation, population: Population, cells: Cells) -> None:
-    """A drive from a noisy cell conveys its deviation from the mean of the noise."""
+def sends_deviation(context: Context, population: str) -> bool:
+    """Whether what a drive conveys is the deviation of noisy cells from the mean of the noise."""
+    return bool(context.turns.noisy(population)) and not context.spikes
+
+
+def _send_deviation(context: Context, population: Population, cells: Cells) -> None:
     sent = "activity"
-    for phase in translation.turns.phases:
+    for phase in context.turns.phases:
         if population.name in phase.noisy and phase.noise_mean != 0:
-            mean = translation.turns.times_if([phase.name], f"{phase.noise_mean}")
-            sent += f" - {mean}"
-    cells.equations.append(f"sent = {sent} : 1")
+            sent += f" - {context.moments.times_if([phase.name], f'{phase.noise_mean}')}"
+    cells.add("sent", sent)
 
 
-def translation_mean(translation: Translation, cells: Cells) -> None:
+def _note_mean(context: Context, cells: Cells) -> None:
     """The mean of a cell's activity: over a batch, or running where time goes on."""
-    if translation.how.spikes:
-        cells.equations.append("dmean_activity/dt = (activity - mean_activity) / tau_mean : 1")
+    if context.spikes:  # which remembers for longer than a trial, by its purpose
+        mean = "(activity - mean_activity) / tau_mean"
+        cells.integrate("mean_activity", mean, kept=False)
     else:
-        cells.equations.append("mean_activity : 1")
-        cells.regular.append(Regular("mean_activity += gather * activity"))
+        cells.add("mean_activity")
+        cells.at_tick(f"mean_activity += {cells.refer('gather')} * activity")
 
 
-def sends_deviation(translation: Translation, population: str) -> bool:
-    return bool(translation.turns.noisy(population)) and not translation.how.spikes
-
-
-def routes(p: Projection) -> bool:
-    """Whether a projection runs back through a connector of which only the strongest counted."""
-    inner = getattr(p.connector, "inner", None)
-    return isinstance(inner, MaxPoolConnector)
+def begin_at_rest(cells: Cells) -> None:
+    """Let membranes, currents and traces of cells be at each onset what they are at first."""
+    lines = []
+    for name, unit in [(one.name, one.unit) for one in cells.equations if one.kept]:
+        first = cells.starts.get(name, 0.0)
+        put_back = ""
+        if np.any(first):
+            cells.add(f"{name}_at_rest", unit=unit, flag="constant", start=first)
+            put_back = f"onset * {name}_at_rest + "
+        lines.append(f"{name} = {put_back}(1 - onset) * {name}")
+    if lines:
+        cells.refer("onset")
+        cells.at_tick(*lines, order=ONSET)

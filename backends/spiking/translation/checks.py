@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from oneway.circuits import Circuit, Population, Projection, WiringError
+from oneway.circuits import Population, Projection, WiringError
 
+from .context import Context
 from .turns import Turns
 
 _RATE = "or run it as rates: backends.rate.RateNetwork"
 
 
-def check_translatable(turns: Turns, spikes: bool) -> None:
+def check_translatable(context: Context) -> None:
     """Raise `WiringError` at the first element that has no translation in these phases."""
-    circuit = turns.circuit
+    circuit, turns = context.circuit, context.turns
     if turns.data and len(circuit.inputs) != 1:
         raise WiringError(
             f"circuit {circuit.name!r} has input populations {[p.name for p in circuit.inputs]}, "
@@ -21,13 +22,16 @@ def check_translatable(turns: Turns, spikes: bool) -> None:
         _check_population(turns, population)
     for p in turns.select():
         _check_norm(turns, p)
-        if p.role in ("mimic", "teach") and spikes:
+        if p.role in ("mimic", "teach") and context.spikes:
             _check_own_spikes(turns, p)
-        if p.name in turns.mimicking(p.post) and spikes:
-            _check_relay(circuit, p)
+        if context.relayed(p):
+            _check_relay(context, p)
     for p in circuit.projections.values():
         if turns.learns(p):
             _check_plasticity(turns, p)
+    for p in turns.select():
+        if context.splits(p):
+            _check_split(context, p)
 
 
 def _normalised(turns: Turns) -> list[str]:
@@ -62,11 +66,9 @@ def _check_own_spikes(turns: Turns, p: Projection) -> None:
             )
 
 
-def _check_relay(circuit: Circuit, p: Projection) -> None:
-    from .connectors import list_pairs
-
-    pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-    if list_pairs(p.connector, pre, post).branch is not None:
+def _check_relay(context: Context, p: Projection) -> None:
+    if context.pairs(p).branch is not None:
+        pre, post = (context.circuit.populations[end].shape for end in (p.pre, p.post))
         raise WiringError(
             f"{p.label}: {type(p.connector).__name__} takes the strongest of several cells, from "
             f"{pre} to {post}, but a spiking cell relays one cell's spikes. Use populations of "
@@ -95,4 +97,24 @@ def _check_plasticity(turns: Turns, p: Projection) -> None:
         raise WiringError(
             f"{p.label}: reduction {plasticity.reduction!r}, expected 'mean': where noise drives "
             "the circuit there is no batch to sum over"
+        )
+
+
+def _check_split(context: Context, p: Projection) -> None:
+    pairs, kind = context.pairs(p), type(p.connector).__name__
+    if pairs.shared:
+        raise WiringError(
+            f"{p.label}: under Dale's law each synapse needs a weight of its own, and those of "
+            f"{kind} are shared. Use shared=False (--unshared) with it"
+        )
+    if p.weights is not None and p.weights.kind == "sign-tied":
+        raise WiringError(
+            f"{p.label}: its weights are signs of {p.weights.to!r} times a constant, which have no "
+            "translation under Dale's law. Use independent weights, or leave dale out"
+        )
+    if pairs.branch is not None:
+        raise WiringError(
+            f"{p.label}: {kind} lets only the strongest of several cells count, which has no "
+            "translation under Dale's law where cells stand for both signs. Use an "
+            "AveragePoolConnector, or leave dale out"
         )

@@ -7,92 +7,45 @@ that the pair's cell for negative activity excites by w₋, and its interneuron 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from oneway.circuits import Population, Projection, WiringError
+from oneway.circuits import Population, Projection
 
-from ..brian.model import Cells, Joined, Reference
-from .cells import know_schedule, note_signals, receive, send_deviation, sends_deviation
-from .holding import EXCITATORY, INHIBITORY
-from .naming import cells_of, interneurons_of, path_of
+from ..brian.model import EXCITATORY, INHIBITORY, Cells, Joined
+from .cells import note_signals, receive
+from .context import Context, cells_of, interneurons_of
+from .dynamics import dynamics_of
 from .plasticity import carrier
-
-if TYPE_CHECKING:
-    from .translate import Translation
 
 OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
 
 
-def check_splits(translation: Translation, p: Projection) -> None:
-    """Raise `WiringError` where a projection has no translation under Dale's law."""
-    pairs, kind = translation.pairs(p), type(p.connector).__name__
-    if pairs.shared:
-        raise WiringError(
-            f"{p.label}: under Dale's law each synapse needs a weight of its own, and those of "
-            f"{kind} are shared. Use shared=False (--unshared) with it"
-        )
-    if p.weights is not None and p.weights.kind == "sign-tied":
-        raise WiringError(
-            f"{p.label}: its weights are signs of {p.weights.to!r} times a constant, which have no "
-            "translation under Dale's law. Use independent weights, or leave dale out"
-        )
-    if pairs.branch is not None:
-        raise WiringError(
-            f"{p.label}: {kind} lets only the strongest of several cells count, which has no "
-            "translation under Dale's law where cells stand for both signs. Use an "
-            "AveragePoolConnector, or leave dale out"
-        )
-
-
-def strength_of(
-    translation: Translation, p: Projection, joined: Joined, part: str, strength: str | None
-) -> str | None:
-    """What a spike of either cell of a pair brings: never anything negative."""
-    if not translation.paired(p):
-        return strength
-    if p.weights is None:
-        fixed = "" if strength is None else f" * {strength}"
-        return f"int(side_pre {'>' if part == EXCITATORY else '<'} 0){fixed}"
-    w = next((one for one in joined.references if one.variable == "w"), None)
-    if w is None:
-        other = joined.name.removesuffix(part) + OTHER[part]
-        joined.references.append(Reference("opposite", other, "w", "_idx"))
-    else:  # borrowed, and so is the other
-        other = w.group.removesuffix(part) + OTHER[part]
-        joined.references.append(Reference("opposite", other, "w", w.index))
-    return "(int(side_pre > 0) * w + int(side_pre < 0) * opposite)"
-
-
-def translate_interneurons(translation: Translation, population: Population) -> None:
+def translate_interneurons(context: Context, population: Population) -> list[Cells | Joined]:
     """An interneuron for each cell of a population, if it has inhibitory synapses."""
-    drives = [p for p in translation.turns.select(pre=population.name) if translation.splits(p)]
-    if not drives:
-        return
+    if not _split_drives(context, population.name):
+        return []
     name, each = population.name, np.arange(population.size)
-    cells = Cells(interneurons_of(name), population.size, f"{name}: inhibitory interneurons")
-    know_schedule(cells)
-    relay = Joined(f"relay_of_{name}", cells_of(name), cells.name, each, each)
-    relay.comment = f"each cell of {name} makes an interneuron of its own fire"
-    translation.how.repeat(cells, relay, population, path_of(population))
-    translation.model.synapses.append(relay)
-    for p in drives:
-        check_splits(translation, p)
-    if sends_deviation(translation, name):
-        send_deviation(translation, population, cells)
-    for heard in _read_by(translation, drives):
-        receive(translation, heard, cells)
-        translation.overheard.append((heard, cells.name))
-    note_signals(translation, population, cells)
-    translation.model.cells.append(cells)
+    comment = f"{name}: inhibitory interneurons"
+    cells = Cells(interneurons_of(name), population.size, comment=comment)
+    context.moments.tell(cells)
+    comment = f"each cell of {name} makes an interneuron of its own fire"
+    relay = Joined(f"relay_of_{name}", cells_of(name), cells.name, each, each, comment=comment)
+    dynamics_of(context).repeat(cells, relay, name)
+    for heard in overheard(context, name):
+        receive(context, heard, cells)
+    note_signals(context, population, cells)
+    return [cells, relay]
 
 
-def _read_by(translation: Translation, drives: list[Projection]) -> list[Projection]:
-    """What brings presynaptic cells signals that their synapses learn from, each once."""
+def overheard(context: Context, population: str) -> list[Projection]:
+    """What interneurons of a population are told too, since their synapses learn from it."""
     brought: dict[str, Projection] = {}
-    for p in drives:
-        if p.plasticity is not None and translation.turns.learns(p):
-            bringing = carrier(translation.turns, p.plasticity.pre, p.pre, p.plasticity.phase)
+    for p in _split_drives(context, population):
+        if p.plasticity is not None and context.turns.learns(p):
+            bringing = carrier(context, p.plasticity.pre, p.pre, p.plasticity.phase)
             brought |= {} if bringing is None else {bringing.name: bringing}
     return list(brought.values())
+
+
+def _split_drives(context: Context, population: str) -> list[Projection]:
+    return [p for p in context.turns.select(pre=population) if context.splits(p)]

@@ -11,13 +11,10 @@ import numpy as np
 
 from oneway.circuits import Population
 
-from ..brian.model import Cells, Joined
+from ..brian.model import Cells, Flag, Joined
 from ..parameters import SpikingParameters
-from .activations import phi
-from .naming import input_of, path_of
-from .turns import Turns
-
-SIGNED = ("linear", "tanh", "leaky_relu", "elu")
+from .activations import SIGNED, phi
+from .context import Context
 
 
 class Dynamics(ABC):
@@ -28,22 +25,23 @@ class Dynamics(ABC):
     `activity` what its synapses learn from.
     """
 
-    name: str
-    spikes: bool
-
-    def __init__(self, turns: Turns, parameters: SpikingParameters) -> None:
-        self.turns, self.parameters = turns, parameters
-
-    @abstractmethod
-    def arriving(self, variable: str, filtered: str, rest: str | None, driven: str | None) -> str:
-        """The equation of the variable that a projection writes."""
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.turns, self.moments = context.turns, context.moments
+        self.parameters = context.parameters
 
     @abstractmethod
-    def membrane(self, total: str, driven: str | None) -> str:
-        """The equation of `input`, the sum of what drives a cell."""
+    def arrive(
+        self, cells: Cells, variable: str, filtered: str, rest: str | None, driven: str | None
+    ) -> None:
+        """Give cells the variable that a projection writes."""
 
     @abstractmethod
-    def fire(self, cells: Cells, population: Population, path: str) -> None:
+    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
+        """Give cells `input`, the sum of what drives them."""
+
+    @abstractmethod
+    def fire(self, cells: Cells, population: Population) -> None:
         """Complete a cell: from `own` to `activity` and to what is sent."""
 
     @abstractmethod
@@ -54,7 +52,7 @@ class Dynamics(ABC):
         strength: str | None,
         sent: str,
         filtered: str,
-        pre: Population,
+        pre: str,
         signed: bool = True,
     ) -> None:
         """Let synapses of a strength write the variable of their target cells.
@@ -66,16 +64,12 @@ class Dynamics(ABC):
         """
 
     @abstractmethod
-    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
+    def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
-    def paired(self, population: Population) -> bool:
-        """Whether a unit has a second cell, which fires for negative activity."""
-        return False
-
-    def relay(self, joined: Joined, pre: Population, post: Population) -> None:
+    def relay(self, joined: Joined, pre: str, post: str) -> None:
         """Let cells fire whenever the one that they mimic has fired."""
-        raise NotImplementedError(f"{self.name} cells take over activity, not spikes")
+        raise NotImplementedError(f"{self.context.dynamics} cells take over activity, not spikes")
 
     def excite(self, activation: str) -> str:
         """What a cell makes of its input."""
@@ -85,21 +79,21 @@ class Dynamics(ABC):
 class Settled(Dynamics):
     """No spikes: activity passes on as it is, one synapse further each step."""
 
-    name, spikes = "settled", False
+    def arrive(
+        self, cells: Cells, variable: str, filtered: str, rest: str | None, driven: str | None
+    ) -> None:
+        cells.add(variable)
 
-    def arriving(self, variable: str, filtered: str, rest: str | None, driven: str | None) -> str:
-        return f"{variable} : 1"
-
-    def membrane(self, total: str, driven: str | None) -> str:
+    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
         holding = "" if driven is None else f"int({driven}) * "
-        return f"dinput/dt = {holding}({total} - input) / dt : 1"
+        cells.integrate("input", f"{holding}({total} - input) / dt")
 
-    def fire(self, cells: Cells, population: Population, path: str) -> None:
+    def fire(self, cells: Cells, population: Population) -> None:
         activity = "own"
         for mimic, phases in self.turns.mimicking(population.name).items():
-            projection = self.turns.circuit.projections[mimic]
-            activity = self.turns.either(phases, input_of(self.turns.circuit, projection), activity)
-        cells.equations.append(f"activity = {activity} : 1")
+            heard = self.context.input_of(self.turns.circuit.projections[mimic])
+            activity = self.moments.either(phases, heard, activity)
+        cells.add("activity", activity)
 
     def transmit(
         self,
@@ -108,41 +102,43 @@ class Settled(Dynamics):
         strength: str | None,
         sent: str,
         filtered: str,
-        pre: Population,
+        pre: str,
         signed: bool = True,
     ) -> None:
         product = f"{sent}_pre" if strength is None else f"{strength} * {sent}_pre"
-        joined.equations.append(f"{variable}_post = {product} : 1 (summed)")
+        joined.add(f"{variable}_post", product, flag="summed")
 
-    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
-        cells.equations += ["relayed : 1", "own = relayed : 1", "activity = own : 1"]
-        relay.equations.append("relayed_post = activity_pre : 1 (summed)")
+    def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
+        cells.add("relayed")
+        cells.add("own", "relayed")
+        cells.add("activity", "own")
+        relay.add("relayed_post", "activity_pre", flag="summed")
 
 
 class Poisson(Dynamics):
     """Each cell fires at random, at a rate that stands for its activity."""
 
-    name, spikes = "poisson", True
-
-    def arriving(self, variable: str, filtered: str, rest: str | None, driven: str | None) -> str:
+    def arrive(
+        self, cells: Cells, variable: str, filtered: str, rest: str | None, driven: str | None
+    ) -> None:
         decaying = variable if rest is None else f"({variable} + {rest})"
         holding = "" if driven is None else f"int({driven}) * "
-        return f"d{variable}/dt = -{holding}{decaying} / {filtered} : 1"
+        cells.integrate(variable, f"-{holding}{decaying} / {filtered}")
 
-    def membrane(self, total: str, driven: str | None) -> str:
-        return f"dinput/dt = ({total} - input) / tau_mem : 1"
+    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
+        cells.integrate("input", f"({total} - input) / tau_mem")
 
     # -- firing ----------------------------------------------------------------------------
 
-    def fire(self, cells: Cells, population: Population, path: str) -> None:
-        name = population.name
+    def fire(self, cells: Cells, population: Population) -> None:
+        name, path = population.name, self.context.path(population.name)
         self._trace(cells, path)
-        if self._about_baseline and self.parameters.refractory > 0:
+        if self.context.about_baseline and self.parameters.refractory > 0:
             cells.refractory = "refractory"
         if self.turns.following(name):
             self._potential(cells, population, path)
         cells.threshold = self._threshold(population)
-        side = "side * " if self.paired(population) else ""
+        side = "side * " if self.context.paired(name) else ""
         # `side` depends on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if self.turns.following(name):
@@ -150,86 +146,70 @@ class Poisson(Dynamics):
         if side:
             reset += self._choose_side(cells, population)
         if self.turns.mimicking(name):
-            cells.equations.append("heard : second  # when the cell that it mimics has fired")
-            cells.starts["heard"] = -1.0
+            self._hear(cells, "when the cell that it mimics has fired")
         cells.reset = "\n".join(reset)
 
-    def repeat(self, cells: Cells, relay: Joined, population: Population, path: str) -> None:
+    def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
+        path = self.context.path(population)
         self._trace(cells, path)
-        cells.equations.append("heard : second  # when its cell has fired")
-        cells.starts["heard"] = -1.0
+        self._hear(cells, "when its cell has fired")
         cells.threshold, cells.follows = "abs(t - heard) < dt / 2", True
-        side = "side * " if self.paired(population) else ""
+        side = "side * " if self.context.paired(population) else ""
         if side:
-            cells.equations += ["heard_side : 1", "side = heard_side : 1"]
+            cells.add("heard_side")
+            cells.add("side", "heard_side")
         cells.reset = f"activity += {side}1 / ({path}_unit * tau_trace)"
         self.relay(relay, population, population)
 
+    def _hear(self, cells: Cells, comment: str) -> None:
+        cells.add("heard", start=-1.0, unit="second", kept=True, comment=comment)
+
     def _trace(self, cells: Cells, path: str) -> None:
-        resting = f"(activity + {path}_rest)" if self._about_baseline else "activity"
-        cells.equations.append(f"dactivity/dt = -{resting} / tau_trace : 1")
-
-    @property
-    def _about_baseline(self) -> bool:
-        return self.parameters.coding == "baseline"
-
-    def paired(self, population: Population) -> bool:
-        """Whether a unit has a second cell, which fires for negative activity.
-
-        The two are one another's mirror image: they share a membrane, and `side` says which of
-        them has fired.
-        """
-        if self._about_baseline:
-            return False
-        mimics = self.turns.mimicking(population.name)
-        sources = [self.turns.circuit.projections[p].pre for p in mimics]
-        return (
-            bool(self.turns.following(population.name) and population.activation in SIGNED)
-            or bool(self.turns.noisy(population.name))
-            or any(self.paired(self.turns.circuit.populations[source]) for source in sources)
-        )
+        resting = f"(activity + {path}_rest)" if self.context.about_baseline else "activity"
+        cells.integrate("activity", f"-{resting} / tau_trace")
 
     def _threshold(self, population: Population) -> str:
         """When cells fire that follow their input, fire noise, mimic or sleep in their turn."""
-        turns, name = self.turns, population.name
+        turns, during, name = self.turns, self.moments.during, population.name
+        paired = self.context.paired(name)
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
-        text = self._crossing(self.paired(population)) if turns.following(name) else "False"
+        text = self._crossing(paired) if turns.following(name) else "False"
         for phases, inside in (
             (turns.noisy(name), "rand() < hazard * dt"),
             (relaying, "abs(t - dt - heard) < dt / 2"),
         ):
-            condition = turns.during(tuple(phases)) if phases else "False"
+            condition = during(tuple(phases)) if phases else "False"
             if condition is None:
                 text = inside
             elif phases:
                 text = f"(({condition}) and {inside}) or (not ({condition}) and ({text}))"
         asleep = [phase for phase in turns.names if phase not in turns.awake(name)]
-        return f"not ({turns.during(asleep)}) and ({text})" if asleep else text
+        return f"not ({during(asleep)}) and ({text})" if asleep else text
 
     def _choose_side(self, cells: Cells, population: Population) -> list[str]:
         """Which cell of a pair fires; returns what follows from a spike."""
-        turns, name = self.turns, population.name
+        turns, either, name = self.turns, self.moments.either, population.name
         side = self._side() if turns.following(name) else "0"
         after = []
         if turns.noisy(name):
             # Drawn after each spike, for the next one.
-            cells.equations.append("coin : 1")
-            cells.starts["coin"] = np.where(np.arange(population.size) % 2, -1.0, 1.0)
-            side = turns.either(turns.noisy(name), "coin", side)
+            cells.add("coin", start=np.where(np.arange(population.size) % 2, -1.0, 1.0))
+            side = either(turns.noisy(name), "coin", side)
             after.append("coin = 2 * int(rand() < 0.5) - 1")
-        latched = ""
+        latched: Flag = ""
         for phases in turns.mimicking(name).values():
-            cells.equations.append("heard_side : 1")
-            side = turns.either(phases, "heard_side", side)
-            latched = " (constant over dt)"  # what is heard now is for the next step
-        cells.equations.append(f"side = {side} : 1{latched}")
+            cells.add("heard_side")
+            side = either(phases, "heard_side", side)
+            latched = "constant over dt"  # what is heard now is for the next step
+        cells.add("side", side, flag=latched)
         return after
 
     def _potential(self, cells: Cells, population: Population, path: str) -> None:
-        rate = f"{path}_unit * own"
-        if self._about_baseline:
-            rate = f"clip(baseline + {rate}, 0 * Hz, max_rate)"
-        cells.equations.append(f"rate = {rate} : Hz")
+        cells.add("rate", self._rate(f"{path}_unit * own"), unit="Hz")
+
+    def _rate(self, own: str) -> str:
+        """The rate of cells of one sign: about the baseline, if they have one."""
+        return f"clip(baseline + {own}, 0 * Hz, max_rate)" if self.context.about_baseline else own
 
     def _crossing(self, paired: bool) -> str:
         return f"rand() < {'abs(rate)' if paired else 'rate'} * dt"
@@ -250,17 +230,17 @@ class Poisson(Dynamics):
         strength: str | None,
         sent: str,
         filtered: str,
-        pre: Population,
+        pre: str,
         signed: bool = True,
     ) -> None:
-        side = "side_pre * " if signed and self.paired(pre) else ""
-        kick = f"{strength or 1} / ({path_of(pre)}_unit * {filtered})"
+        side = "side_pre * " if signed and self.context.paired(pre) else ""
+        kick = f"{strength or 1} / ({self.context.path(pre)}_unit * {filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
 
-    def relay(self, joined: Joined, pre: Population, post: Population) -> None:
+    def relay(self, joined: Joined, pre: str, post: str) -> None:
         joined.on_pre = "heard_post = t"
-        if self.paired(post):
-            joined.on_pre += f"\nheard_side_post = {'side_pre' if self.paired(pre) else 1}"
+        if self.context.paired(post):
+            joined.on_pre += f"\nheard_side_post = {'side_pre' if self.context.paired(pre) else 1}"
 
 
 class Spiking(Poisson):
@@ -271,47 +251,42 @@ class Spiking(Poisson):
     approaches τ / T + 1/2.
     """
 
-    name = "spiking"
-
-    def membrane(self, total: str, driven: str | None) -> str:
-        return f"input = {total} : 1"
+    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
+        cells.add("input", total)
 
     def excite(self, activation: str) -> str:
         # Below threshold a cell is silent: it rectifies by itself, after its membrane has averaged.
-        by_itself = activation == "relu" and not self._about_baseline
+        by_itself = activation == "relu" and not self.context.about_baseline
         return "input" if by_itself else phi(activation, "input")
 
     def _potential(self, cells: Cells, population: Population, path: str) -> None:
         noise = " + noise * sqrt(2 / tau) * xi" if self.parameters.noise > 0 else ""
-        resting = " (unless refractory)" if cells.refractory else ""
-        signed = self.paired(population) and population.activation in SIGNED
+        signed = self.context.paired(population.name) and population.activation in SIGNED
         tau = "tau_mem_signed" if signed else "tau_mem"
         responding = [
             name
             for name in self.turns.driven(population.name)
             if self.turns.circuit.phases[name].noisy
         ]
-        gain = f" * ({self.turns.either(responding, 'noise_gain', '1')})" if responding else ""
+        gain = f" * ({self.moments.either(responding, 'noise_gain', '1')})" if responding else ""
         if signed:
             current = f"{path}_unit * {tau} * own{gain}"
         else:
-            rate = f"{path}_unit * own{gain}"
-            if self._about_baseline:
-                rate = f"clip(baseline + {rate}, 0 * Hz, max_rate)"
-            cells.equations.append(f"rate = {rate} : Hz")
+            cells.add("rate", self._rate(f"{path}_unit * own{gain}"), unit="Hz")
             alive = " / (1 - dead_time * rate)" if cells.refractory else ""
-            cells.equations.append(
-                f"intervals = clip({tau} * rate{alive}, 1e-3, inf) : 1  # in a time constant"
-            )
+            intervals = f"clip({tau} * rate{alive}, 1e-3, inf)"
+            cells.add("intervals", intervals, comment="in a time constant")
             current = f"1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0)"
-            if responding and not self._about_baseline:
-                current += f" + {self.turns.times_if(responding, 'noise_tone')}"
-        cells.equations += [
-            f"current = {current} : 1  # in units of the threshold",
-            f"dv/dt = (v_rest + (v_threshold - v_rest) * current - v) / {tau}"
-            f"{noise.replace('tau', tau)} : volt{resting}",
-        ]
-        cells.starts["v"] = _spread(population.size, self.parameters, signed)
+            if responding and not self.context.about_baseline:
+                current += f" + {self.moments.times_if(responding, 'noise_tone')}"
+        cells.add("current", current, comment="in units of the threshold")
+        cells.integrate(
+            "v",
+            f"(v_rest + (v_threshold - v_rest) * current - v) / {tau}{noise.replace('tau', tau)}",
+            unit="volt",
+            flag="unless refractory" if cells.refractory else "",
+            start=_spread(population.size, self.parameters, signed),
+        )
 
     def _crossing(self, paired: bool) -> str:
         return "abs(v - v_rest) > v_threshold - v_rest" if paired else "v > v_threshold"
@@ -320,9 +295,9 @@ class Spiking(Poisson):
         return "sign(v - v_rest)"
 
     def _set_back(self, population: Population) -> list[str]:
-        side = "side * " if self.paired(population) else ""
+        side = "side * " if self.context.paired(population.name) else ""
         back = f"{side}(v_threshold - v_rest)"
-        return [f"v -= {self.turns.times_if(self.turns.following(population.name), back)}"]
+        return [f"v -= {self.moments.times_if(self.turns.following(population.name), back)}"]
 
 
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:
@@ -333,4 +308,13 @@ def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:
     return low + (float(p.v_threshold) - low) * (np.arange(size) * 0.618034 % 1)
 
 
-DYNAMICS: dict[str, type[Dynamics]] = {kind.name: kind for kind in (Spiking, Poisson, Settled)}
+DYNAMICS: dict[str, type[Dynamics]] = {
+    "spiking": Spiking,
+    "poisson": Poisson,
+    "settled": Settled,
+}
+
+
+def dynamics_of(context: Context) -> Dynamics:
+    """How cells of a context fire."""
+    return DYNAMICS[context.dynamics](context)

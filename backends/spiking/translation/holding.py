@@ -14,12 +14,11 @@ import numpy as np
 
 from oneway.circuits import Projection, TransposeConnector, set_point
 
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Key
 from ..weights import Arrays
 from .connectors import Pairs, list_pairs
 
-Key = tuple[str, str]  # "weights" and a drive, or "bias" and a population
 Parts = Mapping[str, np.ndarray]
-WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
 
 
 @dataclass

@@ -3,199 +3,267 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from oneway.circuits import Plasticity, Population, Projection, Signal
+import numpy as np
 
-from ..brian.model import Cells, Joined, Reference, Regular
-from .holding import EXCITATORY, INHIBITORY, WHOLE
-from .naming import SCHEDULE, input_of, path_of, weights_of
+from oneway.circuits import (
+    Plasticity,
+    Population,
+    Projection,
+    Signal,
+    WiringError,
+    postsynaptic,
+    set_point,
+)
 
-if TYPE_CHECKING:
-    from .translate import Translation
-    from .turns import Turns
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Group, Joined
+from .context import Context
 
 _HALF = {WHOLE: "", EXCITATORY: "0.5 * ", INHIBITORY: "-0.5 * "}
+# Weights and biases that are shared decay once, before each of those who share them learns; after
+# learning, and before the schedule goes on, strengths forget their sum, are added up, and scale.
+_DECAY, _LEARN, _FORGET, _ADD, _SCALE = -1, 0, 1, 2, 3
 
 
 def learn_weights(
-    translation: Translation, p: Projection, joined: Joined, part: str = WHOLE
+    context: Context, p: Projection, joined: Joined, owner: Group, part: str = WHOLE
 ) -> None:
     """Δw = −η · post ⊗ pre − λ w, some of it at every tick of its phase.
 
     Of synapses that only excite or only inhibit, each do half of it, and end at zero.
+
+    Parameters
+    ----------
+    owner : Group
+        The group that holds the weights: the synapses themselves, or one that they share.
     """
     plasticity = p.plasticity
     assert plasticity is not None
-    product = _HALF[part] + _product(translation, p, plasticity)
-    path = "feedback" if translation.circuit.populations[p.post].path == "feedback" else "forward"
-    learn = translation.turns.times_if([plasticity.phase], "learn")
-    shared = translation.pairs(p).shared
-    owner: Cells | Joined = joined
-    if shared:
-        owner = translation.model.groups[weights_of(translation.circuit, p)]
-    at_tick(joined)
-    if translation.tallying:
-        translation.tally(("weights", p.name), owner, "change", part)
-        if shared:
-            joined.references.append(Reference("change", owner.name, "change", "shared"))
-        joined.regular.append(Regular(f"change += {learn} * {product}"))
+    product = _HALF[part] + _product(context, p, plasticity, joined)
+    learn = _learn(context, plasticity.phase, joined)
+    if context.tallying:
+        owner.tally("change", ("weights", p.name), part)
+        if owner is not joined:
+            joined.refer("change", owner.name, index="shared")
+        joined.at_tick(f"change += {learn} * {product}")
         return
-    rate, decay = _rates(plasticity, path, joined)
-    step = f"{learn} * {rate} * {product}"
-    leak = f"{learn} * {decay} * w"
-    if not shared:
+    rate, decay = (_stated(context, p, plasticity, kind) for kind in ("rate", "decay"))
+    step = f"{learn} * {_known(rate, joined)} * {product}"
+    leak = f"{learn} * {_known(decay, owner)} * w"
+    if owner is joined:
         whole = f"-{step} - {leak}"
-        lines = [
+        joined.at_tick(
             f"step = {whole if part == WHOLE else f'clip({whole}, -w, inf)'}",
             "w += step",
-            *keep_up_with_rest(translation, p, "step", part),
-        ]
-        joined.regular.append(Regular("\n".join(lines)))
+            *_keep_up_with_rest(context, p, "step", part),
+        )
         return
-    # Each weight decays once, before the synapses that share it learn.
-    _rates(plasticity, path, owner)
-    at_tick(owner)
-    owner.regular.append(Regular(f"w -= {leak}", order=-1))
-    decayed = f"step - {leak} / (1 - {learn} * {decay})"
-    lines = [f"step = -{step}", *keep_up_with_rest(translation, p, f"({decayed})"), "w += step"]
-    joined.regular.append(Regular("\n".join(lines)))
+    _learn(context, plasticity.phase, owner)
+    owner.at_tick(f"w -= {leak}", order=_DECAY)
+    up = _keep_up_with_rest(context, p, f"(step - {leak} / (1 - {learn} * {decay}))")
+    if up:
+        _known(decay, joined)
+    joined.at_tick(f"step = -{step}", *up, "w += step")
 
 
-def keep_up_with_rest(
-    translation: Translation, p: Projection, step: str, part: str = WHOLE
-) -> list[str]:
+def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = WHOLE) -> list[str]:
     """Keep up with what the presynaptic cells' baseline brings as weights change."""
-    path = path_of(translation.circuit.populations[p.pre])
-    if not translation.resting(path) or not translation.turns.carrying(p):
+    path = context.path(p.pre)
+    if not context.resting(path) or not context.turns.carrying(p):
         return []
-    variable = input_of(translation.circuit, p) + (f"_{part}" if part else "")
+    variable = context.input_of(p) + (f"_{part}" if part else "")
     return [f"rest_{variable}_post += {step} * {path}_rest"]
 
 
-def at_tick(group: Cells | Joined) -> None:
-    """Let a group know the phase, and how much to learn."""
-    known = {reference.variable for reference in group.references}
-    group.references += [
-        Reference(name, SCHEDULE, name) for name in ("phase", "learn", "share") if name not in known
-    ]
+def _learn(context: Context, phase: str, group: Group) -> str:
+    """How much to learn at a tick, as a group reads it."""
+    context.moments.tell(group)
+    return context.moments.times_if([phase], group.refer("learn"))
 
 
-def _rates(plasticity: Plasticity, path: str, group: Cells | Joined) -> tuple[str, str]:
-    """η and λ: the synapse's own, or those of its path."""
-    texts = []
-    for kind, own in (("rate", plasticity.rate), ("decay", plasticity.decay)):
-        name = f"{path}_{kind}"
-        if plasticity.rate is not None:
-            texts.append(repr(own or 0.0))
-            continue
-        if name not in {reference.variable for reference in group.references}:
-            group.references.append(Reference(name, SCHEDULE, name))
-        texts.append(name)
-    return texts[0], texts[1]
+def _stated(context: Context, p: Projection, plasticity: Plasticity, kind: str) -> str:
+    """η or λ: the synapse's own, or that of its path."""
+    if plasticity.rate is not None:
+        return repr(getattr(plasticity, kind) or 0.0)
+    return f"{context.circuit.populations[p.post].path}_{kind}"
 
 
-def _product(translation: Translation, p: Projection, plasticity: Plasticity) -> str:
-    circuit = translation.circuit
-    post = signal(
-        translation.turns,
-        plasticity.post,
-        p.post,
-        "_post",
-        plasticity.phase,
-        translation.how.spikes,
-    )
-    pre = signal(
-        translation.turns, plasticity.pre, p.pre, "_pre", plasticity.phase, translation.how.spikes
-    )
+def _known(rate: str, group: Group) -> str:
+    """A rate, as a group reads it."""
+    return group.refer(rate) if rate.isidentifier() else rate
+
+
+def _product(context: Context, p: Projection, plasticity: Plasticity, joined: Joined) -> str:
+    post = signal(context, plasticity.post, p.post, "_post", plasticity.phase)
+    pre = signal(context, plasticity.pre, p.pre, "_pre", plasticity.phase)
     product = f"{post} * {pre}"
     if plasticity.reduction == "mean":
-        product = f"share * {product} / {translation.holding.positions(p)}"
-    if translation.how.spikes and circuit.phases[plasticity.phase].noisy:
+        product = f"{joined.refer('share')} * {product} / {context.holding.positions(p)}"
+    if context.spikes and context.circuit.phases[plasticity.phase].noisy:
         # Noise counts as having one deviation, whatever rate makes it.
         product = f"{product} / noise_power"
     return f"-({product})" if plasticity.hebbian else product
 
 
-def signal(turns: Turns, stated: Signal, cell: str, end: str, phase: str, spikes: bool) -> str:
+# -- signals -------------------------------------------------------------------------------------
+
+
+def signal(context: Context, stated: Signal, cell: str, end: str, phase: str) -> str:
     """A signal at hand in a cell, as its synapses read it (`end`: "_pre" or "_post") or itself."""
-    circuit = turns.circuit
-    brought = carrier(turns, stated, cell, phase)
-    text = f"{'activity' if brought is None else input_of(circuit, brought)}{end}"
+    circuit = context.circuit
+    brought = carrier(context, stated, cell, phase)
+    text = f"{'activity' if brought is None else context.input_of(brought)}{end}"
     if stated.gated and circuit.populations[cell].activation != "linear":
         text += f" * slope{end}"
     if stated.centred == "batch":
         text = f"({text} - mean_activity{end})"
-    elif stated.centred == "baseline" and not spikes:
+    elif stated.centred == "baseline" and not context.spikes:
         text = f"({text} - {circuit.phases[phase].noise_mean})"  # spikes code deviations already
     return text
 
 
-def carrier(turns: Turns, stated: Signal, cell: str, phase: str) -> Projection | None:
+def carrier(context: Context, stated: Signal, cell: str, phase: str) -> Projection | None:
     """The projection that brings a signal to a cell; None for its own activity."""
     if stated.kind == "taught":
-        select = turns.circuit.select
+        select = context.circuit.select
         return next(select(role="teach", pre=stated.source, post=cell, phase=phase))
-    return turns.mimicked(cell, phase)
+    return context.turns.mimicked(cell, phase)
 
 
-def learn_bias(translation: Translation, population: Population, cells: Cells) -> None:
-    """Bias currents learn from what the cell learns from; those of one channel together."""
+def needs_slope(context: Context, population: Population) -> bool:
+    """Whether a synapse or a bias of the cells learns from something times their own φ′."""
+    read = list(_read_at(context, population.name))
+    if population.learns is not None and context.turns.data:
+        read.append(population.learns)
+    return population.activation != "linear" and any(one.gated for one in read)
+
+
+def needs_mean(context: Context, population: Population) -> bool:
+    """Whether a synapse of the cells learns from deviations from their mean activity."""
+    return any(one.centred == "batch" for one in _read_at(context, population.name))
+
+
+def _read_at(context: Context, population: str) -> Iterator[Signal]:
+    """Signals at a population that its synapses learn from."""
+    for p in context.turns.select():
+        if context.turns.learns(p) and p.plasticity is not None:
+            if p.pre == population:
+                yield p.plasticity.pre
+            if p.post == population:
+                yield p.plasticity.post
+
+
+# -- biases --------------------------------------------------------------------------------------
+
+
+def own_biases(context: Context, population: Population) -> bool:
+    """Whether each cell has a bias of its own, not one with the others of its channel."""
+    return len(population.shape) == 1 or not context.holding.shared
+
+
+def learn_bias(context: Context, population: Population, cells: Cells, owner: Cells) -> None:
+    """Bias currents learn from what the cell learns from; those of one channel together.
+
+    Parameters
+    ----------
+    owner : Cells
+        The group that holds the biases: the cells themselves, or one that they share.
+    """
     assert population.learns is not None
-    circuit = translation.circuit
+    circuit = context.circuit
     phase = next(
         phase
         for p in circuit.select(role="teach", pre=population.learns.source, post=population.name)
         for phase in p.phases
         if not circuit.phases[phase].noisy
     )
-    learnt = signal(
-        translation.turns, population.learns, population.name, "", phase, translation.how.spikes
-    )
-    learn = translation.turns.times_if([phase], "learn")
-    each = own_biases(translation, population)
-    owner = cells if each else translation.model.groups[f"bias_{population.name}"]
-    if translation.tallying:
-        translation.tally(("bias", population.name), owner, "bias_change")
-        if not each:
-            cells.references.append(Reference("bias_change", owner.name, "bias_change", "channel"))
-        cells.regular.append(Regular(f"bias_change += {learn} * {learnt}"))
+    learnt = signal(context, population.learns, population.name, "", phase)
+    learn = _learn(context, phase, cells)
+    if context.tallying:
+        owner.tally("bias_change", ("bias", population.name), WHOLE)
+        if owner is not cells:
+            cells.refer("bias_change", owner.name, index="channel")
+        cells.at_tick(f"bias_change += {learn} * {learnt}")
         return
-    for name in ("forward_rate", "forward_decay"):
-        cells.references.append(Reference(name, SCHEDULE, name))
-    if each:
-        cells.regular.append(
-            Regular(f"bias -= {learn} * (forward_rate * {learnt} + forward_decay * bias)")
+    rate, decay = cells.refer("forward_rate"), owner.refer("forward_decay")
+    if owner is cells:
+        cells.at_tick(f"bias -= {learn} * ({rate} * {learnt} + {decay} * bias)")
+        return
+    cells.at_tick(f"bias -= {learn} * {rate} * {learnt}", order=_LEARN)
+    owner.at_tick(f"bias -= {_learn(context, phase, owner)} * {decay} * bias", order=_DECAY)
+
+
+# -- scaling -------------------------------------------------------------------------------------
+
+
+def scales(context: Context, p: Projection) -> bool:
+    """Whether the synapses of a projection are scaled so that their strength stays at a point."""
+    return context.turns.learns(p) and p.plasticity is not None and p.plasticity.scaling is not None
+
+
+def scale_synapses(
+    context: Context, p: Projection, joined: Joined, owner: Group, part: str = WHOLE
+) -> list[Cells]:
+    """w ← w + λ_s w (1 − Σ|w| / Σ₀), with the sum over the synapses of a drive that a cell has.
+
+    Returns
+    -------
+    list of Cells
+        Where the sum is that of a channel, those that hold it; else the postsynaptic cells do.
+    """
+    how = p.plasticity
+    assert how is not None
+    more, strength = [], f"{_strength(context, p, part)}_post"
+    kept = f"{_strength(context, p, part)}_kept_post"
+    if owner is not joined:
+        more, strength, kept = [_by_channel(context, p, owner)], "strength", "strength_kept"
+    learn = _learn(context, how.phase, owner)
+    owner.at_tick(f"{strength} += abs(w)", order=_ADD)
+    change = f"{how.scaling!r} * w * (1 - {strength} / {kept})"
+    if context.tallying:
+        # As a gradient, which counts one batch once and is multiplied by −η.
+        share = owner.refer("share")
+        owner.at_tick(f"change -= {learn} * {share} / {how.rate!r} * {change}", order=_SCALE)
+        return more
+    up = _keep_up_with_rest(context, p, "scaling", part)
+    if up and more:
+        raise WiringError(
+            f"{p.label}: synaptic scaling of shared weights has no translation for cells about a "
+            "baseline. Use coding = 'push_pull', or shared=False"
         )
-        return
-    at_tick(owner)
-    owner.references.append(Reference("forward_decay", SCHEDULE, "forward_decay"))
-    cells.regular.append(Regular(f"bias -= {learn} * forward_rate * {learnt}", order=0))
-    owner.regular.append(Regular(f"bias -= {learn} * forward_decay * bias", order=-1))
+    owner.at_tick(f"scaling = {learn} * {change}", "w += scaling", *up, order=_SCALE)
+    return more
 
 
-def own_biases(translation: Translation, population: Population) -> bool:
-    """Whether each cell has a bias of its own, not one with the others of its channel."""
-    return len(population.shape) == 1 or not translation.holding.shared
+def sum_strengths(context: Context, population: Population, cells: Cells) -> None:
+    """Let postsynaptic cells hold the strength of each set of synapses that is scaled by it."""
+    for p in context.turns.select(post=population.name):
+        if not scales(context, p) or context.pairs(p).shared:
+            continue
+        counts = np.bincount(context.pairs(p).j, minlength=population.size)
+        for part in context.parts(p):
+            _add_up(context, p, cells, _strength(context, p, part), counts)
 
 
-def needs_slope(turns: Turns, population: Population) -> bool:
-    """Whether a synapse or a bias of the cells learns from something times their own φ′."""
-    stated = [one for one in _stated(turns, population.name)]
-    stated += [population.learns] if population.learns is not None and turns.data else []
-    return population.activation != "linear" and any(one.gated for one in stated)
+def _strength(context: Context, p: Projection, part: str) -> str:
+    return f"strength_{context.input_of(p)}" + (f"_{part}" if part else "")
 
 
-def needs_mean(turns: Turns, population: Population) -> bool:
-    """Whether a synapse of the cells learns from deviations from their mean activity."""
-    return any(one.centred == "batch" for one in _stated(turns, population.name))
+def _by_channel(context: Context, p: Projection, owner: Group) -> Cells:
+    """All cells of a channel have the same synapses; they are added up once."""
+    channel = postsynaptic(context.circuit, p).ravel()
+    counts = np.bincount(channel)
+    group = f"strength_{context.synapses_of(p)}"
+    cells = Cells(group, len(counts), comment=f"strength of {p.name} by channel")
+    _add_up(context, p, cells, "strength", counts)
+    owner.add("channel", unit="integer", flag="constant", start=channel)
+    owner.refer("strength", cells.name, index="channel")
+    owner.refer("strength_kept", cells.name, index="channel")
+    return cells
 
 
-def _stated(turns: Turns, population: str) -> Iterator[Signal]:
-    """Signals at a population that its synapses learn from."""
-    for p in turns.select():
-        if turns.learns(p) and p.plasticity is not None:
-            if p.pre == population:
-                yield p.plasticity.pre
-            if p.post == population:
-                yield p.plasticity.post
+def _add_up(context: Context, p: Projection, cells: Cells, name: str, counts: np.ndarray) -> None:
+    kept = set_point(context.circuit, p) * np.maximum(counts, 1)
+    cells.add(name, comment="Σ|w|")
+    cells.add(f"{name}_kept", start=kept, flag="constant", comment="its set point")
+    cells.at_tick(f"{name} = 0", order=_FORGET)

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from oneway.circuits import Projection
+from oneway.circuits import MaxPoolConnector, Projection
 
-from ..brian.model import Cells, Joined, Reference
-from .cells import routes, sends_deviation, strongest, written_by
-from .dale import strength_of
-from .holding import INHIBITORY, WHOLE
-from .naming import (
-    SCHEDULE,
-    cells_of,
-    input_of,
-    interneurons_of,
-    path_of,
-    synapses_of,
-    weights_of,
-)
-from .plasticity import learn_weights
-from .scaling import scale_synapses
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Group, Joined
+from .cells import sends_deviation, strongest
+from .context import Context, cells_of, interneurons_of
+from .dale import OTHER
+from .dynamics import dynamics_of
+from .plasticity import learn_weights, scale_synapses, scales
 
-if TYPE_CHECKING:
-    from .translate import Translation
+Made = list[Cells | Joined]
 
 
-def translate_projection(translation: Translation, p: Projection, to: str | None = None) -> None:
+def translate_projection(context: Context, p: Projection, to: str | None = None) -> Made:
     """Synapses from one group to another, into a variable of the projection's own.
 
     Parameters
@@ -36,178 +24,197 @@ def translate_projection(translation: Translation, p: Projection, to: str | None
     to : str, optional
         A group that hears what the postsynaptic population does; by default that itself.
     """
-    if not translation.brings(p):
-        return
-    pairs, written = translation.pairs(p), written_by(translation, p)
-    if translation.splits(p):
-        for part, variable in zip(translation.parts(p), written, strict=True):
-            joined = _joined(translation, p, pairs.i, pairs.j, f"_{part}", to)
+    if not context.brings(p):
+        return []
+    pairs, written = context.pairs(p), context.written(p)
+    made: Made = []
+    if context.splits(p) or len(written) == 1:
+        for part, variable in zip(context.parts(p), written, strict=True):
+            joined = _joined(context, p, pairs.i, pairs.j, part, to)
             if part == INHIBITORY:
                 joined.pre = interneurons_of(p.pre)
-            _connect(translation, p, joined, variable, part)
-    elif len(written) > 1:
-        for number, variable in enumerate(written):
-            own = pairs.on_branch(number)
-            joined = _joined(translation, p, own.i, own.j, f"_{number}", to)
-            _transmit(translation, p, joined, variable)
-    else:
-        joined = _joined(translation, p, pairs.i, pairs.j, "", to)
-        _connect(translation, p, joined, written[0], WHOLE)
+            made += _connect(context, p, joined, variable, part)
+        return made
+    made = []
+    for number, variable in enumerate(written):
+        own = pairs.on_branch(number)
+        joined = _joined(context, p, own.i, own.j, str(number), to)
+        made += [joined, *_transmit(context, p, joined, variable)]
+    return made
 
 
-def _joined(
-    translation: Translation, p: Projection, i, j, suffix: str, to: str | None = None
-) -> Joined:
-    name = f"{input_of(translation.circuit, p)}_to_{to or p.post}{suffix}"
-    joined = Joined(name, cells_of(p.pre), to or cells_of(p.post), i, j, f"{p.name} ({p.role})")
-    translation.model.synapses.append(joined)
-    return joined
+def _joined(context: Context, p: Projection, i, j, part: str, to: str | None) -> Joined:
+    name = context.synapses_of(p, part, to)
+    return Joined(
+        name, cells_of(p.pre), to or cells_of(p.post), i, j, comment=f"{p.name} ({p.role})"
+    )
 
 
-def _connect(
-    translation: Translation, p: Projection, joined: Joined, variable: str, part: str
-) -> None:
-    """Strength, effect and learning of a set of synapses."""
-    factor = translation.pairs(p).factor
-    strength = None if factor == 1 else repr(factor)
+def _connect(context: Context, p: Projection, joined: Joined, variable: str, part: str) -> Made:
+    """Strength, effect and learning of a set of synapses, and the groups that these need."""
+    made: Made = [joined]
+    owner: Group = joined
     if p.weights is not None:
-        strength = _weights(translation, p, joined, part)
-    elif routes(p):
-        strength = _route(translation, p, joined)
-    if part != WHOLE:
-        strength = strength_of(translation, p, joined, part, strength)
-    _transmit(translation, p, joined, variable, strength, part)
-    if p.role == "compare" and translation.loss == "cross_entropy":
-        _sum_outputs(translation, p)
-    if translation.turns.learns(p):
-        learn_weights(translation, p, joined, part)
-        scale_synapses(translation, p, joined, part)
+        owner = _find_weights(context, p, joined, part)
+        made += [owner] if isinstance(owner, Cells) else []
+    made += _transmit(context, p, joined, variable, part)
+    if p.role == "compare" and context.loss == "cross_entropy":
+        made += _sum_outputs(context, p)
+    if context.turns.learns(p):
+        learn_weights(context, p, joined, owner, part)
+    if scales(context, p):
+        made = [*scale_synapses(context, p, joined, owner, part), *made]
+    return made
+
+
+def _find_weights(context: Context, p: Projection, joined: Joined, part: str) -> Group:
+    """Let synapses have their weights; returns the group that holds those that are p's own."""
+    assert p.weights is not None
+    pairs, key, group = context.pairs(p), ("weights", p.name), _weights_at(context, p, part)
+    if group == joined.name:
+        joined.hold("w", key, part, context.holding.parts(key)[part])
+        return joined
+    # Where weights are not shared, both list their synapses in the order of the forward drive.
+    index = pairs.weight if _shared(context, p) else np.arange(len(pairs))
+    joined.add(
+        "shared", unit="integer", flag="constant", start=index, comment="which of the weights"
+    )
+    joined.refer("w", group, index="shared")
+    if p.weights.kind != "independent":
+        return joined
+    own = Cells(group, context.holding.arrays.weights[p.name].size, comment=f"weights of {p.name}")
+    own.hold("w", key, part, context.holding.parts(key)[part])
+    return own
+
+
+def _weights_at(context: Context, p: Projection, part: str) -> str:
+    """The group in which the weights of a drive are: its synapses, one of its own, or another's."""
+    owner = _owner(context, p)
+    return context.weights_of(owner) if _shared(context, p) else context.synapses_of(owner, part)
+
+
+def _shared(context: Context, p: Projection) -> bool:
+    return context.pairs(_owner(context, p)).shared
+
+
+def _owner(context: Context, p: Projection) -> Projection:
+    assert p.weights is not None
+    own = p.weights.kind == "independent"
+    return p if own else context.circuit.projections[p.weights.to or ""]
+
+
+# -- what they convey ----------------------------------------------------------------------------
 
 
 def _transmit(
-    translation: Translation,
-    p: Projection,
-    joined: Joined,
-    variable: str,
-    strength: str | None = None,
-    part: str = WHOLE,
-) -> None:
-    """What the synapses do to their targets, in the phases in which they are active."""
-    carries_activity = p.role == "drive"
-    deviation = sends_deviation(translation, p.pre)
-    sent = ("sent" if deviation else "activity") if carries_activity else "own"
-    filtered = "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
-    if carries_activity:
-        turns = translation.turns
-        if not turns.carrying(p):
-            return  # the synapses learn in these phases, and carry nothing
-        carrying, driven = turns.carrying(p), turns.driven(p.post)
-        if set(carrying) != set(driven) or (
-            translation.how.spikes and len(turns.names) > len(driven)
-        ):
-            condition = turns.during(carrying)
-            if condition is not None:
-                joined.references.append(Reference("phase", SCHEDULE, "phase"))
-                strength = f"int({condition})" + (f" * {strength}" if strength else "")
-    pre = translation.circuit.populations[p.pre]
-    if translation.relayed(p):
-        translation.how.relay(joined, pre, translation.circuit.populations[p.post])
-        return
-    translation.how.transmit(joined, variable, strength, sent, filtered, pre, part == WHOLE)
+    context: Context, p: Projection, joined: Joined, variable: str, part: str = WHOLE
+) -> Made:
+    """What synapses do to their targets, in the phases in which they are active.
+
+    Returns
+    -------
+    list
+        Groups that they need for it.
+    """
+    if not context.conveys(p):
+        return []  # the synapses learn in these phases, and carry nothing
+    dynamics = dynamics_of(context)
+    if context.relayed(p):
+        dynamics.relay(joined, p.pre, p.post)
+        return []
+    strength, made = _strength(context, p, joined, part)
+    sent, filtered = "own", "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
+    if p.role == "drive":
+        sent = "sent" if sends_deviation(context, p.pre) else "activity"
+        condition = _condition(context, p)
+        if condition is not None:
+            joined.refer("phase")
+            strength = f"int({condition})" + (f" * {strength}" if strength else "")
+    dynamics.transmit(joined, variable, strength, sent, filtered, p.pre, part == WHOLE)
+    return made
 
 
-def _weights(translation: Translation, p: Projection, joined: Joined, part: str) -> str:
-    """Where the weights of a drive live: in its synapses, shared, or at another projection."""
-    assert p.weights is not None
-    pairs = translation.pairs(p)
-    assert pairs.weight is not None
-    if p.weights.kind != "independent":
-        return _borrowed(translation, p, joined, part)
-    key = ("weights", p.name)
-    if not pairs.shared:
-        translation.keep(key, joined, "w", part)
-        return "w"
-    size = translation.arrays.weights[p.name].size
-    own = Cells(weights_of(translation.circuit, p), size, f"weights of {p.name}")
-    translation.keep(key, own, "w")
-    translation.model.cells.append(own)
-    _refer(joined, own.name, pairs.weight)
-    return "w"
+def _condition(context: Context, p: Projection) -> str | None:
+    """When a drive brings something, where its target does not know so by itself."""
+    turns = context.turns
+    carrying, driven = turns.carrying(p), turns.driven(p.post)
+    holds = context.spikes and len(turns.names) > len(driven)
+    return context.moments.during(carrying) if set(carrying) != set(driven) or holds else None
 
 
-def _borrowed(translation: Translation, p: Projection, joined: Joined, part: str) -> str:
-    assert p.weights is not None
-    circuit = translation.circuit
-    forward = circuit.projections[p.weights.to or ""]
-    weight, owned = translation.pairs(p).weight, translation.pairs(forward).weight
-    assert weight is not None and owned is not None
-    if translation.pairs(forward).shared:
-        _refer(joined, weights_of(circuit, forward), weight)
-    else:
-        # Both list their synapses in the order of the forward drive.
-        group = synapses_of(circuit, forward) + (f"_{part}" if part else "")
-        _refer(joined, group, np.arange(len(weight)))
-    if p.weights.kind == "tied":
-        return "w"
-    return f"{translation.arrays.scale(p)!r} * sign(w)"
+def _strength(
+    context: Context, p: Projection, joined: Joined, part: str
+) -> tuple[str | None, Made]:
+    """What a spike brings, and groups that say so."""
+    made: Made = []
+    factor = context.pairs(p).factor
+    strength = None if factor == 1 else repr(factor)
+    if p.weights is not None:
+        scale = f"{context.holding.arrays.scale(p)!r} * " if p.weights.kind == "sign-tied" else ""
+        strength = f"{scale}sign(w)" if scale else "w"
+    elif _routes(p):
+        made = _route(context, p, joined)
+        strength = "int(abs(winner - branch) < 0.5)"
+    if part != WHOLE and context.paired(p.pre):
+        strength = _never_negative(context, p, joined, part, strength)
+    return strength, made
 
 
-def _refer(joined: Joined, group: str, index: np.ndarray) -> None:
-    joined.equations.append("shared : integer (constant)  # which of the weights")
-    joined.starts["shared"] = index
-    joined.references.append(Reference("w", group, "w", "shared"))
+def _routes(p: Projection) -> bool:
+    """Whether a projection runs back through a connector of which only the strongest counted."""
+    return isinstance(getattr(p.connector, "inner", None), MaxPoolConnector)
 
 
-def _route(translation: Translation, p: Projection, joined: Joined) -> str:
+def _never_negative(
+    context: Context, p: Projection, joined: Joined, part: str, strength: str | None
+) -> str:
+    """What a spike of either cell of a pair brings under Dale's law."""
+    if p.weights is None:
+        fixed = "" if strength is None else f" * {strength}"
+        return f"int(side_pre {'>' if part == EXCITATORY else '<'} 0){fixed}"
+    index = "_idx" if p.weights.kind == "independent" else "shared"
+    joined.refer("opposite", _weights_at(context, p, OTHER[part]), "w", index)
+    return "(int(side_pre > 0) * w + int(side_pre < 0) * opposite)"
+
+
+def _route(context: Context, p: Projection, joined: Joined) -> Made:
     """Back through a pool: only to the cell that was the strongest of its window.
 
     Which one that was, cells beside the error cells tell: they hear what the gate brings from the
     whole window.
     """
-    circuit = translation.circuit
-    pool = circuit.projections[p.partner or ""]
-    pairs = translation.pairs(pool)
-    assert pairs.branch is not None
-    size = circuit.populations[pool.post].size
-    cells = Cells(f"winners_{p.pre}", size, f"the strongest of each window of {pool.name}")
+    pool = context.circuit.projections[p.partner or ""]
+    pairs, back, path = context.pairs(pool), context.pairs(p), context.path(pool.pre)
+    assert back.branch is not None
+    size, comment = context.circuit.populations[pool.post].size, "the strongest of each window of"
+    cells = Cells(f"winners_{p.pre}", size, comment=f"{comment} {pool.name}")
+    dynamics, told = dynamics_of(context), list[Joined]()
     names = [f"branch{number}" for number in range(pairs.branches)]
-    path = path_of(circuit.populations[pool.pre])
-    cells.equations += [
-        translation.how.arriving(
-            name, "tau_trace", f"{path}_rest" if translation.resting(path) else None, None
-        )
-        for name in names
-    ]
-    cells.equations.append(f"strongest = {strongest(names)} : 1")
+    comment = f"which cell of each window of {pool.name} is the strongest"
+    for number, name in enumerate(names):
+        rest = f"{path}_rest" if context.resting(path) else None
+        dynamics.arrive(cells, name, "tau_trace", rest, None)
+        own, group = pairs.on_branch(number), f"{cells.name}_{number}"
+        tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
+        dynamics.transmit(tell, name, None, "own", "tau_trace", pool.pre)
+        told.append(tell)
+    cells.add("strongest", strongest(names))
     winner = "0"
     for name in reversed(names[:-1]):
         winner = f"int({name} < strongest) * (1 + {winner})"
-    cells.equations.append(f"winner = {winner} : 1")
-    translation.model.cells.append(cells)
-    for number, variable in enumerate(names):
-        own = pairs.on_branch(number)
-        told = Joined(f"{cells.name}_{number}", cells_of(pool.pre), cells.name, own.i, own.j)
-        told.comment = f"which cell of each window of {pool.name} is the strongest"
-        translation.model.synapses.append(told)
-        translation.how.transmit(
-            told, variable, None, "own", "tau_trace", circuit.populations[pool.pre]
-        )
-    back = translation.pairs(p)
-    assert back.branch is not None
-    joined.equations.append("branch : integer (constant)")
-    joined.starts["branch"] = back.branch
-    joined.references.append(Reference("winner", cells.name, "winner", "_presynaptic_idx"))
-    return "int(abs(winner - branch) < 0.5)"
+    cells.add("winner", winner)
+    joined.add("branch", unit="integer", flag="constant", start=back.branch)
+    joined.refer("winner", cells.name, index="_presynaptic_idx")
+    return [cells, *told]
 
 
-def _sum_outputs(translation: Translation, p: Projection) -> None:
+def _sum_outputs(context: Context, p: Projection) -> Made:
     """Error cells of the output share what all output cells fire, for the softmax."""
-    circuit = translation.circuit
-    if circuit.populations[p.pre].path != "forward":
-        return
-    size = circuit.populations[p.post].size
+    if context.circuit.populations[p.pre].path != "forward":
+        return []
+    size, group = context.circuit.populations[p.post].size, cells_of(p.post)
     j, i = np.divmod(np.arange(size * size), size)
-    group = cells_of(p.post)
-    pooled = Joined(f"total_of_{p.pre}", group, group, i, j, "the sum that a softmax divides by")
-    pooled.equations.append(f"total_post = exp({input_of(circuit, p)}_pre) : 1 (summed)")
-    translation.model.synapses.append(pooled)
+    comment = "the sum that a softmax divides by"
+    pooled = Joined(f"total_of_{p.pre}", group, group, i, j, comment=comment)
+    pooled.add("total_post", f"exp({context.input_of(p)}_pre)", flag="summed")
+    return [pooled]

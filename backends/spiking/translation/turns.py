@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from oneway.circuits import Circuit, Phase, Population, Projection
@@ -38,15 +38,6 @@ class Turns:
     def _can_run_together(self) -> bool:
         later = set(self.data_phases[1:])
         return not any(later & set(p.phases) for p in self.circuit.select(role="drive"))
-
-    @cached_property
-    def numbers(self) -> dict[str, int]:
-        """The number by which the schedule calls each phase; those that run together share it."""
-        numbers: dict[str, int] = {}
-        for name in self.names:
-            shares = self.together and name in self.data_phases[1:]
-            numbers[name] = numbers[self.data_phases[0]] if shares else len(set(numbers.values()))
-        return numbers
 
     # -- who takes part --------------------------------------------------------------------
 
@@ -153,28 +144,6 @@ class Turns:
 
     def _where(self, holds) -> tuple[str, ...]:
         return tuple(phase.name for phase in self.phases if holds(phase))
-
-    # -- as expressions --------------------------------------------------------------------
-
-    def during(self, phases: Collection[str]) -> str | None:
-        """Expression that is true in the given phases; None if they are all there are."""
-        numbers = sorted({self.numbers[name] for name in phases if name in self.numbers})
-        if len(numbers) == len(set(self.numbers.values())):
-            return None
-        return " or ".join(f"phase == {number}" for number in numbers) or "False"
-
-    def times_if(self, phases: Iterable[str], expression: str) -> str:
-        """The expression in the given phases and zero in others."""
-        condition = self.during(tuple(phases))
-        return expression if condition is None else f"int({condition}) * {expression}"
-
-    def either(self, phases: Collection[str], inside: str, outside: str) -> str:
-        """One expression in the given phases and another in all others."""
-        numbers = {self.numbers[name] for name in phases}
-        others = [name for name in self.names if self.numbers[name] not in numbers]
-        if not phases or not others:
-            return inside if phases else outside
-        return f"{self.times_if(phases, f'({inside})')} + {self.times_if(others, f'({outside})')}"
 
 
 def _reached_by_noise(circuit: Circuit, phase: Phase) -> frozenset[str]:
