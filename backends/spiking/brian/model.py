@@ -100,7 +100,7 @@ FOLLOW, FOLLOWED = 1, 2
 
 
 @dataclass
-class Group:
+class ModelGroup:
     """What `Cells` and `Joined` have in common.
 
     Parameters
@@ -179,7 +179,7 @@ class Group:
 
 
 @dataclass
-class Cells(Group):
+class Cells(ModelGroup):
     """A `NeuronGroup`; one that `follows` fires within the step in which it hears a spike."""
 
     size: int
@@ -195,7 +195,7 @@ class Cells(Group):
 
 
 @dataclass
-class Joined(Group):
+class Joined(ModelGroup):
     """A `Synapses`, with its synapses listed: `i` presynaptic, `j` postsynaptic."""
 
     pre: str

@@ -70,7 +70,7 @@ def _planned(
     """What the program does: noise where there are no samples, and one random sample else."""
     if x is None and engine.noisy_phases:
         running = engine.prepare(engine.noisy_phases)
-        turns = NoisyTurns.of(running.translation.context.moments, engine.parameters, NOISE_S)
+        turns = NoisyTurns.of(running.translation.context.when, engine.parameters, NOISE_S)
         return running, turns.timetable()
     if x is None:
         shape = (1, *engine.circuit.inputs[0].shape)

@@ -13,7 +13,7 @@ from ..brian.model import SCHEDULE, Model
 from ..brian.runs import Recorded, Recording, Report, RuntimeSimulation, Simulation
 from ..brian.standalone import StandaloneSimulation
 from ..parameters import SpikingParameters
-from ..translation.context import Context, Moments
+from ..translation.context import Context, When
 from ..translation.holding import Holding
 from ..translation.translate import Translation, translate
 from ..translation.turns import Turns
@@ -88,9 +88,9 @@ class Engine:
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
-        moments = Moments(Turns(self.circuit, self.data_phases, together=not self.in_turn))
+        when = When(Turns(self.circuit, self.data_phases, together=not self.in_turn))
         settling = self.settling_steps + 2 if self.dynamics == "settled" else None
-        return Trials.of(self.circuit, moments, self.parameters, settling, x, y, batch)
+        return Trials.of(self.circuit, when, self.parameters, settling, x, y, batch)
 
     @property
     def settling_steps(self) -> int:

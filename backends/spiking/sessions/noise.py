@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from ..parameters import SpikingParameters
-from ..translation.context import Moments
+from ..translation.context import When
 from .record import PhaseInterval, Spikes, SpontaneousRecord
 from .timetable import Stretch, Timetable
 
@@ -24,7 +24,7 @@ class NoisyTurns:
 
     Parameters
     ----------
-    moments : Moments
+    when : When
     order : list of (phase, ticks)
     adapting : int
         Ticks at the beginning of a turn in which running means settle and nothing is learned.
@@ -35,7 +35,7 @@ class NoisyTurns:
         Ticks of learning in a phase after which learning falls as one over time.
     """
 
-    moments: Moments
+    when: When
     order: list[tuple[str, int]]
     adapting: int
     tick_s: float
@@ -44,24 +44,24 @@ class NoisyTurns:
 
     @classmethod
     def of(
-        cls, moments: Moments, p: SpikingParameters, duration_s: float, slowing_s: float = inf
+        cls, when: When, p: SpikingParameters, duration_s: float, slowing_s: float = inf
     ) -> NoisyTurns:
         """Turns that fill a duration."""
-        tick_s, names = float(p.plasticity_dt), moments.turns.names
+        tick_s, names = float(p.plasticity_dt), when.turns.names
         rounds = max(1, round(duration_s / (len(names) * float(p.phase_time))))
         n = 1 if len(names) == 1 else rounds * len(names)
         lengths = np.diff(np.round(np.arange(n + 1) * duration_s / (n * tick_s))).astype(int)
         order = [(names[i % len(names)], int(k)) for i, k in enumerate(lengths) if k]
         adapting = round(float(p.adapt_time) / tick_s)
         learn = tick_s / float(p.batch_time)
-        return cls(moments, order, adapting, tick_s, learn, slowing_s / tick_s)
+        return cls(when, order, adapting, tick_s, learn, slowing_s / tick_s)
 
     def timetable(self) -> Timetable:
         """When which phase runs, and when its synapses learn."""
         stretches: list[Stretch] = []
         before, learned = None, Counter[str]()
         for phase, ticks in self.order:
-            number = self.moments.numbers[phase]
+            number = self.when.numbers[phase]
             waiting = min(self.adapting, ticks) if phase != before else 0
             learning = self._learning(number, learned[phase], ticks - waiting)
             stretches += [Stretch(number, 0, waiting), *learning]
@@ -115,5 +115,5 @@ class NoisyTurns:
         )
 
     def _awake_s(self, population: str) -> float:
-        awake = self.moments.turns.awake(population)
+        awake = self.when.turns.awake(population)
         return sum(ticks for phase, ticks in self.order if phase in awake) * self.tick_s

@@ -44,7 +44,7 @@ def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Chan
     batch = len(next(iter(noise.values())))
     rows = {f"noise_{name}": np.reshape(values, (batch, -1)) for name, values in noise.items()}
     settling, stretches = engine.settling_steps, []
-    for number in running.translation.context.moments.numbers.values():
+    for number in running.translation.context.when.numbers.values():
         # Means first, then what deviates from them.
         for what in ("gather", "learn"):
             for sample in range(batch):

@@ -24,10 +24,10 @@ def run_spontaneous(
     _check(engine, duration_s, record_every_s, slowing_s)
     began = time.perf_counter()
     running = engine.prepare(engine.noisy_phases)
-    translation, moments = running.translation, running.translation.context.moments
-    turns = NoisyTurns.of(moments, engine.parameters, duration_s, slowing_s)
-    learning = [p.name for p in moments.turns.select() if p.plasticity]
-    names = (*moments.turns.populations, *learning)
+    translation, when = running.translation, running.translation.context.when
+    turns = NoisyTurns.of(when, engine.parameters, duration_s, slowing_s)
+    learning = [p.name for p in when.turns.select() if p.plasticity]
+    names = (*when.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, record_every_s, activity=False)
     first = {name: engine.arrays.weight(name) for name in learning}
     recorded = engine.go(running, turns.timetable(), watch.recording, report)

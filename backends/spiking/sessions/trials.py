@@ -10,7 +10,7 @@ from brian2 import Quantity
 from oneway.circuits import Circuit, WiringError
 
 from ..parameters import SpikingParameters
-from ..translation.context import Moments
+from ..translation.context import When
 from .timetable import Stretch, Timetable, begun
 
 
@@ -49,7 +49,7 @@ class Trials:
     def of(
         cls,
         circuit: Circuit,
-        moments: Moments,
+        when: When,
         p: SpikingParameters,
         settling: int | None,
         x: np.ndarray,
@@ -64,7 +64,7 @@ class Trials:
             How many steps settled cells take; None for cells that spike.
         """
         rows = data_rows(circuit, x, y)
-        phases = tuple(dict.fromkeys(moments.numbers[name] for name in moments.turns.data_phases))
+        phases = tuple(dict.fromkeys(when.numbers[name] for name in when.turns.data_phases))
         share = 1 / len(x) if batch else 1.0
         if settling is not None:
             last = (settling - 1) * float(p.dt)

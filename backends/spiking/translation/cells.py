@@ -18,14 +18,14 @@ def translate_population(context: Context, population: Population) -> list[Cells
     title = f"{population.name} {population.shape}"
     cells = Cells(cells_of(population.name), population.size, comment=title)
     biases = _bias_cells(context, population, cells)
-    context.moments.tell(cells)
+    context.when.tell(cells)
     for p in context.turns.select(post=population.name):
         receive(context, p, cells)
     own = _own(context, population, cells, biases)
     noisy = context.turns.noisy(population.name)
     if noisy and not context.spikes:
         noise = _given(context, population, cells, f"noise_{population.name}", "noise")
-        own = context.moments.either(noisy, noise, own)
+        own = context.when.either(noisy, noise, own)
     cells.add("own", own)
     dynamics_of(context).fire(cells, population)
     note_signals(context, population, cells)
@@ -53,7 +53,7 @@ def receive(context: Context, p: Projection, cells: Cells) -> None:
     filtered, driven = "tau_trace", None
     if p.role in ("drive", "compare"):
         filtered = "tau_syn"
-        driven = context.moments.during(context.turns.driven(p.post))
+        driven = context.when.during(context.turns.driven(p.post))
     variable, written, split = context.input_of(p), context.written(p), context.splits(p)
     for part, name in zip(context.parts(p) if split else written, written, strict=True):
         rest = _resting(context, p, cells, name, part if split else WHOLE)
@@ -105,9 +105,9 @@ def _own(context: Context, population: Population, cells: Cells, biases: Cells) 
     total = " + ".join(map(context.input_of, drives))
     if population.bias and turns.open():
         _hold_biases(context, population, cells, biases)
-        total += f" + {context.moments.times_if(turns.open(), 'bias')}"
+        total += f" + {context.when.times_if(turns.open(), 'bias')}"
     dynamics = dynamics_of(context)
-    dynamics.sum_up(cells, total, context.moments.during(turns.driven(name)))
+    dynamics.sum_up(cells, total, context.when.during(turns.driven(name)))
     return dynamics.excite(population.activation) + _gates(context, population)
 
 
@@ -178,7 +178,7 @@ def _send_deviation(context: Context, population: Population, cells: Cells) -> N
     sent = "activity"
     for phase in context.turns.phases:
         if population.name in phase.noisy and phase.noise_mean != 0:
-            sent += f" - {context.moments.times_if([phase.name], f'{phase.noise_mean}')}"
+            sent += f" - {context.when.times_if([phase.name], f'{phase.noise_mean}')}"
     cells.add("sent", sent)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from oneway.circuits import Circuit, Projection, TransposeConnector
 
-from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Group
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, ModelGroup
 from ..parameters import SpikingParameters
 from .activations import SIGNED
 from .connectors import Pairs
@@ -50,11 +50,11 @@ class Context:
     together: bool = True
     tallying: bool = False
     turns: Turns = field(init=False)
-    moments: Moments = field(init=False)
+    when: When = field(init=False)
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.circuit, self.phases, self.together)
-        self.moments = Moments(self.turns)
+        self.when = When(self.turns)
         if not self.turns.data:
             self.parameters = self.parameters.for_noise()
 
@@ -173,7 +173,7 @@ def interneurons_of(population: str) -> str:
     return f"interneurons_{population}"
 
 
-class Moments:
+class When:
     """Phases as the generated code tells them apart: by a number that the schedule brings.
 
     Parameters
@@ -198,7 +198,7 @@ class Moments:
         """Whether it matters which phase it is."""
         return len(set(self.numbers.values())) > 1
 
-    def tell(self, group: Group) -> None:
+    def tell(self, group: ModelGroup) -> None:
         """Let a group know which phase it is."""
         if self.several:
             group.refer("phase")

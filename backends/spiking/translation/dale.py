@@ -27,7 +27,7 @@ def translate_interneurons(context: Context, population: Population) -> list[Cel
     name, each = population.name, np.arange(population.size)
     comment = f"{name}: inhibitory interneurons"
     cells = Cells(interneurons_of(name), population.size, comment=comment)
-    context.moments.tell(cells)
+    context.when.tell(cells)
     comment = f"each cell of {name} makes an interneuron of its own fire"
     relay = Joined(f"relay_of_{name}", cells_of(name), cells.name, each, each, comment=comment)
     dynamics_of(context).repeat(cells, relay, name)

@@ -27,7 +27,7 @@ class Dynamics(ABC):
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.turns, self.moments = context.turns, context.moments
+        self.turns, self.when = context.turns, context.when
         self.parameters = context.parameters
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Settled(Dynamics):
         activity = "own"
         for mimic, phases in self.turns.mimicking(population.name).items():
             heard = self.context.input_of(self.turns.circuit.projections[mimic])
-            activity = self.moments.either(phases, heard, activity)
+            activity = self.when.either(phases, heard, activity)
         cells.add("activity", activity)
 
     def transmit(
@@ -170,7 +170,7 @@ class Poisson(Dynamics):
 
     def _threshold(self, population: Population) -> str:
         """When cells fire that follow their input, fire noise, mimic or sleep in their turn."""
-        turns, during, name = self.turns, self.moments.during, population.name
+        turns, during, name = self.turns, self.when.during, population.name
         paired = self.context.paired(name)
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
         text = self._crossing(paired) if turns.following(name) else "False"
@@ -188,7 +188,7 @@ class Poisson(Dynamics):
 
     def _choose_side(self, cells: Cells, population: Population) -> list[str]:
         """Which cell of a pair fires; returns what follows from a spike."""
-        turns, either, name = self.turns, self.moments.either, population.name
+        turns, either, name = self.turns, self.when.either, population.name
         side = self._side() if turns.following(name) else "0"
         after = []
         if turns.noisy(name):
@@ -268,7 +268,7 @@ class Spiking(Poisson):
             for name in self.turns.driven(population.name)
             if self.turns.circuit.phases[name].noisy
         ]
-        gain = f" * ({self.moments.either(responding, 'noise_gain', '1')})" if responding else ""
+        gain = f" * ({self.when.either(responding, 'noise_gain', '1')})" if responding else ""
         if signed:
             current = f"{path}_unit * {tau} * own{gain}"
         else:
@@ -278,7 +278,7 @@ class Spiking(Poisson):
             cells.add("intervals", intervals, comment="in a time constant")
             current = f"1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0)"
             if responding and not self.context.about_baseline:
-                current += f" + {self.moments.times_if(responding, 'noise_tone')}"
+                current += f" + {self.when.times_if(responding, 'noise_tone')}"
         cells.add("current", current, comment="in units of the threshold")
         cells.integrate(
             "v",
@@ -297,7 +297,7 @@ class Spiking(Poisson):
     def _set_back(self, population: Population) -> list[str]:
         side = "side * " if self.context.paired(population.name) else ""
         back = f"{side}(v_threshold - v_rest)"
-        return [f"v -= {self.moments.times_if(self.turns.following(population.name), back)}"]
+        return [f"v -= {self.when.times_if(self.turns.following(population.name), back)}"]
 
 
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:

@@ -16,7 +16,7 @@ from oneway.circuits import (
     set_point,
 )
 
-from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Group, Joined
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGroup
 from .context import Context
 
 _HALF = {WHOLE: "", EXCITATORY: "0.5 * ", INHIBITORY: "-0.5 * "}
@@ -26,7 +26,7 @@ _DECAY, _LEARN, _FORGET, _ADD, _SCALE = -1, 0, 1, 2, 3
 
 
 def learn_weights(
-    context: Context, p: Projection, joined: Joined, owner: Group, part: str = WHOLE
+    context: Context, p: Projection, joined: Joined, owner: ModelGroup, part: str = WHOLE
 ) -> None:
     """Δw = −η · post ⊗ pre − λ w, some of it at every tick of its phase.
 
@@ -34,7 +34,7 @@ def learn_weights(
 
     Parameters
     ----------
-    owner : Group
+    owner : ModelGroup
         The group that holds the weights: the synapses themselves, or one that they share.
     """
     plasticity = p.plasticity
@@ -75,10 +75,10 @@ def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = W
     return [f"rest_{variable}_post += {step} * {path}_rest"]
 
 
-def _learn(context: Context, phase: str, group: Group) -> str:
+def _learn(context: Context, phase: str, group: ModelGroup) -> str:
     """How much to learn at a tick, as a group reads it."""
-    context.moments.tell(group)
-    return context.moments.times_if([phase], group.refer("learn"))
+    context.when.tell(group)
+    return context.when.times_if([phase], group.refer("learn"))
 
 
 def _stated(context: Context, p: Projection, plasticity: Plasticity, kind: str) -> str:
@@ -88,7 +88,7 @@ def _stated(context: Context, p: Projection, plasticity: Plasticity, kind: str) 
     return f"{context.circuit.populations[p.post].path}_{kind}"
 
 
-def _known(rate: str, group: Group) -> str:
+def _known(rate: str, group: ModelGroup) -> str:
     """A rate, as a group reads it."""
     return group.refer(rate) if rate.isidentifier() else rate
 
@@ -202,7 +202,7 @@ def scales(context: Context, p: Projection) -> bool:
 
 
 def scale_synapses(
-    context: Context, p: Projection, joined: Joined, owner: Group, part: str = WHOLE
+    context: Context, p: Projection, joined: Joined, owner: ModelGroup, part: str = WHOLE
 ) -> list[Cells]:
     """w ← w + λ_s w (1 − Σ|w| / Σ₀), with the sum over the synapses of a drive that a cell has.
 
@@ -249,7 +249,7 @@ def _strength(context: Context, p: Projection, part: str) -> str:
     return f"strength_{context.input_of(p)}" + (f"_{part}" if part else "")
 
 
-def _by_channel(context: Context, p: Projection, owner: Group) -> Cells:
+def _by_channel(context: Context, p: Projection, owner: ModelGroup) -> Cells:
     """All cells of a channel have the same synapses; they are added up once."""
     channel = postsynaptic(context.circuit, p).ravel()
     counts = np.bincount(channel)

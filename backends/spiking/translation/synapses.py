@@ -6,7 +6,7 @@ import numpy as np
 
 from oneway.circuits import MaxPoolConnector, Projection
 
-from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Group, Joined
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGroup
 from .cells import sends_deviation, strongest
 from .context import Context, cells_of, interneurons_of
 from .dale import OTHER
@@ -53,7 +53,7 @@ def _joined(context: Context, p: Projection, i, j, part: str, to: str | None) ->
 def _connect(context: Context, p: Projection, joined: Joined, variable: str, part: str) -> Made:
     """Strength, effect and learning of a set of synapses, and the groups that these need."""
     made: Made = [joined]
-    owner: Group = joined
+    owner: ModelGroup = joined
     if p.weights is not None:
         owner = _find_weights(context, p, joined, part)
         made += [owner] if isinstance(owner, Cells) else []
@@ -67,7 +67,7 @@ def _connect(context: Context, p: Projection, joined: Joined, variable: str, par
     return made
 
 
-def _find_weights(context: Context, p: Projection, joined: Joined, part: str) -> Group:
+def _find_weights(context: Context, p: Projection, joined: Joined, part: str) -> ModelGroup:
     """Let synapses have their weights; returns the group that holds those that are p's own."""
     assert p.weights is not None
     pairs, key, group = context.pairs(p), ("weights", p.name), _weights_at(context, p, part)
@@ -139,7 +139,7 @@ def _condition(context: Context, p: Projection) -> str | None:
     turns = context.turns
     carrying, driven = turns.carrying(p), turns.driven(p.post)
     holds = context.spikes and len(turns.names) > len(driven)
-    return context.moments.during(carrying) if set(carrying) != set(driven) or holds else None
+    return context.when.during(carrying) if set(carrying) != set(driven) or holds else None
 
 
 def _strength(
