@@ -6,7 +6,7 @@ same as a text, so that what is shown is what runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ import numpy as np
 
 Start = float | int | np.ndarray
 Place = tuple[str, str]  # group, variable
-Key = tuple[str, str]  # "weights" and a drive, or "bias" and a population
+# "weights" and a drive; "bias" and a population; "rest" and a drive: what its cells at rest bring.
+Key = tuple[str, str]
 Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
 
 WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
@@ -112,9 +113,7 @@ class ModelGroup:
     references : list of Reference
     regular : list of Regular
     holds, tallies : dict
-        Variable → of which weights or biases it holds which part, or adds up the change.
-    rests : dict
-        Variable → of which drive, and which part of it, it holds what cells at rest bring.
+        Variable → what it holds a part of, and which part; or of what it adds up the change.
     tables : dict
         Tables that its code looks things up in: name → number of columns (0: one value a tick).
     """
@@ -127,7 +126,6 @@ class ModelGroup:
     regular: list[Regular] = field(default_factory=list, kw_only=True)
     holds: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
     tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
-    rests: dict[str, tuple[str, str]] = field(default_factory=dict, kw_only=True)
     tables: dict[str, int] = field(default_factory=dict, kw_only=True)
 
     def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
@@ -158,10 +156,10 @@ class ModelGroup:
             self.references.append(reference)
         return variable
 
-    def hold(self, variable: str, key: Key, part: str, start: np.ndarray) -> None:
+    def hold(self, variable: str, key: Key, part: str, start: Start | None = None) -> str:
         """Let a variable hold a part of some weights or biases."""
-        self.add(variable, start=start)
         self.holds[variable] = key, part
+        return self.add(variable, start=start)
 
     def tally(self, variable: str, key: Key, part: str) -> None:
         """Let a variable add up what a part of some weights or biases would change."""
@@ -246,15 +244,9 @@ class Model:
                 self.synapses.append(group)
 
     def homes(self, kind: Literal["holds", "tallies"]) -> dict[Key, dict[str, Place]]:
-        """Weights and biases → where each of their parts is held, or its change added up."""
+        """Where each part of what is held is, or of what changes are added up."""
         homes: dict[Key, dict[str, Place]] = {}
         for group in self.groups.values():
             for variable, (key, part) in getattr(group, kind).items():
                 homes.setdefault(key, {})[part] = (group.name, variable)
         return homes
-
-    def rests(self) -> Iterator[tuple[Place, tuple[str, str]]]:
-        """Where it is held what cells at rest bring, and of which part of which drive."""
-        for group in self.groups.values():
-            for variable, held in group.rests.items():
-                yield (group.name, variable), held

@@ -37,17 +37,16 @@ def present(
     began, rows_of = time.perf_counter(), data_rows(engine.circuit, x, y)
     x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
     size = chunk if engine.target == "cpp_standalone" else samples
-    progress = _Progress(report, began, -(-samples // size))
     learning = np.linspace(*factors, samples)
-    parts = []
-    for start in range(0, max(1, samples), size):
+    parts, starts = [], range(0, max(1, samples), size)
+    for start in starts:
         # A program that is built for so many samples gets so many: the last one is repeated.
         rows = np.minimum(np.arange(start, start + size), samples - 1)
         part = np.where(np.arange(start, start + size) < samples, learning[rows], 0.0)
         targets = None if y is None else y[rows]
-        shown = _in_one_run(engine, x[rows], targets, part, record, record_every_s, progress.part)
+        progress = report and _part(report, began, len(parts), len(starts))
+        shown = _in_one_run(engine, x[rows], targets, part, record, record_every_s, progress)
         parts.append(shown.first(samples - start))
-        progress.parts_done += 1
     return Presentation.of_parts(parts, time.perf_counter() - began)
 
 
@@ -101,18 +100,11 @@ def _presentation(trials: Trials, recorded: Recorded, watch: Watch, began: float
     )
 
 
-class _Progress:
-    """Progress of one run of several as progress of them all."""
+def _part(report: Report, began: float, done: int, parts: int) -> Report:
+    """What to report the progress of one run of several to, as progress of them all."""
 
-    def __init__(self, report: Report | None, began: float, parts: int) -> None:
-        self.report, self.began, self.parts, self.parts_done = report, began, parts, 0
+    def on_report(elapsed: float, completed: float, start: float, duration: float) -> None:
+        whole_s = float(duration) * parts
+        report(time.perf_counter() - began, (done + float(completed)) / parts, 0.0, whole_s)
 
-    @property
-    def part(self) -> Report | None:
-        """What to report the progress of one run to."""
-        return None if self.report is None else self._part
-
-    def _part(self, elapsed: float, completed: float, start: float, duration: float) -> None:
-        assert self.report is not None
-        done = (self.parts_done + float(completed)) / self.parts
-        self.report(time.perf_counter() - self.began, done, 0.0, float(duration) * self.parts)
+    return on_report

@@ -50,14 +50,12 @@ def receive(context: Context, p: Projection, cells: Cells) -> None:
     """A variable for a projection; one for each branch where only the strongest counts."""
     if not context.brings(p) or context.relayed(p) or not context.conveys(p):
         return
-    filtered, driven = "tau_trace", None
-    if p.role in ("drive", "compare"):
-        filtered = "tau_syn"
-        driven = context.when.during(context.turns.driven(p.post))
+    current = p.role in ("drive", "compare")
+    driven = context.when.during(context.turns.driven(p.post)) if current else None
     variable, written, split = context.input_of(p), context.written(p), context.splits(p)
     for part, name in zip(context.parts(p) if split else written, written, strict=True):
         rest = _resting(context, p, cells, name, part if split else WHOLE)
-        dynamics_of(context).arrive(cells, name, filtered, rest, driven)
+        dynamics_of(context).arrive(cells, name, context.filtered(p), rest, driven)
     if split:
         cells.add(variable, " - ".join(written))
     elif written != [variable]:
@@ -78,9 +76,7 @@ def _resting(context: Context, p: Projection, cells: Cells, variable: str, part:
     if not context.resting(path):
         return None
     if p.role in ("drive", "compare") and p.weights is not None:
-        rest = cells.add(f"rest_{variable}")
-        cells.rests[rest] = p.name, part
-        return rest
+        return cells.hold(f"rest_{variable}", ("rest", p.name), part)
     pairs = context.pairs(p)
     if p.role == "drive" and pairs.branch is None and pairs.factor != 1:
         # Windows at the border have fewer members.

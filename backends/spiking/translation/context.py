@@ -120,6 +120,10 @@ class Context:
         """Whether a projection brings its target something; a drive may only learn here."""
         return p.role != "drive" or bool(self.turns.carrying(p))
 
+    def filtered(self, p: Projection) -> str:
+        """Time constant with which what a projection brings fades."""
+        return "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
+
     def splits(self, p: Projection) -> bool:
         """Whether a projection has excitatory synapses, and inhibitory ones of interneurons."""
         signed = p.weights is not None or self.paired(p.pre)

@@ -6,6 +6,7 @@ All else in the equations is the same for the three.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,30 @@ from ..brian.model import Cells, Flag, Joined
 from ..parameters import SpikingParameters
 from .activations import SIGNED, phi
 from .context import Context
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What synapses bring to their target cells.
+
+    Parameters
+    ----------
+    pre : str
+        The population that it comes from.
+    strength : str, optional
+    sent : {"own", "activity", "sent"}
+        Variable of the presynaptic cells that settled ones pass on.
+    filtered : {"tau_trace", "tau_syn"}
+        How long a spike goes on arriving.
+    signed : bool
+        Whether spikes of a pair's two cells are to count with opposite signs.
+    """
+
+    pre: str
+    strength: str | None = None
+    sent: str = "own"
+    filtered: str = "tau_trace"
+    signed: bool = True
 
 
 class Dynamics(ABC):
@@ -45,23 +70,8 @@ class Dynamics(ABC):
         """Complete a cell: from `own` to `activity` and to what is sent."""
 
     @abstractmethod
-    def transmit(
-        self,
-        joined: Joined,
-        variable: str,
-        strength: str | None,
-        sent: str,
-        filtered: str,
-        pre: str,
-        signed: bool = True,
-    ) -> None:
-        """Let synapses of a strength write the variable of their target cells.
-
-        Parameters
-        ----------
-        signed : bool
-            Whether spikes of a pair's two cells are to count with opposite signs.
-        """
+    def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
+        """Let synapses write the variable of their target cells."""
 
     @abstractmethod
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
@@ -95,18 +105,9 @@ class Settled(Dynamics):
             activity = self.when.either(phases, heard, activity)
         cells.add("activity", activity)
 
-    def transmit(
-        self,
-        joined: Joined,
-        variable: str,
-        strength: str | None,
-        sent: str,
-        filtered: str,
-        pre: str,
-        signed: bool = True,
-    ) -> None:
-        product = f"{sent}_pre" if strength is None else f"{strength} * {sent}_pre"
-        joined.add(f"{variable}_post", product, flag="summed")
+    def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
+        strength = "" if pulse.strength is None else f"{pulse.strength} * "
+        joined.add(f"{variable}_post", f"{strength}{pulse.sent}_pre", flag="summed")
 
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         cells.add("relayed")
@@ -223,18 +224,9 @@ class Poisson(Dynamics):
 
     # -- synapses --------------------------------------------------------------------------
 
-    def transmit(
-        self,
-        joined: Joined,
-        variable: str,
-        strength: str | None,
-        sent: str,
-        filtered: str,
-        pre: str,
-        signed: bool = True,
-    ) -> None:
-        side = "side_pre * " if signed and self.context.paired(pre) else ""
-        kick = f"{strength or 1} / ({self.context.path(pre)}_unit * {filtered})"
+    def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
+        side = "side_pre * " if pulse.signed and self.context.paired(pulse.pre) else ""
+        kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
 
     def relay(self, joined: Joined, pre: str, post: str) -> None:

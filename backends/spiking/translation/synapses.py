@@ -10,7 +10,7 @@ from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGro
 from .cells import sends_deviation, strongest
 from .context import Context, cells_of, interneurons_of
 from .dale import OTHER
-from .dynamics import dynamics_of
+from .dynamics import Pulse, dynamics_of
 from .plasticity import learn_weights, scale_synapses, scales
 
 Made = list[Cells | Joined]
@@ -123,14 +123,15 @@ def _transmit(
         dynamics.relay(joined, p.pre, p.post)
         return []
     strength, made = _strength(context, p, joined, part)
-    sent, filtered = "own", "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
+    sent = "own"
     if p.role == "drive":
         sent = "sent" if sends_deviation(context, p.pre) else "activity"
         condition = _condition(context, p)
         if condition is not None:
             joined.refer("phase")
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
-    dynamics.transmit(joined, variable, strength, sent, filtered, p.pre, part == WHOLE)
+    pulse = Pulse(p.pre, strength, sent, context.filtered(p), signed=part == WHOLE)
+    dynamics.transmit(joined, variable, pulse)
     return made
 
 
@@ -196,7 +197,7 @@ def _route(context: Context, p: Projection, joined: Joined) -> Made:
         dynamics.arrive(cells, name, "tau_trace", rest, None)
         own, group = pairs.on_branch(number), f"{cells.name}_{number}"
         tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
-        dynamics.transmit(tell, name, None, "own", "tau_trace", pool.pre)
+        dynamics.transmit(tell, name, Pulse(pool.pre))
         told.append(tell)
     cells.add("strongest", strongest(names))
     winner = "0"

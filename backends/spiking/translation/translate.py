@@ -12,7 +12,7 @@ import numpy as np
 
 from oneway.circuits import Projection
 
-from ..brian.model import SCHEDULE, SCHEDULED, WHOLE, Cells, Model, Place
+from ..brian.model import SCHEDULE, SCHEDULED, WHOLE, Cells, Key, Model, Place
 from .cells import begin_at_rest, translate_population
 from .checks import check_translatable
 from .context import Context, interneurons_of
@@ -29,20 +29,25 @@ class Translation:
 
     def homes_filled(self) -> Iterator[tuple[Place, np.ndarray]]:
         """Every place of weights and biases, and of what follows from them, filled."""
-        context = self.context
         for key, places in self.model.homes("holds").items():
-            parts = context.holding.parts(key)
-            yield from ((place, parts[part]) for part, place in places.items())
-        for place, (name, part) in self.model.rests():
-            p = context.circuit.projections[name]
-            size = context.circuit.populations[p.post].size
-            total = np.bincount(context.pairs(p).j, _strengths(context, p, part), minlength=size)
-            yield place, total * context.parameters.rest(context.path(p.pre))
+            for part, place in places.items():
+                yield place, self._held(key, part)
+
+    def _held(self, key: Key, part: str) -> np.ndarray:
+        kind, name = key
+        if kind != "rest":
+            return self.context.holding.parts(key)[part]
+        p = self.context.circuit.projections[name]
+        size = self.context.circuit.populations[p.post].size
+        strengths = _strengths(self.context, p, part)
+        total = np.bincount(self.context.pairs(p).j, strengths, minlength=size)
+        return total * self.context.parameters.rest(self.context.path(p.pre))
 
     def take_home(self, get: Callable[[Place], np.ndarray]) -> None:
         """Weights and biases as a run left them."""
         for key, places in self.model.homes("holds").items():
-            self.context.holding.put(key, {part: get(place) for part, place in places.items()})
+            if key[0] != "rest":
+                self.context.holding.put(key, {part: get(at) for part, at in places.items()})
 
 
 def translate(context: Context) -> Translation:
