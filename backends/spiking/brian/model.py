@@ -19,6 +19,7 @@ Key = tuple[str, str]
 Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
 
 WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
+OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
 # The group that everybody knows the time from.
 SCHEDULE = "schedule"
 
@@ -130,12 +131,7 @@ class ModelGroup:
 
     def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
         """Give the group a variable, see `Equation`; said twice alike, it is one."""
-        equation = Equation(name, text, **how)
-        before = next((one for one in self.equations if one.name == name), equation)
-        if before != equation:
-            raise ValueError(f"{self.name}: {name!r} is both '{before}' and '{equation}'")
-        if not any(one is before for one in self.equations):
-            self.equations.append(equation)
+        self._say(name, Equation(name, text, **how), self.equations, "name")
         if start is not None:
             self.starts[name] = start
         return name
@@ -149,12 +145,15 @@ class ModelGroup:
     ) -> str:
         """Let the group read another's variable; said twice alike, it is one."""
         reference = Reference(variable, group, source or variable, index)
-        before = next((one for one in self.references if one.variable == variable), reference)
-        if before != reference:
-            raise ValueError(f"{self.name}: {variable!r} is both {before} and {reference}")
-        if reference not in self.references:
-            self.references.append(reference)
+        self._say(variable, reference, self.references, "variable")
         return variable
+
+    def _say(self, name: str, new: Any, said: list, named: str) -> None:
+        before = [one for one in said if getattr(one, named) == name]
+        if before and before != [new]:
+            raise ValueError(f"{self.name}: {name!r} is to be both '{before[0]}' and '{new}'")
+        if not before:
+            said.append(new)
 
     def hold(self, variable: str, key: Key, part: str, start: Start | None = None) -> str:
         """Let a variable hold a part of some weights or biases."""

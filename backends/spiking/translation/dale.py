@@ -11,13 +11,11 @@ import numpy as np
 
 from oneway.circuits import Population, Projection
 
-from ..brian.model import EXCITATORY, INHIBITORY, Cells, Joined
+from ..brian.model import Cells, Joined
 from .cells import note_signals, receive
 from .context import Context, cells_of, interneurons_of
 from .dynamics import dynamics_of
 from .plasticity import carrier
-
-OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
 
 
 def translate_interneurons(context: Context, population: Population) -> list[Cells | Joined]:

@@ -47,9 +47,9 @@ def learn_weights(
             joined.refer("change", owner.name, index="shared")
         joined.at_tick(f"change += {learn} * {product}")
         return
-    rate, decay = (_stated(context, p, plasticity, kind) for kind in ("rate", "decay"))
-    step = f"{learn} * {_known(rate, joined)} * {product}"
-    leak = f"{learn} * {_known(decay, owner)} * w"
+    step = f"{learn} * {_stated(context, p, 'rate', joined)} * {product}"
+    decay = _stated(context, p, "decay", owner)
+    leak = f"{learn} * {decay} * w"
     if owner is joined:
         whole = f"-{step} - {leak}"
         joined.at_tick(
@@ -62,7 +62,7 @@ def learn_weights(
     owner.at_tick(f"w -= {leak}", order=_DECAY)
     up = _keep_up_with_rest(context, p, f"(step - {leak} / (1 - {learn} * {decay}))")
     if up:
-        _known(decay, joined)
+        _stated(context, p, "decay", joined)
     joined.at_tick(f"step = -{step}", *up, "w += step")
 
 
@@ -81,16 +81,11 @@ def _learn(context: Context, phase: str, group: ModelGroup) -> str:
     return context.when.times_if([phase], group.refer("learn"))
 
 
-def _stated(context: Context, p: Projection, plasticity: Plasticity, kind: str) -> str:
-    """η or λ: the synapse's own, or that of its path."""
-    if plasticity.rate is not None:
-        return repr(getattr(plasticity, kind) or 0.0)
-    return f"{context.circuit.populations[p.post].path}_{kind}"
-
-
-def _known(rate: str, group: ModelGroup) -> str:
-    """A rate, as a group reads it."""
-    return group.refer(rate) if rate.isidentifier() else rate
+def _stated(context: Context, p: Projection, kind: str, group: ModelGroup) -> str:
+    """η or λ, as a group reads it: the synapse's own, or that of its path."""
+    if p.plasticity is not None and p.plasticity.rate is not None:
+        return repr(getattr(p.plasticity, kind) or 0.0)
+    return group.refer(f"{context.circuit.populations[p.post].path}_{kind}")
 
 
 def _product(context: Context, p: Projection, plasticity: Plasticity, joined: Joined) -> str:

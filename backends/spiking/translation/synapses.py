@@ -6,10 +6,9 @@ import numpy as np
 
 from oneway.circuits import MaxPoolConnector, Projection
 
-from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGroup
+from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, ModelGroup
 from .cells import sends_deviation, strongest
 from .context import Context, cells_of, interneurons_of
-from .dale import OTHER
 from .dynamics import Pulse, dynamics_of
 from .plasticity import learn_weights, scale_synapses, scales
 
@@ -35,7 +34,6 @@ def translate_projection(context: Context, p: Projection, to: str | None = None)
                 joined.pre = interneurons_of(p.pre)
             made += _connect(context, p, joined, variable, part)
         return made
-    made = []
     for number, variable in enumerate(written):
         own = pairs.on_branch(number)
         joined = _joined(context, p, own.i, own.j, str(number), to)
@@ -44,10 +42,8 @@ def translate_projection(context: Context, p: Projection, to: str | None = None)
 
 
 def _joined(context: Context, p: Projection, i, j, part: str, to: str | None) -> Joined:
-    name = context.synapses_of(p, part, to)
-    return Joined(
-        name, cells_of(p.pre), to or cells_of(p.post), i, j, comment=f"{p.name} ({p.role})"
-    )
+    name, comment = context.synapses_of(p, part, to), f"{p.name} ({p.role})"
+    return Joined(name, cells_of(p.pre), to or cells_of(p.post), i, j, comment=comment)
 
 
 def _connect(context: Context, p: Projection, joined: Joined, variable: str, part: str) -> Made:
@@ -76,9 +72,8 @@ def _find_weights(context: Context, p: Projection, joined: Joined, part: str) ->
         return joined
     # Where weights are not shared, both list their synapses in the order of the forward drive.
     index = pairs.weight if _shared(context, p) else np.arange(len(pairs))
-    joined.add(
-        "shared", unit="integer", flag="constant", start=index, comment="which of the weights"
-    )
+    comment = "which of the weights"
+    joined.add("shared", start=index, unit="integer", flag="constant", comment=comment)
     joined.refer("w", group, index="shared")
     if p.weights.kind != "independent":
         return joined
