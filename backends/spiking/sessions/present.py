@@ -38,7 +38,8 @@ def present(
     x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
     size = chunk if engine.target == "cpp_standalone" else samples
     learning = np.linspace(*factors, samples)
-    parts, starts = [], range(0, max(1, samples), size)
+    starts = range(0, max(1, samples), size)
+    parts: list[Presentation] = []
     for start in starts:
         # A program that is built for so many samples gets so many: the last one is repeated.
         rows = np.minimum(np.arange(start, start + size), samples - 1)
