@@ -137,7 +137,7 @@ class Context:
         """The variables that a projection writes: of each part, or of each branch."""
         variable, pairs = self.input_of(p), self.pairs(p)
         if self.splits(p):
-            return [f"{variable}_{part}" for part in self.parts(p)]
+            return [self.input_of(p, part) for part in self.parts(p)]
         if pairs.branch is None or isinstance(p.connector, TransposeConnector):
             return [variable]
         return [f"{variable}_branch{number}" for number in range(pairs.branches)]
@@ -148,15 +148,15 @@ class Context:
 
     # -- names -----------------------------------------------------------------------------
 
-    def input_of(self, p: Projection) -> str:
-        """The variable of the target cell that a projection writes: `drive_h1`, `teach_h1`."""
+    def input_of(self, p: Projection, part: str = WHOLE) -> str:
+        """The variable of the target cell that a projection, or its part, writes: `drive_h1`."""
         alike = list(self.circuit.select(role=p.role, pre=p.pre, post=p.post))
         number = [other.name for other in alike].index(p.name)
-        return f"{p.role}_{p.pre}" + (f"_{number + 1}" if number else "")
+        return f"{p.role}_{p.pre}" + (f"_{number + 1}" if number else "") + _suffix(part)
 
     def synapses_of(self, p: Projection, part: str = WHOLE, to: str | None = None) -> str:
         """The synapses of a projection, or of a part of it; to its target or another group."""
-        return f"{self.input_of(p)}_to_{to or p.post}" + (f"_{part}" if part else "")
+        return f"{self.input_of(p)}_to_{to or p.post}{_suffix(part)}"
 
     def weights_of(self, p: Projection) -> str:
         """The group that holds weights which several synapses share."""
@@ -165,6 +165,10 @@ class Context:
     def path(self, name: str) -> str:
         """Whether a population codes activity or errors."""
         return "error" if self.circuit.populations[name].path == "feedback" else "forward"
+
+
+def _suffix(part: str) -> str:
+    return f"_{part}" if part else ""
 
 
 def cells_of(population: str) -> str:

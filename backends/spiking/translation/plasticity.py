@@ -71,8 +71,7 @@ def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = W
     path = context.path(p.pre)
     if not context.resting(path) or not context.turns.carrying(p):
         return []
-    variable = context.input_of(p) + (f"_{part}" if part else "")
-    return [f"rest_{variable}_post += {step} * {path}_rest"]
+    return [f"rest_{context.input_of(p, part)}_post += {step} * {path}_rest"]
 
 
 def _learn(context: Context, phase: str, group: ModelGroup) -> str:
@@ -208,13 +207,12 @@ def scale_synapses(
     """
     how = p.plasticity
     assert how is not None
-    more, strength = [], f"{_strength(context, p, part)}_post"
-    kept = f"{_strength(context, p, part)}_kept_post"
+    more, strength, end = [], f"strength_{context.input_of(p, part)}", "_post"
     if owner is not joined:
-        more, strength, kept = [_by_channel(context, p, owner)], "strength", "strength_kept"
+        more, strength, end = [_by_channel(context, p, owner)], "strength", ""
     learn = _learn(context, how.phase, owner)
-    owner.at_tick(f"{strength} += abs(w)", order=_ADD)
-    change = f"{how.scaling!r} * w * (1 - {strength} / {kept})"
+    owner.at_tick(f"{strength}{end} += abs(w)", order=_ADD)
+    change = f"{how.scaling!r} * w * (1 - {strength}{end} / {strength}_kept{end})"
     if context.tallying:
         # As a gradient, which counts one batch once and is multiplied by −η.
         share = owner.refer("share")
@@ -237,11 +235,7 @@ def sum_strengths(context: Context, population: Population, cells: Cells) -> Non
             continue
         counts = np.bincount(context.pairs(p).j, minlength=population.size)
         for part in context.parts(p):
-            _add_up(context, p, cells, _strength(context, p, part), counts)
-
-
-def _strength(context: Context, p: Projection, part: str) -> str:
-    return f"strength_{context.input_of(p)}" + (f"_{part}" if part else "")
+            _add_up(context, p, cells, f"strength_{context.input_of(p, part)}", counts)
 
 
 def _by_channel(context: Context, p: Projection, owner: ModelGroup) -> Cells:
