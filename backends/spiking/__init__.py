@@ -1,6 +1,15 @@
 """Wired circuits as spiking neurons in Brian2.
 
-Importing this package needs no Brian2; using what it offers does.
+Importing this package needs no Brian2; using what it offers does. Its rooms, of which each knows
+only those below it:
+
+============  ==================================================================================
+network       the public face; beside it parameters and weights, which all floors know
+exchange      spike trains, NIR graphs, rate networks and the Brian2 program, out and back
+sessions      what is done with a circuit: samples presented, noise let in, one step; and records
+translation   populations, projections and plasticity as groups of cells and synapses
+brian         what Brian2 is told, as plain data; and what runs: objects, programs, a script
+============  ==================================================================================
 """
 
 from __future__ import annotations
@@ -9,30 +18,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine import Rates
-    from .export import SpikeData, from_neo, load_spikes, save_spikes, to_neo
-    from .export_nir import from_nir, to_nir
+    from .exchange.nir import from_nir, to_nir
+    from .exchange.spikes import SpikeData, from_neo, load_spikes, save_spikes, to_neo
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
-    from .record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
+    from .sessions.engine import Rates
+    from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
-_HOME = {
-    "Changes": "record",
-    "Presentation": "record",
-    "Rates": "engine",
-    "SpikingNetwork": "network",
-    "SpikingParameters": "parameters",
-    "PhaseInterval": "record",
-    "Spikes": "record",
-    "SpontaneousRecord": "record",
-    "SpikeData": "export",
-    "from_neo": "export",
-    "load_spikes": "export",
-    "save_spikes": "export",
-    "to_neo": "export",
-    "from_nir": "export_nir",
-    "to_nir": "export_nir",
+_NAMES = {
+    "exchange.nir": "from_nir to_nir",
+    "exchange.spikes": "SpikeData from_neo load_spikes save_spikes to_neo",
+    "network": "SpikingNetwork",
+    "parameters": "SpikingParameters",
+    "sessions.engine": "Rates",
+    "sessions.record": "Changes PhaseInterval Presentation Spikes SpontaneousRecord",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "Changes",

@@ -10,17 +10,18 @@ import numpy as np
 
 from oneway.circuits import Circuit
 
-from . import exchange, oracle
-from .arrays import Arrays, WeightMap
-from .dynamics import DYNAMICS
-from .engine import Engine, Rates
-from .holding import Holding
+from .brian.runs import Report
+from .exchange import program
 from .parameters import SpikingParameters
-from .present import present
-from .record import Changes, Presentation, SpontaneousRecord
-from .runs import Report
-from .spontaneous import run_spontaneous
-from .translate import LOSSES
+from .sessions import oracle
+from .sessions.engine import Engine, Rates
+from .sessions.present import present
+from .sessions.record import Changes, Presentation, SpontaneousRecord
+from .sessions.spontaneous import run_spontaneous
+from .translation.context import LOSSES
+from .translation.dynamics import DYNAMICS
+from .translation.holding import Holding
+from .weights import Arrays, WeightMap
 
 TARGETS = ("numpy", "cython", "cpp_standalone")
 
@@ -99,7 +100,7 @@ class SpikingNetwork:
     ) -> None:
         _check("target", target, TARGETS)
         _check("dynamics", dynamics, tuple(DYNAMICS))
-        self.loss = loss or ("squared" if DYNAMICS[dynamics].spikes else "cross_entropy")
+        self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
@@ -276,7 +277,7 @@ class SpikingNetwork:
             What the program is going to be called; save the arrays beside it with
             ``numpy.savez(file with .npz, **arrays)``.
         """
-        return exchange.program(self._engine, x, y, file)
+        return program.program(self._engine, x, y, file)
 
     # -- exchange --------------------------------------------------------------------------
 
@@ -285,11 +286,11 @@ class SpikingNetwork:
 
         Batch norms have no place here; a circuit that has some cannot be run anyway.
         """
-        exchange.load(self._arrays, rate_network)
+        program.load(self._arrays, rate_network)
 
     def store(self, rate_network: Any) -> None:
         """Put weights and biases into a `RateNetwork` of the same circuit, by name."""
-        exchange.store(self._arrays, rate_network)
+        program.store(self._arrays, rate_network)
 
     # -- noise -----------------------------------------------------------------------------
 

@@ -10,15 +10,11 @@ from brian2 import Hz, Quantity, have_same_dimensions, ms, mV, second
 Coding = Literal["push_pull", "baseline"]
 Regime = Literal["sequence", "trials", "continuous"]
 _CHOICES = {"coding": get_args(Coding), "presentation": get_args(Regime)}
-_MAY_BE_ZERO = (
-    "noise",
-    "refractory",
-    "learn_time",
-    "read_from",
-    "gate_threshold",
-    "adapt_time",
-    "noise_tone",
-)
+_MAY_BE_ZERO = "noise refractory learn_time read_from gate_threshold adapt_time noise_tone".split()
+_IN_EQUATIONS = (
+    "tau_mem tau_mem_signed tau_syn tau_trace tau_mean v_rest v_threshold noise refractory "
+    "baseline max_rate gate_threshold noise_gain noise_tone"
+).split()
 
 
 @dataclass(frozen=True)
@@ -252,11 +248,7 @@ class SpikingParameters:
 
     def constants(self) -> dict[str, Any]:
         """What equations of cells and synapses refer to by name."""
-        named = {
-            item.name: getattr(self, item.name)
-            for item in fields(self)
-            if item.name in _IN_EQUATIONS
-        }
+        named = {name: getattr(self, name) for name in _IN_EQUATIONS}
         for path in ("forward", "error"):
             named[f"{path}_unit"] = self.unit_of(path)
             named[f"{path}_rest"] = self.rest(path)
@@ -266,24 +258,6 @@ class SpikingParameters:
             "dead_time": self.dead_time,
             "hazard": self.hazard,
         }
-
-
-_IN_EQUATIONS = (
-    "tau_mem",
-    "tau_mem_signed",
-    "tau_syn",
-    "tau_trace",
-    "tau_mean",
-    "v_rest",
-    "v_threshold",
-    "noise",
-    "refractory",
-    "baseline",
-    "max_rate",
-    "gate_threshold",
-    "noise_gain",
-    "noise_tone",
-)
 
 
 def _usual(item) -> Any:

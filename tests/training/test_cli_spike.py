@@ -53,7 +53,7 @@ def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
 
 
 def assert_exports(tmp_path, out):
-    from oneway.backends.spiking.export import load_spikes
+    from oneway.backends.spiking.exchange.spikes import load_spikes
 
     nir = pytest.importorskip("nir")
     spikes = load_spikes(tmp_path / "a.npz")

@@ -12,8 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneway.backends.spiking import PhaseInterval, Spikes, SpikingParameters
-from oneway.backends.spiking.export import SpikeData, from_neo, load_spikes, save_spikes, to_neo
-from oneway.backends.spiking.export_nir import from_nir, to_nir
+from oneway.backends.spiking.exchange.nir import from_nir, to_nir
+from oneway.backends.spiking.exchange.spikes import (
+    SpikeData,
+    from_neo,
+    load_spikes,
+    save_spikes,
+    to_neo,
+)
 from oneway.circuits import (
     AllToAllConnector,
     AveragePoolConnector,

@@ -10,7 +10,7 @@ pytest.importorskip("brian2")
 from strategies import Fit, fits
 
 from oneway.backends.rate.connectors import rate_connector
-from oneway.backends.spiking.pairs import Pairs, list_pairs
+from oneway.backends.spiking.translation.connectors import Pairs, list_pairs
 
 pytestmark = pytest.mark.spiking
 

@@ -13,9 +13,10 @@ pytest.importorskip("brian2")
 from brian2 import Hz, ms, mV, second
 
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.arrays import Arrays
-from oneway.backends.spiking.holding import Holding
-from oneway.backends.spiking.translate import Translation
+from oneway.backends.spiking.translation.context import Context
+from oneway.backends.spiking.translation.holding import Holding
+from oneway.backends.spiking.translation.translate import translate
+from oneway.backends.spiking.weights import Arrays
 from oneway.circuits import (
     BatchNorm,
     Circuit,
@@ -164,10 +165,8 @@ def test_a_synapse_reads_its_own_two_cells_and_the_schedule(rule, dynamics):
     circuit = parse_rule(rule).wire(mlp((4, 6, 6, 3)))
     for phase in {bool(phase.noisy) for phase in circuit.phases.values()}:
         names = tuple(p.name for p in circuit.phases.values() if bool(p.noisy) == phase)
-        translation = Translation(
-            circuit, names, SpikingParameters(), dynamics, Holding(Arrays.drawn(circuit, 0))
-        )
-        model = translation.run()
+        holding = Holding(Arrays.drawn(circuit, 0))
+        model = translate(Context(circuit, names, SpikingParameters(), dynamics, holding)).model
         plastic = [joined for joined in model.synapses if joined.regular]
         assert plastic
         for joined in plastic:

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
-from oneway.backends.spiking.arrays import Arrays, oriented
-from oneway.backends.spiking.holding import Holding
-from oneway.backends.spiking.translate import Translation
+from oneway.backends.spiking.translation.context import Context
+from oneway.backends.spiking.translation.holding import Holding
+from oneway.backends.spiking.translation.translate import translate
+from oneway.backends.spiking.weights import Arrays, oriented
 from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring
 from oneway.rules import parse_rule
 
@@ -132,6 +133,7 @@ def test_no_synapse_reads_anothers_weight():
     for shared in (True, False):
         holding = Holding(Arrays.drawn(circuit, 0), shared)
         phases = tuple(circuit.phases)
-        model = Translation(circuit, phases, SpikingParameters(), "spiking", holding).run()
+        context = Context(circuit, phases, SpikingParameters(), "spiking", holding)
+        model = translate(context).model
         read = {r.group for joined in model.synapses for r in joined.references}
         assert sum(group.startswith("weights_") for group in read) == (3 if shared else 0)

@@ -1,0 +1,144 @@
+"""Brian2 objects from a model, and their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from brian2 import (
+    BrianLogger,
+    Clock,
+    Network,
+    NeuronGroup,
+    Synapses,
+    TimedArray,
+    prefs,
+    second,
+)
+
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
+
+# A network that is built, read and dropped is fine; there are no delays that a coarser clock would
+# round.
+BrianLogger.suppress_name("unused_brian_object")
+BrianLogger.suppress_name("synapses_dt_mismatch")
+# A cell that relays spikes hears one other, so that no order matters among its synapses.
+BrianLogger.suppress_hierarchy("brian2.codegen.generators.base")
+
+
+class Objects:
+    """A model as Brian2 objects.
+
+    Parameters
+    ----------
+    model : Model
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.groups: dict[str, NeuronGroup | Synapses] = {}
+        # Two clocks for all: with one each, Brian2 would look at every clock in every step.
+        self.clock = Clock(model.dt, name="steps")
+        same = float(model.tick) == float(model.dt)
+        self.ticks = self.clock if same else Clock(model.tick, name="ticks")
+        for spec in model.cells:
+            self.groups[spec.name] = self._cells(spec)
+        for joined in model.synapses:
+            self.groups[joined.name] = self._synapses(joined)
+        for joined in model.synapses:  # which may refer to one another
+            self._refer(self.groups[joined.name], joined)
+        for group in model.groups.values():
+            self._complete(group)
+        self.network = Network(*self.groups.values())
+
+    def _cells(self, spec: Cells) -> NeuronGroup:
+        group = NeuronGroup(
+            spec.size,
+            "\n".join(map(str, spec.equations)),
+            threshold=spec.threshold,
+            reset=spec.reset,
+            refractory=spec.refractory,
+            method="euler",
+            clock=self.clock,
+            name=spec.name,
+        )
+        if spec.follows:
+            group.thresholder["spike"].when = "synapses"
+            group.thresholder["spike"].order = FOLLOW
+        # At once: synapses that read an expression of these cells look up what stands in it.
+        self._refer(group, spec)
+        return group
+
+    def _synapses(self, spec: Joined) -> Synapses:
+        synapses = Synapses(
+            self.groups[spec.pre],
+            self.groups[spec.post],
+            "\n".join(map(str, spec.equations)),
+            on_pre=spec.on_pre,
+            method="euler",
+            clock=self.clock,
+            name=spec.name,
+        )
+        pre = self.model.groups[spec.pre]
+        if isinstance(pre, Cells) and pre.follows and spec.on_pre:
+            synapses.pre.order = FOLLOWED
+        synapses.connect(i=spec.i, j=spec.j)
+        return synapses
+
+    def _refer(self, group: NeuronGroup | Synapses, spec: Cells | Joined) -> None:
+        for reference in spec.references:
+            group.variables.add_reference(
+                reference.variable, self.groups[reference.group], reference.source, reference.index
+            )
+
+    def _complete(self, spec: Cells | Joined) -> None:
+        """First values and what runs regularly, once all groups are there."""
+        group = self.groups[spec.name]
+        for name, value in spec.starts.items():
+            setattr(group, name + "_", value)
+        for number, regular in enumerate(spec.regular):
+            group.run_regularly(
+                regular.code,
+                clock=self.ticks,
+                when="before_start",
+                order=regular.order,
+                name=f"{spec.name}_regular_{number}",
+            )
+
+    # -- reading and writing ---------------------------------------------------------------
+
+    def read(self, group: str, variable: str) -> np.ndarray:
+        """A variable of a group, without units."""
+        return np.array(getattr(self.groups[group], variable + "_")[:])
+
+    def write(self, group: str, variable: str, value: Any) -> None:
+        """Set a variable of a group, without units."""
+        setattr(self.groups[group], variable + "_", value)
+
+    # -- running ---------------------------------------------------------------------------
+
+    def namespace(self, tables: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """What the equations find outside their groups."""
+        arrays = {}
+        for name, values in tables.items():
+            step = second if values.ndim == 2 else self.model.tick
+            arrays[name] = TimedArray(values, dt=step, name=f"table_{name}")
+        return {**self.model.constants, **arrays, "second": second}
+
+    def run(self, tables: Mapping[str, np.ndarray], ticks: int, **how: Any) -> None:
+        """Run for some ticks from now on."""
+        namespace = self.namespace(tables) | {"begin": self.network.t}
+        self.network.run(ticks * self.model.tick, namespace=namespace, **how)
+
+
+@contextmanager
+def codegen(target: str) -> Iterator[None]:
+    """Brian2's code generation target, put back afterwards."""
+    before = prefs.codegen.target
+    prefs.codegen.target = target
+    try:
+        yield
+    finally:
+        prefs.codegen.target = before

@@ -1,0 +1,251 @@
+"""What Brian2 is going to be told: groups, synapses, references, constants. Plain data.
+
+The translation of a circuit ends here. From these `build` makes Brian2 objects and `script` the
+same as a text, so that what is shown is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Start = float | int | np.ndarray
+Place = tuple[str, str]  # group, variable
+# "weights" and a drive; "bias" and a population; "rest" and a drive: what its cells at rest bring.
+Key = tuple[str, str]
+Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
+
+WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
+OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
+# The group that everybody knows the time from.
+SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What one variable of a group is.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+        The right-hand side; without one the variable has a value that is set.
+    unit : str
+    flag : str
+        As Brian2's, without brackets.
+    integrated : bool
+        Whether `text` is the variable's derivative.
+    kept : bool
+        Whether the value goes on from step to step, and a trial that begins at rest puts it back.
+    comment : str
+    """
+
+    name: str
+    text: str = ""
+    unit: str = "1"
+    flag: Flag = ""
+    integrated: bool = False
+    kept: bool = False
+    comment: str = ""
+
+    def __str__(self) -> str:
+        left = f"d{self.name}/dt" if self.integrated else self.name
+        right = f" = {self.text}" if self.text else ""
+        flag = f" ({self.flag})" if self.flag else ""
+        comment = f"  # {self.comment}" if self.comment else ""
+        return f"{left}{right} : {self.unit}{flag}{comment}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A variable of another group, read (and written) as if it were one's own.
+
+    Parameters
+    ----------
+    variable : str
+        Its name here.
+    group, source : str
+        The group that owns it and its name there.
+    index : str, optional
+        The own variable that says which entry belongs to an element; None for a shared variable.
+    """
+
+    variable: str
+    group: str
+    source: str
+    index: str | None = None
+
+
+@dataclass(frozen=True)
+class Regular:
+    """Code that runs at every tick of the schedule.
+
+    Parameters
+    ----------
+    code : str
+    order : int
+        All run before a step; those of a low order first. Learning from the tick that has passed
+        comes before the schedule goes on, which has order `SCHEDULED`; what the onset of a trial
+        puts back comes last.
+    """
+
+    code: str
+    order: int = 0
+
+
+SCHEDULED, ONSET = 10, 20
+# In a step's slot of synapses: cells that follow fire once they have heard, then they are heard.
+FOLLOW, FOLLOWED = 1, 2
+
+
+@dataclass
+class ModelGroup:
+    """What `Cells` and `Joined` have in common.
+
+    Parameters
+    ----------
+    name, comment : str
+    equations : list of Equation
+    starts : dict
+        Variable → its first value.
+    references : list of Reference
+    regular : list of Regular
+    holds, tallies : dict
+        Variable → what it holds a part of, and which part; or of what it adds up the change.
+    tables : dict
+        Tables that its code looks things up in: name → number of columns (0: one value a tick).
+    """
+
+    name: str
+    comment: str = field(default="", kw_only=True)
+    equations: list[Equation] = field(default_factory=list, kw_only=True)
+    starts: dict[str, Start] = field(default_factory=dict, kw_only=True)
+    references: list[Reference] = field(default_factory=list, kw_only=True)
+    regular: list[Regular] = field(default_factory=list, kw_only=True)
+    holds: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
+    tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
+    tables: dict[str, int] = field(default_factory=dict, kw_only=True)
+
+    def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
+        """Give the group a variable, see `Equation`; said twice alike, it is one."""
+        self._say(name, Equation(name, text, **how), self.equations, "name")
+        if start is not None:
+            self.starts[name] = start
+        return name
+
+    def integrate(self, name: str, text: str, unit: str = "1", *, kept: bool = True, **how) -> str:
+        """Give the group a variable with a derivative."""
+        return self.add(name, text, unit=unit, integrated=True, kept=kept, **how)
+
+    def refer(
+        self, variable: str, group: str = SCHEDULE, source: str = "", index: str | None = None
+    ) -> str:
+        """Let the group read another's variable; said twice alike, it is one."""
+        reference = Reference(variable, group, source or variable, index)
+        self._say(variable, reference, self.references, "variable")
+        return variable
+
+    def _say(self, name: str, new: Any, said: list, named: str) -> None:
+        before = [one for one in said if getattr(one, named) == name]
+        if before and before != [new]:
+            raise ValueError(f"{self.name}: {name!r} is to be both '{before[0]}' and '{new}'")
+        if not before:
+            said.append(new)
+
+    def hold(self, variable: str, key: Key, part: str, start: Start | None = None) -> str:
+        """Let a variable hold a part of some weights or biases."""
+        self.holds[variable] = key, part
+        return self.add(variable, start=start)
+
+    def tally(self, variable: str, key: Key, part: str) -> None:
+        """Let a variable add up what a part of some weights or biases would change."""
+        self.add(variable)
+        self.tallies[variable] = key, part
+
+    def at_tick(self, *lines: str, order: int = 0) -> None:
+        """Let code run at every tick."""
+        self.regular.append(Regular("\n".join(lines), order))
+
+    def look_up(self, table: str, columns: int = 0) -> str:
+        """The name of a table that the schedule brings: one value a tick, or one row a sample."""
+        self.tables[table] = columns
+        return table
+
+
+@dataclass
+class Cells(ModelGroup):
+    """A `NeuronGroup`; one that `follows` fires within the step in which it hears a spike."""
+
+    size: int
+    threshold: str | None = None
+    reset: str | None = None
+    refractory: str | bool = False
+    follows: bool = False
+
+    @property
+    def paired(self) -> bool:
+        """Whether each unit is two cells, with `side` to say which of them fires."""
+        return any(equation.name == "side" for equation in self.equations)
+
+
+@dataclass
+class Joined(ModelGroup):
+    """A `Synapses`, with its synapses listed: `i` presynaptic, `j` postsynaptic."""
+
+    pre: str
+    post: str
+    i: np.ndarray
+    j: np.ndarray
+    on_pre: str | None = None
+
+
+@dataclass
+class Model:
+    """A whole circuit.
+
+    Parameters
+    ----------
+    name : str
+    dt, tick : Quantity
+        Steps of cells and of the schedule.
+    cells, synapses : lists
+        Cells come after those that they refer to.
+    constants : dict
+        Name → quantity, for all equations.
+    """
+
+    name: str
+    dt: Any
+    tick: Any
+    cells: list[Cells] = field(default_factory=list)
+    synapses: list[Joined] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> Mapping[str, Cells | Joined]:
+        groups: list[Cells | Joined] = [*self.cells, *self.synapses]
+        return {group.name: group for group in groups}
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """The arrays that a schedule brings: name → number of columns (0: none)."""
+        return {table: n for group in self.groups.values() for table, n in group.tables.items()}
+
+    def add(self, groups: Iterable[Cells | Joined]) -> None:
+        """Take in what a translator has made."""
+        for group in groups:
+            if isinstance(group, Cells):
+                self.cells.append(group)
+            else:
+                self.synapses.append(group)
+
+    def homes(self, kind: Literal["holds", "tallies"]) -> dict[Key, dict[str, Place]]:
+        """Where each part of what is held is, or of what changes are added up."""
+        homes: dict[Key, dict[str, Place]] = {}
+        for group in self.groups.values():
+            for variable, (key, part) in getattr(group, kind).items():
+                homes.setdefault(key, {})[part] = (group.name, variable)
+        return homes

@@ -1,0 +1,171 @@
+"""Running a model: the one interface that all of Brian2's targets are used through."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from brian2 import Quantity, SpikeMonitor, StateMonitor, second
+from brian2 import seed as set_seed
+
+from .build import Objects, codegen
+from .model import Cells, Model, Place
+
+Report = Callable[[float, float, float, float], None]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What to keep of a run.
+
+    Parameters
+    ----------
+    spikes : tuple of str
+        Groups of cells.
+    states : mapping
+        (group, variable) → interval at which it is recorded.
+    """
+
+    spikes: tuple[str, ...] = ()
+    states: Mapping[Place, Quantity] = field(default_factory=dict)
+
+    def key(self) -> tuple:
+        """What two recordings must share to be the same."""
+        return (self.spikes, tuple((place, float(dt)) for place, dt in self.states.items()))
+
+
+@dataclass
+class Recorded:
+    """What was kept; times in seconds since the run began.
+
+    Parameters
+    ----------
+    spikes : dict
+        Group → (times, cells); cells of the negative half of a pair are counted from N on.
+    states : dict
+        (group, variable) → (times, values (T, n)).
+    """
+
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+class Simulation(ABC):
+    """A model that can be run again and again."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @abstractmethod
+    def set(self, place: Place, value: Any) -> None:
+        """Set a variable before the next run."""
+
+    @abstractmethod
+    def get(self, place: Place) -> np.ndarray:
+        """A variable after the last run."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget all runs: cells start as at first."""
+
+    @abstractmethod
+    def run(
+        self,
+        tables: Mapping[str, np.ndarray],
+        ticks: int,
+        seed: int,
+        recording: Recording,
+        report: Report | None = None,
+    ) -> Recorded:
+        """Go on for some ticks."""
+
+
+class RuntimeSimulation(Simulation):
+    """With Brian2's runtime targets, numpy and cython."""
+
+    def __init__(self, model: Model, target: str) -> None:
+        super().__init__(model)
+        self.target = target
+        self.restart()
+
+    def restart(self) -> None:
+        with codegen(self.target):
+            self.objects = Objects(self.model)
+
+    def set(self, place: Place, value: Any) -> None:
+        self.objects.write(*place, value)
+
+    def get(self, place: Place) -> np.ndarray:
+        return self.objects.read(*place)
+
+    def run(
+        self,
+        tables: Mapping[str, np.ndarray],
+        ticks: int,
+        seed: int,
+        recording: Recording,
+        report: Report | None = None,
+    ) -> Recorded:
+        network = self.objects.network
+        began_s = float(network.t)
+        with codegen(self.target):
+            monitors = Monitors(self.objects, recording)
+            network.add(*monitors.all)
+            set_seed(seed)
+            try:
+                self.objects.run(tables, ticks, report=report, report_period=1 * second)
+                return monitors.read(began_s)
+            finally:
+                network.remove(*monitors.all)
+
+
+class Monitors:
+    """Brian2's monitors for a recording."""
+
+    def __init__(self, objects: Objects, recording: Recording) -> None:
+        self.objects = objects
+        self.spikes: dict[str, SpikeMonitor] = {}
+        self.states: dict[Place, StateMonitor] = {}
+        for group in recording.spikes:
+            spec = objects.model.groups[group]
+            assert isinstance(spec, Cells)
+            self.spikes[group] = SpikeMonitor(
+                objects.groups[group],
+                variables="side" if spec.paired else None,
+                name=f"spikes_of_{group}",
+            )
+        for (group, variable), dt in recording.states.items():
+            # At the end of a step, when everything in it has happened.
+            self.states[group, variable] = StateMonitor(
+                objects.groups[group],
+                variable,
+                record=True,
+                dt=dt,
+                when="end",
+                name=f"{variable}_of_{group}",
+            )
+
+    @property
+    def all(self) -> list:
+        """Every monitor."""
+        return [*self.spikes.values(), *self.states.values()]
+
+    def read(self, began_s: float = 0.0) -> Recorded:
+        """What they saw, with times from the beginning of a run."""
+        recorded = Recorded()
+        for group, monitor in self.spikes.items():
+            side = np.array(monitor.side_) if hasattr(monitor, "side_") else None
+            cells = numbered(np.array(monitor.i), side, len(self.objects.groups[group]))
+            recorded.spikes[group] = (np.array(monitor.t_) - began_s, cells)
+        for place, monitor in self.states.items():
+            values = np.array(getattr(monitor, place[1] + "_")).T
+            recorded.states[place] = (np.array(monitor.t_) - began_s, values)
+        return recorded
+
+
+def numbered(cells: np.ndarray, side: np.ndarray | None, size: int) -> np.ndarray:
+    """Cells of spikes; of a pair, the one for negative activity counts as i + size."""
+    return cells if side is None else cells + size * (side < 0)

@@ -1,0 +1,292 @@
+"""C++ standalone: one program, built once, run for one chunk of trials after another."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import get_device, prefs, second, set_device
+from brian2.core.variables import ArrayVariable
+from brian2.devices.device import reset_device
+
+from .build import Objects
+from .model import Model, Place
+from .runs import Monitors, Recorded, Recording, Report, Simulation, numbered
+
+# Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
+_SEED = """
+if (const char* seed = std::getenv("ONEWAY_SEED"))
+    for (size_t n = 0; n < brian::_random_generators.size(); n++)
+        brian::_random_generators[n].seed(std::strtoul(seed, NULL, 10) + n);
+"""
+_PROGRESS = 'std::cout << "progress " << elapsed << " " << completed << std::endl;'
+
+
+class StandaloneSimulation(Simulation):
+    """With Brian2's C++ standalone mode.
+
+    Parameters
+    ----------
+    model : Model
+    threads : int
+        Of OpenMP; 0 for none.
+    """
+
+    def __init__(self, model: Model, threads: int = 0) -> None:
+        super().__init__(model)
+        self.threads = threads
+        self._state: dict[Place, np.ndarray] = {}
+        self._programs: dict[tuple, Executable] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="oneway_spiking_")
+
+    def set(self, place: Place, value: Any) -> None:
+        self._state[place] = np.asarray(value)
+
+    def get(self, place: Place) -> np.ndarray:
+        return self._state[place].copy()
+
+    def restart(self) -> None:
+        self._state.clear()  # programs start from what they were built with
+
+    def run(
+        self,
+        tables: Mapping[str, np.ndarray],
+        ticks: int,
+        seed: int,
+        recording: Recording,
+        report: Report | None = None,
+    ) -> Recorded:
+        shapes = tuple((name, values.shape) for name, values in tables.items())
+        key = (ticks, shapes, recording.key())
+        if key not in self._programs:
+            folder = Path(self._folder.name) / f"program_{len(self._programs)}"
+            self._programs[key] = build(self.model, tables, ticks, recording, folder, self.threads)
+        program = self._programs[key]
+        program.execute(self._state, tables, seed, report)
+        self._state |= program.states()
+        return program.recorded(recording)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a program leaves an array."""
+
+    file: str
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A built simulation.
+
+    Parameters
+    ----------
+    folder : Path
+    variables : dict
+        (group, variable) → where it is left; every variable that may change.
+    monitors : dict
+        (kind, group, variable) → where what was recorded is left.
+    sizes : dict
+        Number of elements of each group.
+    duration_s : float
+    """
+
+    folder: Path
+    variables: dict[Place, Stored]
+    monitors: dict[tuple[str, str, str], Stored]
+    sizes: dict[str, int]
+    duration_s: float
+
+    def execute(
+        self,
+        state: Mapping[Place, np.ndarray],
+        tables: Mapping[str, np.ndarray],
+        seed: int,
+        report: Report | None,
+    ) -> None:
+        """Run with the given variables and tables."""
+        arguments = ["--results_dir", str(self.folder / "results") + os.sep]
+        for (group, variable), value in state.items():
+            stored = self.variables[group, variable]
+            arguments.append(self._argument(f"{group}.{variable}", value, stored.dtype))
+        for name, values in tables.items():
+            arguments.append(self._argument(f"table_{name}.values", values, np.dtype(float)))
+        environment = os.environ | {"ONEWAY_SEED": str(seed % 2**31)}
+        running = subprocess.Popen(
+            ["./main", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said = []
+        assert running.stdout is not None
+        for line in running.stdout:
+            kind, *numbers = line.split()
+            if kind == "progress" and report is not None:
+                report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
+            elif kind != "progress":
+                said.append(line)
+        if running.wait() != 0:
+            raise RuntimeError(
+                f"the simulation in {self.folder} ended with code {running.returncode}: "
+                f"{''.join(said[-5:]) or 'it said nothing'}"
+            )
+
+    def _argument(self, name: str, value: np.ndarray, dtype: np.dtype) -> str:
+        if np.ndim(value) == 0:
+            return f"{name}={float(value)!r}"
+        file = self.folder / f"{name}.start"
+        np.ascontiguousarray(value, dtype=dtype).tofile(file)
+        return f"{name}={file}"
+
+    def states(self) -> dict[Place, np.ndarray]:
+        """Every variable after the run."""
+        return {place: self._load(stored) for place, stored in self.variables.items()}
+
+    def recorded(self, recording: Recording) -> Recorded:
+        """What the monitors saw."""
+        recorded = Recorded()
+        for group in recording.spikes:
+            times, cells = (self._load(self.monitors["spikes", group, part]) for part in "ti")
+            sides = self.monitors.get(("spikes", group, "side"))
+            side = None if sides is None else self._load(sides)
+            recorded.spikes[group] = (times, numbered(cells, side, self.sizes[group]))
+        for place in recording.states:
+            times = self._load(self.monitors["times", *place])
+            values = self._load(self.monitors["values", *place])
+            recorded.states[place] = (times, values.reshape(len(times), -1))
+        return recorded
+
+    def _load(self, stored: Stored) -> np.ndarray:
+        return np.fromfile(self.folder / "results" / stored.file, dtype=stored.dtype)
+
+
+def build(
+    model: Model,
+    tables: Mapping[str, np.ndarray],
+    ticks: int,
+    recording: Recording,
+    folder: Path,
+    threads: int,
+) -> Executable:
+    """Generate and compile the program of a model for runs of so many ticks."""
+    if get_device().__class__.__name__ != "RuntimeDevice":
+        raise RuntimeError(
+            "Brian2's standalone mode is switched on already. Call brian2.reset_device() first: a "
+            "SpikingNetwork switches it on for itself"
+        )
+    set_device("cpp_standalone", build_on_run=False)
+    settings = prefs.devices.cpp_standalone
+    flags = prefs.codegen.cpp
+    before = settings.openmp_threads, flags.extra_compile_args_gcc
+    try:
+        settings.openmp_threads = threads
+        flags.extra_compile_args_gcc = [*before[1], "-include", "common.h"]
+        objects = Objects(model)
+        monitors = Monitors(objects, recording)
+        objects.network.add(*monitors.all)
+        get_device().insert_code("before_network_run", _SEED)
+        objects.run(tables, ticks, report=_PROGRESS, report_period=1 * second)
+        get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
+        compile_program(folder)
+        return Executable(
+            folder,
+            _variables(objects),
+            _monitored(monitors),
+            {cells.name: cells.size for cells in model.cells},
+            ticks * float(model.tick),
+        )
+    finally:
+        settings.openmp_threads, flags.extra_compile_args_gcc = before
+        get_device().reinit()
+        reset_device()
+
+
+_COMMON = """
+#include <stdlib.h>
+#include <climits>
+#include <cmath>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+#include "objects.h"
+#include "brianlib/common_math.h"
+#include "brianlib/stdint_compat.h"
+"""
+
+
+def compile_program(folder: Path) -> None:
+    """Compile what Brian2 has generated; what all of its files include is read once.
+
+    Brian2 writes a hundred small files for a network that learns. Most of the time it takes to
+    compile them goes into the same headers.
+    """
+    (folder / "common.h").write_text(_COMMON)
+    made = dict(re.findall(r"^(\w+) = (.*)$", (folder / "makefile").read_text(), re.MULTILINE))
+    flags = made["CXXFLAGS"].replace("$(OPTIMISATIONS)", made["OPTIMISATIONS"])
+    words = [word for word in shlex.split(flags) if word not in ("-c", "-include", "common.h")]
+    compiler = os.environ.get("CXX", "g++")
+    # Where a compiler knows no such thing, the header itself does.
+    _said([compiler, *words, "-x", "c++-header", "common.h", "-o", "common.h.gch"], folder)
+    code, said = _said(["make", "-j", str(min(os.cpu_count() or 1, 8))], folder)
+    if code:
+        raise RuntimeError(
+            f"the simulation does not compile (in {folder}); C++ standalone needs a compiler and "
+            f"make. Use target='numpy', which needs neither. It said: {said[-500:]}"
+        )
+
+
+def _said(command: list[str], folder: Path) -> tuple[int, str]:
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except FileNotFoundError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout
+
+
+def _variables(objects: Objects) -> dict[Place, Stored]:
+    """What may change: everything but constants, indices and times of last spikes."""
+    found = {}
+    for spec in objects.model.groups.values():
+        group = objects.groups[spec.name]
+        for name, variable in group.variables.items():
+            own = isinstance(variable, ArrayVariable) and variable.owner is not None
+            if not own or variable.owner.name != spec.name or variable.name != name:
+                continue
+            if variable.constant or variable.read_only or name.startswith("_"):
+                continue
+            if name in ("lastspike", "not_refractory", "N", "delay"):
+                continue
+            found[spec.name, name] = _stored(variable)
+    return found
+
+
+def _monitored(monitors: Monitors) -> dict[tuple[str, str, str], Stored]:
+    found = {}
+    for group, monitor in monitors.spikes.items():
+        for part in ("t", "i", "side"):
+            if part in monitor.variables:
+                found["spikes", group, part] = _stored(monitor.variables[part])
+    for (group, variable), monitor in monitors.states.items():
+        found["times", group, variable] = _stored(monitor.variables["t"])
+        found["values", group, variable] = _stored(monitor.variables[variable])
+    return found
+
+
+def _stored(variable: ArrayVariable) -> Stored:
+    file = os.path.basename(get_device().get_array_filename(variable))
+    return Stored(file, np.dtype(variable.dtype))

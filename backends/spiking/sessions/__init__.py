@@ -1,0 +1,1 @@
+"""What is done with a circuit: samples presented, noise let in, one step computed; and records."""

@@ -1,0 +1,189 @@
+"""Runs of a circuit's phases: each starts from the present weights and leaves the next ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from oneway.circuits import Circuit
+
+from ..brian.model import SCHEDULE, Model
+from ..brian.runs import Recorded, Recording, Report, RuntimeSimulation, Simulation
+from ..brian.standalone import StandaloneSimulation
+from ..parameters import SpikingParameters
+from ..translation.context import Context, When
+from ..translation.holding import Holding
+from ..translation.translate import Translation, translate
+from ..translation.turns import Turns
+from ..weights import Arrays, oriented
+from .record import Changes
+from .timetable import Timetable
+from .trials import Trials
+
+
+@dataclass
+class Rates:
+    """η and λ of the two paths: Δw = −η · post ⊗ pre − λ w, for each sample.
+
+    Synapses whose plasticity states its own rate and decay follow those.
+    """
+
+    forward_rate: float = 0.01
+    forward_decay: float = 0.0
+    feedback_rate: float = 0.01
+    feedback_decay: float = 0.0
+
+
+@dataclass
+class Running:
+    """A translation, and the run that it became."""
+
+    translation: Translation
+    run: Simulation
+    runs: int = 0
+
+
+@dataclass
+class Engine:
+    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters.
+
+    Parameters
+    ----------
+    holding : Holding
+        Present weights and biases: where runs begin, and what they leave.
+    rates : Rates
+    simulated_s : float
+        Of all runs so far.
+    """
+
+    circuit: Circuit
+    parameters: SpikingParameters
+    holding: Holding
+    seed: int
+    dynamics: str
+    target: str
+    loss: str
+    in_turn: bool
+    threads: int
+    rates: Rates = field(default_factory=Rates)
+    simulated_s: float = 0.0
+    _running: dict[tuple, Running] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> Arrays:
+        """Weights and biases of the circuit."""
+        return self.holding.arrays
+
+    @property
+    def data_phases(self) -> tuple[str, ...]:
+        """Phases that data drives."""
+        return tuple(phase.name for phase in self.circuit.phases.values() if not phase.noisy)
+
+    @property
+    def noisy_phases(self) -> tuple[str, ...]:
+        """Phases that noise drives."""
+        return tuple(phase.name for phase in self.circuit.phases.values() if phase.noisy)
+
+    def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
+        """Samples as trials of all phases that data drives."""
+        when = When(Turns(self.circuit, self.data_phases, together=not self.in_turn))
+        settling = self.settling_steps + 2 if self.dynamics == "settled" else None
+        return Trials.of(self.circuit, when, self.parameters, settling, x, y, batch)
+
+    @property
+    def settling_steps(self) -> int:
+        """How many steps activity takes through a settled circuit."""
+        hops = 2 if self.holding.dale else 1
+        return hops * len(self.circuit.populations) + 2
+
+    # -- running ---------------------------------------------------------------------------
+
+    def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
+        """The translation of some phases as a run, made once."""
+        key = (phases, tallying)
+        if key not in self._running:
+            context = Context(
+                self.circuit,
+                phases,
+                self.parameters,
+                self.dynamics,
+                self.holding,
+                self.loss,
+                together=not self.in_turn,
+                tallying=tallying,
+            )
+            translation = translate(context)
+            self._running[key] = Running(translation, self._simulation(translation.model))
+        return self._running[key]
+
+    def _simulation(self, model: Model) -> Simulation:
+        if self.target == "cpp_standalone":
+            return StandaloneSimulation(model, self.threads)
+        return RuntimeSimulation(model, self.target)
+
+    def go(
+        self,
+        running: Running,
+        timetable: Timetable,
+        recording: Recording,
+        report: Report | None = None,
+    ) -> Recorded:
+        """Run a timetable from the present weights on, and keep those that it leaves."""
+        run, model = running.run, running.run.model
+        for place, value in running.translation.homes_filled():
+            run.set(place, value)
+        for name, value in vars(self.rates).items():
+            run.set((SCHEDULE, name), value)
+        # One random stream for all: each run starts it where only the seed and the number of
+        # earlier runs say.
+        seed = self.seed + 7919 * running.runs
+        running.runs += 1
+        duration_s = (timetable.ticks - 1) * float(model.tick)  # the closing one aside
+        recorded = run.run(
+            timetable.tables(model.tables),
+            timetable.ticks,
+            seed,
+            recording,
+            report and _in_seconds(report, duration_s),
+        )
+        running.translation.take_home(run.get)
+        self.simulated_s += duration_s
+        return recorded
+
+    def restart(self, seed: int) -> None:
+        """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
+        self.seed, self.simulated_s = seed, 0.0
+        for running in self._running.values():
+            running.runs = 0
+            running.run.restart()
+
+    # -- tallies ---------------------------------------------------------------------------
+
+    def clear(self, running: Running) -> None:
+        """Forget what synapses would have changed."""
+        for places in running.run.model.homes("tallies").values():
+            for place in places.values():
+                running.run.set(place, 0.0)
+
+    def tallied(self, running: Running) -> Changes:
+        """What synapses would have changed since."""
+        weights: dict[str, np.ndarray] = {}
+        biases: dict[str, np.ndarray] = {}
+        for key, places in running.run.model.homes("tallies").items():
+            parts = {part: running.run.get(place) for part, place in places.items()}
+            kind, name = key
+            change = self.holding.merged(key, parts)
+            if kind == "bias":
+                biases[name] = change
+            else:
+                weights[name] = oriented(self.circuit.projections[name], change)
+        return Changes(weights, biases)
+
+
+def _in_seconds(report: Report, duration_s: float) -> Report:
+    def on_report(elapsed: Any, completed: Any, start: Any, duration: Any) -> None:
+        report(float(elapsed), float(completed), 0.0, duration_s)
+
+    return on_report

@@ -1,0 +1,231 @@
+"""What a translator of a single element has to know of the whole: facts, and nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from oneway.circuits import PHI, Circuit, Projection
+
+from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, ModelGroup
+from ..parameters import SpikingParameters
+from .connectors import Pairs
+from .holding import Holding
+from .turns import Turns
+
+LOSSES = ("cross_entropy", "squared")
+
+
+@dataclass
+class Context:
+    """A circuit, the phases of it that run, and how.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    phases : tuple of str
+        Which of its phases to run.
+    parameters : SpikingParameters
+    dynamics : {"spiking", "poisson", "settled"}
+    holding : Holding
+        Weights and biases, as synapses and cells hold them.
+    loss : {"cross_entropy", "squared"}
+        Whether error cells compare the target with the output's share in all output (softmax), or
+        with the output itself.
+    together : bool
+        Whether phases that only change what synapses learn from run at the same time.
+    tallying : bool
+        Synapses note what they would change and keep their weights.
+    """
+
+    circuit: Circuit
+    phases: tuple[str, ...]
+    parameters: SpikingParameters
+    dynamics: str
+    holding: Holding
+    loss: str = "cross_entropy"
+    together: bool = True
+    tallying: bool = False
+    turns: Turns = field(init=False)
+    when: When = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.circuit, self.phases, self.together)
+        self.when = When(self.turns)
+        if not self.turns.data:
+            self.parameters = self.parameters.for_noise()
+
+    # -- time ------------------------------------------------------------------------------
+
+    @property
+    def spikes(self) -> bool:
+        """Whether cells spike."""
+        return self.dynamics != "settled"
+
+    @property
+    def tick(self) -> Any:
+        """Step of the schedule."""
+        if not self.spikes:
+            return self.parameters.dt
+        return self.parameters.tick if self.turns.data else self.parameters.plasticity_dt
+
+    @property
+    def starts_at_rest(self) -> bool:
+        """Whether every sample finds cells as the first one does."""
+        trials = self.parameters.presentation == "trials"
+        return trials and self.spikes and self.turns.data
+
+    # -- cells -----------------------------------------------------------------------------
+
+    @property
+    def about_baseline(self) -> bool:
+        """Whether cells fire about a rate at rest, and not in pairs of which each has a sign."""
+        return self.parameters.coding == "baseline"
+
+    def resting(self, path: str) -> bool:
+        """Whether cells of a path fire even when they have nothing to say."""
+        return self.spikes and self.parameters.rest(path) != 0
+
+    def paired(self, name: str) -> bool:
+        """Whether a unit of a population has a second cell, which fires for negative activity.
+
+        The two are one another's mirror image: they share a membrane, and `side` says which of
+        them has fired.
+        """
+        if self.about_baseline or not self.spikes:
+            return False
+        turns, signed = self.turns, PHI[self.circuit.populations[name].activation].signed
+        sources = (self.circuit.projections[p].pre for p in turns.mimicking(name))
+        return (
+            bool(turns.following(name) and signed)
+            or bool(turns.noisy(name))
+            or any(self.paired(source) for source in sources)
+        )
+
+    # -- synapses --------------------------------------------------------------------------
+
+    def pairs(self, p: Projection) -> Pairs:
+        """The synapses of a projection."""
+        return self.holding.pairs(p)
+
+    def brings(self, p: Projection) -> bool:
+        """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""
+        linear = p.role == "gate" and p.derivative == "linear"
+        return p.role != "norm" and not linear and self.turns.bringing(p) is p
+
+    def conveys(self, p: Projection) -> bool:
+        """Whether a projection brings its target something; a drive may only learn here."""
+        return p.role != "drive" or bool(self.turns.carrying(p))
+
+    def filtered(self, p: Projection) -> str:
+        """Time constant with which what a projection brings fades."""
+        return "tau_syn" if p.role in ("drive", "compare") else "tau_trace"
+
+    def splits(self, p: Projection) -> bool:
+        """Whether a projection has excitatory synapses, and inhibitory ones of interneurons."""
+        signed = p.weights is not None or self.paired(p.pre)
+        return self.holding.dale and p.role == "drive" and signed
+
+    def parts(self, p: Projection) -> tuple[str, ...]:
+        """Of which sets of synapses a projection is made."""
+        return (EXCITATORY, INHIBITORY) if self.splits(p) else (WHOLE,)
+
+    def written(self, p: Projection) -> list[str]:
+        """The variables that a projection writes: of each part, or of each branch."""
+        variable, pairs = self.input_of(p), self.pairs(p)
+        if self.splits(p):
+            return [self.input_of(p, part) for part in self.parts(p)]
+        if pairs.branch is None or p.connector.transposed:
+            return [variable]
+        return [f"{variable}_branch{number}" for number in range(pairs.branches)]
+
+    def relayed(self, p: Projection) -> bool:
+        """Whether a projection makes its target fire whenever its source has fired."""
+        return p.role == "mimic" and self.spikes and p.name in self.turns.mimicking(p.post)
+
+    # -- names -----------------------------------------------------------------------------
+
+    def input_of(self, p: Projection, part: str = WHOLE) -> str:
+        """The variable of the target cell that a projection, or its part, writes: `drive_h1`."""
+        alike = list(self.circuit.select(role=p.role, pre=p.pre, post=p.post))
+        number = [other.name for other in alike].index(p.name)
+        return f"{p.role}_{p.pre}" + (f"_{number + 1}" if number else "") + _suffix(part)
+
+    def synapses_of(self, p: Projection, part: str = WHOLE, to: str | None = None) -> str:
+        """The synapses of a projection, or of a part of it; to its target or another group."""
+        return f"{self.input_of(p)}_to_{to or p.post}{_suffix(part)}"
+
+    def weights_of(self, p: Projection) -> str:
+        """The group that holds weights which several synapses share."""
+        return f"weights_{self.synapses_of(p)}"
+
+    def path(self, name: str) -> str:
+        """Whether a population codes activity or errors."""
+        return "error" if self.circuit.populations[name].path == "feedback" else "forward"
+
+
+def _suffix(part: str) -> str:
+    return f"_{part}" if part else ""
+
+
+def cells_of(population: str) -> str:
+    """The group of a population."""
+    return f"cells_{population}"
+
+
+def interneurons_of(population: str) -> str:
+    """The group that repeats a population's spikes, to inhibit."""
+    return f"interneurons_{population}"
+
+
+class When:
+    """Phases as the generated code tells them apart: by a number that the schedule brings.
+
+    Parameters
+    ----------
+    turns : Turns
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number by which the schedule calls each phase; those that run together share it."""
+        turns, numbers = self.turns, dict[str, int]()
+        for name in turns.names:
+            shares = turns.together and name in turns.data_phases[1:]
+            numbers[name] = numbers[turns.data_phases[0]] if shares else len(set(numbers.values()))
+        return numbers
+
+    @property
+    def several(self) -> bool:
+        """Whether it matters which phase it is."""
+        return len(set(self.numbers.values())) > 1
+
+    def tell(self, group: ModelGroup) -> None:
+        """Let a group know which phase it is."""
+        if self.several:
+            group.refer("phase")
+
+    def during(self, phases: Collection[str]) -> str | None:
+        """Expression that is true in the given phases; None if they are all there are."""
+        numbers = sorted({self.numbers[name] for name in phases if name in self.numbers})
+        if len(numbers) == len(set(self.numbers.values())):
+            return None
+        return " or ".join(f"phase == {number}" for number in numbers) or "False"
+
+    def times_if(self, phases: Iterable[str], expression: str) -> str:
+        """The expression in the given phases and zero in others."""
+        condition = self.during(tuple(phases))
+        return expression if condition is None else f"int({condition}) * {expression}"
+
+    def either(self, phases: Collection[str], inside: str, outside: str) -> str:
+        """One expression in the given phases and another in all others."""
+        numbers = {self.numbers[name] for name in phases}
+        others = [name for name in self.turns.names if self.numbers[name] not in numbers]
+        if not phases or not others:
+            return inside if phases else outside
+        return f"{self.times_if(phases, f'({inside})')} + {self.times_if(others, f'({outside})')}"

@@ -1,0 +1,211 @@
+"""A `Projection` as synapses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oneway.circuits import Projection
+
+from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, ModelGroup
+from .cells import sends_deviation, strongest
+from .context import Context, cells_of, interneurons_of
+from .dynamics import Pulse, dynamics_of
+from .plasticity import learn_weights, scale_synapses, scales
+
+Made = list[Cells | Joined]
+
+
+def translate_projection(context: Context, p: Projection, to: str | None = None) -> Made:
+    """Synapses from one group to another, into a variable of the projection's own.
+
+    Parameters
+    ----------
+    to : str, optional
+        A group that hears what the postsynaptic population does; by default that itself.
+    """
+    if not context.brings(p):
+        return []
+    pairs, written = context.pairs(p), context.written(p)
+    made: Made = []
+    if context.splits(p) or len(written) == 1:
+        for part, variable in zip(context.parts(p), written, strict=True):
+            joined = _joined(context, p, pairs.i, pairs.j, part, to)
+            if part == INHIBITORY:
+                joined.pre = interneurons_of(p.pre)
+            made += _connect(context, p, joined, variable, part)
+        return made
+    for number, variable in enumerate(written):
+        own = pairs.on_branch(number)
+        joined = _joined(context, p, own.i, own.j, str(number), to)
+        made += [joined, *_transmit(context, p, joined, variable)]
+    return made
+
+
+def _joined(context: Context, p: Projection, i, j, part: str, to: str | None) -> Joined:
+    name, comment = context.synapses_of(p, part, to), f"{p.name} ({p.role})"
+    return Joined(name, cells_of(p.pre), to or cells_of(p.post), i, j, comment=comment)
+
+
+def _connect(context: Context, p: Projection, joined: Joined, variable: str, part: str) -> Made:
+    """Strength, effect and learning of a set of synapses, and the groups that these need."""
+    made: Made = [joined]
+    owner: ModelGroup = joined
+    if p.weights is not None:
+        owner = _find_weights(context, p, joined, part)
+        made += [owner] if isinstance(owner, Cells) else []
+    made += _transmit(context, p, joined, variable, part)
+    if p.role == "compare" and context.loss == "cross_entropy":
+        made += _sum_outputs(context, p)
+    if context.turns.learns(p):
+        learn_weights(context, p, joined, owner, part)
+    if scales(context, p):
+        made = [*scale_synapses(context, p, joined, owner, part), *made]
+    return made
+
+
+def _find_weights(context: Context, p: Projection, joined: Joined, part: str) -> ModelGroup:
+    """Let synapses have their weights; returns the group that holds those that are p's own."""
+    assert p.weights is not None
+    pairs, key, group = context.pairs(p), ("weights", p.name), _weights_at(context, p, part)
+    if group == joined.name:
+        joined.hold("w", key, part, context.holding.parts(key)[part])
+        return joined
+    # Where weights are not shared, both list their synapses in the order of the forward drive.
+    index = pairs.weight if _shared(context, p) else np.arange(len(pairs))
+    comment = "which of the weights"
+    joined.add("shared", start=index, unit="integer", flag="constant", comment=comment)
+    joined.refer("w", group, index="shared")
+    if p.weights.kind != "independent":
+        return joined
+    own = Cells(group, context.holding.arrays.weights[p.name].size, comment=f"weights of {p.name}")
+    own.hold("w", key, part, context.holding.parts(key)[part])
+    return own
+
+
+def _weights_at(context: Context, p: Projection, part: str) -> str:
+    """The group in which the weights of a drive are: its synapses, one of its own, or another's."""
+    owner = _owner(context, p)
+    return context.weights_of(owner) if _shared(context, p) else context.synapses_of(owner, part)
+
+
+def _shared(context: Context, p: Projection) -> bool:
+    return context.pairs(_owner(context, p)).shared
+
+
+def _owner(context: Context, p: Projection) -> Projection:
+    assert p.weights is not None
+    own = p.weights.kind == "independent"
+    return p if own else context.circuit.projections[p.weights.to or ""]
+
+
+# -- what they convey ----------------------------------------------------------------------------
+
+
+def _transmit(
+    context: Context, p: Projection, joined: Joined, variable: str, part: str = WHOLE
+) -> Made:
+    """What synapses do to their targets, in the phases in which they are active.
+
+    Returns
+    -------
+    list
+        Groups that they need for it.
+    """
+    if not context.conveys(p):
+        return []  # the synapses learn in these phases, and carry nothing
+    dynamics = dynamics_of(context)
+    if context.relayed(p):
+        dynamics.relay(joined, p.pre, p.post)
+        return []
+    strength, made = _strength(context, p, joined, part)
+    sent = "own"
+    if p.role == "drive":
+        sent = "sent" if sends_deviation(context, p.pre) else "activity"
+        condition = _condition(context, p)
+        if condition is not None:
+            joined.refer("phase")
+            strength = f"int({condition})" + (f" * {strength}" if strength else "")
+    pulse = Pulse(p.pre, strength, sent, context.filtered(p), signed=part == WHOLE)
+    dynamics.transmit(joined, variable, pulse)
+    return made
+
+
+def _condition(context: Context, p: Projection) -> str | None:
+    """When a drive brings something, where its target does not know so by itself."""
+    turns = context.turns
+    carrying, driven = turns.carrying(p), turns.driven(p.post)
+    holds = context.spikes and len(turns.names) > len(driven)
+    return context.when.during(carrying) if set(carrying) != set(driven) or holds else None
+
+
+def _strength(
+    context: Context, p: Projection, joined: Joined, part: str
+) -> tuple[str | None, Made]:
+    """What a spike brings, and groups that say so."""
+    made: Made = []
+    factor = context.pairs(p).factor
+    strength = None if factor == 1 else repr(factor)
+    if p.weights is not None:
+        scale = f"{context.holding.arrays.scale(p)!r} * " if p.weights.kind == "sign-tied" else ""
+        strength = f"{scale}sign(w)" if scale else "w"
+    elif p.connector.transposed and p.connector.routed:
+        made = _route(context, p, joined)
+        strength = "int(abs(winner - branch) < 0.5)"
+    if part != WHOLE and context.paired(p.pre):
+        strength = _never_negative(context, p, joined, part, strength)
+    return strength, made
+
+
+def _never_negative(
+    context: Context, p: Projection, joined: Joined, part: str, strength: str | None
+) -> str:
+    """What a spike of either cell of a pair brings under Dale's law."""
+    if p.weights is None:
+        fixed = "" if strength is None else f" * {strength}"
+        return f"int(side_pre {'>' if part == EXCITATORY else '<'} 0){fixed}"
+    index = "_idx" if p.weights.kind == "independent" else "shared"
+    joined.refer("opposite", _weights_at(context, p, OTHER[part]), "w", index)
+    return "(int(side_pre > 0) * w + int(side_pre < 0) * opposite)"
+
+
+def _route(context: Context, p: Projection, joined: Joined) -> Made:
+    """Back through a pool: only to the cell that was the strongest of its window.
+
+    Which one that was, cells beside the error cells tell: they hear what the gate brings from the
+    whole window.
+    """
+    pool = context.circuit.projections[p.partner or ""]
+    pairs, back, path = context.pairs(pool), context.pairs(p), context.path(pool.pre)
+    assert back.branch is not None
+    size, comment = context.circuit.populations[pool.post].size, "the strongest of each window of"
+    cells = Cells(f"winners_{p.pre}", size, comment=f"{comment} {pool.name}")
+    dynamics, told = dynamics_of(context), list[Joined]()
+    names = [f"branch{number}" for number in range(pairs.branches)]
+    comment = f"which cell of each window of {pool.name} is the strongest"
+    for number, name in enumerate(names):
+        rest = f"{path}_rest" if context.resting(path) else None
+        dynamics.arrive(cells, name, "tau_trace", rest, None)
+        own, group = pairs.on_branch(number), f"{cells.name}_{number}"
+        tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
+        dynamics.transmit(tell, name, Pulse(pool.pre, sent="activity"))
+        told.append(tell)
+    cells.add("strongest", strongest(names))
+    winner = "0"
+    for name in reversed(names[:-1]):
+        winner = f"int({name} < strongest) * (1 + {winner})"
+    cells.add("winner", winner)
+    joined.add("branch", unit="integer", flag="constant", start=back.branch)
+    joined.refer("winner", cells.name, index="_presynaptic_idx")
+    return [cells, *told]
+
+
+def _sum_outputs(context: Context, p: Projection) -> Made:
+    """Error cells of the output share what all output cells fire, for the softmax."""
+    if context.circuit.populations[p.pre].path != "forward":
+        return []
+    size, group = context.circuit.populations[p.post].size, cells_of(p.post)
+    j, i = np.divmod(np.arange(size * size), size)
+    comment = "the sum that a softmax divides by"
+    pooled = Joined(f"total_of_{p.pre}", group, group, i, j, comment=comment)
+    pooled.add("total_post", f"exp({context.input_of(p)}_pre)", flag="summed")
+    return [pooled]
