@@ -44,15 +44,17 @@ class OutputError:
             (error,) = torch.autograd.grad(loss, leaf)
         return loss.detach(), error
 
-    def target(self, output: Tensor, y: Tensor, scale: Tensor | None = None) -> Tensor:
+    def target(self, classes: int, x: Tensor, y: Tensor, scale: Tensor | None = None) -> Tensor:
         """What the target population fires: y, one-hot for class numbers, scaled like the error.
+
+        In the type of the data x.
 
         Errors carry the 1/batch of a mean loss, so that plasticity can sum over the batch.
         """
-        code = y if y.is_floating_point() else F.one_hot(y, output.shape[1])
+        code = y if y.is_floating_point() else F.one_hot(y, classes)
         mean = getattr(self.loss, "reduction", "mean") == "mean"
-        code = code.to(at_least_float32(output).dtype) / (len(output) if mean else 1)
-        return _scaled(code, scale).to(output.dtype)
+        code = code.to(at_least_float32(x).dtype) / (len(x) if mean else 1)
+        return _scaled(code, scale).to(x.dtype)
 
 
 def _scaled(error: Tensor, scale: Tensor | None) -> Tensor:

@@ -126,8 +126,10 @@ class Values:
             return None
         if self.circuit.populations[name].path != "target":
             return self.program.source(("input", name))
-        inputs = (*self._comparison(), *self._error_scale(1))
-        return self._op(Kind.TARGET, self.loss.target, *inputs, label=name)
+        (x,) = self.circuit.inputs
+        inputs = (self.program.source(("input", x.name)), self.program.source(("y",)))
+        kernel = functools.partial(self.loss.target, self.circuit.populations[name].size)
+        return self._op(Kind.TARGET, kernel, *inputs, *self._error_scale(1), label=name)
 
     def _loss_and_error(self) -> tuple[Value, ...]:
         inputs = (*self._comparison(), *self._error_scale(1))

@@ -27,7 +27,7 @@ from oneway.circuits import (
 from oneway.rules import parse_rule
 
 Edit = Callable[[Wiring], None]
-FORWARD = mlp((3, 4, 4, 2), activation="tanh")
+FORWARD = mlp((4, 4, 4, 2), activation="tanh")
 BASES = {
     rule: parse_rule(rule).wire(FORWARD)
     for rule in ("kp", "asap,gate=local", "wm,decay=0.5,rate=0.1")

@@ -18,6 +18,7 @@ from brian2 import (
     second,
 )
 
+from .functions import functions
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 # A network that is built, read and dropped is fine; there are no delays that a coarser clock would
@@ -125,7 +126,8 @@ class Objects:
         for name, values in tables.items():
             step = second if values.ndim == 2 else self.model.tick
             arrays[name] = TimedArray(values, dt=step, name=f"table_{name}")
-        return {**self.model.constants, **arrays, "second": second}
+        own = functions(self.model.functions)
+        return {**self.model.constants, **own, **arrays, "second": second}
 
     def run(self, tables: Mapping[str, np.ndarray], ticks: int, **how: Any) -> None:
         """Run for some ticks from now on."""

@@ -215,6 +215,8 @@ class Model:
         Cells come after those that they refer to.
     constants : dict
         Name → quantity, for all equations.
+    functions : list of str
+        Names of functions in equations that Brian2 does not have.
     """
 
     name: str
@@ -223,6 +225,7 @@ class Model:
     cells: list[Cells] = field(default_factory=list)
     synapses: list[Joined] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
+    functions: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> Mapping[str, Cells | Joined]:

@@ -16,15 +16,16 @@ from .timetable import Stretch, Timetable
 def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray]:
     """See `SpikingNetwork.signals`."""
     _settled_only(engine, "signals")
-    names = engine.circuit.order()
-    places = {(cells_of(name), "own"): engine.parameters.dt for name in names}
+    reading, phases = engine.circuit.reading, engine.data_phases
+    names = [name for name in engine.circuit.order() if reading.settles(name, phases[0])]
+    places = {(cells_of(name), "activity"): engine.parameters.dt for name in names}
     trials = engine.trials(x, y, batch=True)
-    running = engine.prepare(engine.data_phases, tallying=True)
+    running = engine.prepare(phases, tallying=True)
     timetable = trials.timetable(np.zeros(trials.samples))
     recorded = engine.go(running, timetable, Recording((), places))
     ticks = trials.reading_ticks
     return {
-        name: recorded.states[cells_of(name), "own"][1][ticks].reshape(
+        name: recorded.states[cells_of(name), "activity"][1][ticks].reshape(
             len(ticks), *engine.circuit.populations[name].shape
         )
         for name in names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oneway.circuits import Population, Projection
+from oneway.circuits import PHI, Population, Projection
 
 from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
 from .activations import derivative, phi
@@ -21,12 +21,17 @@ def translate_population(context: Context, population: Population) -> list[Cells
     context.when.tell(cells)
     for p in context.turns.select(post=population.name):
         receive(context, p, cells)
-    own = _own(context, population, cells, biases)
-    noisy = context.turns.noisy(population.name)
+    name, excited = population.name, _excited(context, population, cells, biases)
+    gates, noisy, noise = _gates(context, population), context.turns.noisy(population.name), ""
     if noisy and not context.spikes:
-        noise = _given(context, population, cells, f"noise_{population.name}", "noise")
-        own = context.when.either(noisy, noise, own)
-    cells.add("own", own)
+        noise = _given(context, population, cells, f"noise_{name}", "noise")
+        excited = context.when.either(noisy, noise, excited)
+    if context.excitation(name) == "excited":
+        cells.add("excited", excited)
+        excited = f"excited{gates}"
+        if noise:
+            excited = context.when.either(noisy, noise, excited)
+    cells.add("own", excited)
     dynamics_of(context).fire(cells, population)
     note_signals(context, population, cells)
     if population.learns is not None and population.bias and context.turns.data:
@@ -36,12 +41,11 @@ def translate_population(context: Context, population: Population) -> list[Cells
 
 
 def note_signals(context: Context, population: Population, cells: Cells) -> None:
-    """What synapses read of a cell: its deviation from noise's mean, φ′, its mean activity."""
-    if sends_deviation(context, population.name):
-        _send_deviation(context, population, cells)
+    """What synapses read of a cell: φ′, its mean activity."""
     if needs_slope(context, population):
-        a = "activity" if context.spikes else "own"
-        cells.add("slope", derivative(population.activation, a, _least(context)) or "1")
+        a = context.slope_from(population.name)
+        a = "activity" if context.spikes and a == "own" else a
+        cells.add("slope", derivative(population.activation, a, _least(context)))
     if needs_mean(context, population):
         _note_mean(context, cells)
 
@@ -85,8 +89,8 @@ def _resting(context: Context, p: Projection, cells: Cells, variable: str, part:
     return f"{path}_rest"
 
 
-def _own(context: Context, population: Population, cells: Cells, biases: Cells) -> str:
-    """What a cell makes of its input, mimicry aside."""
+def _excited(context: Context, population: Population, cells: Cells, biases: Cells) -> str:
+    """What a cell makes of its input, mimicry and gates aside."""
     turns, name = context.turns, population.name
     if population.path == "target":
         return f"{_given(context, population, cells, 'targets')} * {cells.refer('share')}"
@@ -95,16 +99,17 @@ def _own(context: Context, population: Population, cells: Cells, biases: Cells) 
         return _comparison(context, compared, cells)
     if population in context.circuit.inputs and turns.data:
         return _given(context, population, cells, "data")
+    if population.bias and (turns.open(name) or turns.data):
+        _hold_biases(context, population, cells, biases)
     if not turns.driven(name):
         return "0"
     drives = [p for p in turns.select(role="drive", post=name) if turns.carrying(p)]
     total = " + ".join(map(context.input_of, drives))
-    if population.bias and turns.open():
-        _hold_biases(context, population, cells, biases)
-        total += f" + {context.when.times_if(turns.open(), 'bias')}"
+    if turns.open(name):
+        total += f" + {context.when.times_if(turns.open(name), 'bias')}"
     dynamics = dynamics_of(context)
     dynamics.sum_up(cells, total, context.when.during(turns.driven(name)))
-    return dynamics.excite(population.activation) + _gates(context, population)
+    return dynamics.excite(population.activation)
 
 
 def _given(
@@ -151,31 +156,19 @@ def _gates(context: Context, population: Population) -> str:
     text = ""
     for gate in context.turns.select(role="gate", post=population.name):
         kind = gate.derivative or "linear"
-        if kind == "linear":
+        if PHI[kind].linear:
             continue
-        a = context.input_of(context.turns.bringing(gate))
-        if context.circuit.populations[gate.pre].activation != kind:
+        a = context.input_of(context.bringing(gate))
+        if PHI[kind].from_value and context.circuit.populations[gate.pre].activation != kind:
             # Activity of another kind of cell stands in for the input of φ, not for its output.
             a = phi(kind, a)
-        text += f" * {derivative(kind, a, _least(context))}"
+        factor = derivative(kind, a, _least(context))
+        text += f" * ({context.when.either(context.turns.gated(gate), factor, '1')})"
     return text
 
 
 def _least(context: Context) -> str:
     return "gate_threshold" if context.spikes else "0"
-
-
-def sends_deviation(context: Context, population: str) -> bool:
-    """Whether what a drive conveys is the deviation of noisy cells from the mean of the noise."""
-    return bool(context.turns.noisy(population)) and not context.spikes
-
-
-def _send_deviation(context: Context, population: Population, cells: Cells) -> None:
-    sent = "activity"
-    for phase in context.turns.phases:
-        if population.name in phase.noisy and phase.noise_mean != 0:
-            sent += f" - {context.when.times_if([phase.name], f'{phase.noise_mean}')}"
-    cells.add("sent", sent)
 
 
 def _note_mean(context: Context, cells: Cells) -> None:

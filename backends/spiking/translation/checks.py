@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from oneway.circuits import Population, Projection, WiringError
+from oneway.circuits import PHI, Phase, Population, Projection, Signal, WiringError
 
 from .context import Context
+from .plasticity import needs_slope
 from .turns import Turns
 
 _RATE = "or run it as rates: backends.rate.RateNetwork"
@@ -13,6 +14,7 @@ _RATE = "or run it as rates: backends.rate.RateNetwork"
 def check_translatable(context: Context) -> None:
     """Raise `WiringError` at the first element that has no translation in these phases."""
     circuit, turns = context.circuit, context.turns
+    turns.reading.check(turns.names)
     if turns.data and len(circuit.inputs) != 1:
         raise WiringError(
             f"circuit {circuit.name!r} has input populations {[p.name for p in circuit.inputs]}, "
@@ -20,6 +22,15 @@ def check_translatable(context: Context) -> None:
         )
     for population in turns.populations.values():
         _check_population(turns, population)
+        _check_held(turns, population.name)
+        if population.learns is not None and turns.data:
+            phase = turns.reading.learning_phase(population) or ""
+            _check_signal(context, f"population {population.name!r}", population.learns, phase)
+        if context.spikes:
+            _check_gates(context, population.name)
+    if context.spikes:
+        for phase in turns.phases:
+            _check_noise(turns, phase)
     for p in turns.select():
         _check_norm(turns, p)
         if p.role in ("mimic", "teach") and context.spikes:
@@ -28,7 +39,7 @@ def check_translatable(context: Context) -> None:
             _check_relay(context, p)
     for p in circuit.projections.values():
         if turns.learns(p):
-            _check_plasticity(turns, p)
+            _check_plasticity(context, p)
     for p in turns.select():
         if context.splits(p):
             _check_split(context, p)
@@ -76,7 +87,83 @@ def _check_relay(context: Context, p: Projection) -> None:
         )
 
 
-def _check_plasticity(turns: Turns, p: Projection) -> None:
+def _check_held(turns: Turns, name: str) -> None:
+    """A cell that holds its activity holds its input; gates must not move on meanwhile."""
+    reading = turns.reading
+    for phase in turns.data_phases:
+        if turns.together or not reading.settles(name, reading.when(name, phase)):
+            continue
+        held = reading.when(name, phase)
+        for gate in reading.gates(name, held):
+            if held != phase and reading.when(gate.pre, phase) != reading.when(gate.pre, held):
+                raise WiringError(
+                    f"{gate.label}: {name!r} holds its activity in phase {phase!r}, but "
+                    f"{gate.pre!r} does not, and the gate would go on. Let {name!r} be driven in "
+                    f"{phase!r} too, {_RATE}"
+                )
+
+
+def _check_signal(context: Context, owner: str, signal: Signal, phase: str) -> None:
+    if signal.centred != "batch":
+        return
+    if phase in context.turns.data_phases:
+        raise WiringError(
+            f"{owner}: centred = 'batch' in phase {phase!r}, but samples come one after another "
+            "where data drives the circuit, and a cell knows no mean over a batch. Leave it out "
+            f"(centred = 'no'), {_RATE}"
+        )
+    if signal.kind != "activity" or signal.gated:
+        raise WiringError(
+            f"{owner}: centred = 'batch' of a signal of kind {signal.kind!r}, gated = "
+            f"{signal.gated}, in phase {phase!r}, but a cell knows the mean of its own activity "
+            f"alone. Let it learn from that, {_RATE}"
+        )
+
+
+def _check_gates(context: Context, name: str) -> None:
+    """What spikes carry is a cell's own activity: not what gates leave out, nor its input."""
+    turns, populations = context.turns, context.circuit.populations
+    for gate in turns.select(role="gate", post=name):
+        told = "own" if PHI[gate.derivative or "linear"].linear else context.told(gate)
+        if told != "own":
+            why = "is gated itself" if told == "excited" else "has a φ that is not monotone"
+            raise WiringError(
+                f"{gate.label}: to work out φ′ its cells need more of {gate.pre!r} than its spikes "
+                f"carry, since that {why} ({populations[gate.pre].activation}). Use dynamics = "
+                f"'settled', {_RATE}"
+            )
+    if needs_slope(context, populations[name]) and context.excitation(name) == "excited":
+        raise WiringError(
+            f"population {name!r}: its synapses learn from signals times its own φ′, but its "
+            f"spikes are gated. Use dynamics = 'settled', {_RATE}"
+        )
+
+
+def _check_noise(turns: Turns, phase: Phase) -> None:
+    """Spikes code deviations: their mean is a parameter of cells, and their size another."""
+    if phase.noise_std != 1 and phase.noisy:
+        raise WiringError(
+            f"phase {phase.name!r}: noise_std = {phase.noise_std:g}, but cells that spike fire "
+            "noise at their baseline, whose deviation counts as 1. Leave it at 1, and set "
+            "SpikingParameters(noise_deviation=...)"
+        )
+    if phase.noise_mean == 0:
+        return
+    learning = [
+        signal
+        for p in turns.circuit.projections.values()
+        if p.plasticity is not None and p.plasticity.phase == phase.name
+        for _, signal in p.factors
+    ]
+    if not phase.noisy or any(signal.centred == "no" for signal in learning):
+        raise WiringError(
+            f"phase {phase.name!r}: noise_mean = {phase.noise_mean:g}, but cells that spike code "
+            "deviations from a baseline of their own. Leave it at 0, or let the synapses that "
+            f"learn there learn from centred signals, {_RATE}"
+        )
+
+
+def _check_plasticity(context: Context, p: Projection) -> None:
     plasticity = p.plasticity
     assert plasticity is not None
     if plasticity.pre.kind == "synaptic":
@@ -85,13 +172,9 @@ def _check_plasticity(turns: Turns, p: Projection) -> None:
             "them, but a spiking cell has one trace of what it is taught, not one a synapse. Let "
             f"{p.pre!r} mimic {plasticity.pre.source!r} (asap,signals=neuron), {_RATE}"
         )
-    phase = turns.circuit.phases[plasticity.phase]
-    for end in (p.pre, p.post):
-        if end not in turns.populations or phase.name not in turns.awake(end):
-            raise WiringError(
-                f"{p.label}: learns in phase {phase.name!r}, in which {end!r} is silent. Let "
-                f"{end!r} mimic a population that fires there, or drive it"
-            )
+    phase = context.circuit.phases[plasticity.phase]
+    for signal in (plasticity.pre, plasticity.post):
+        _check_signal(context, p.label, signal, phase.name)
     if not phase.noisy:
         return
     if plasticity.rate is None or plasticity.decay is None:

@@ -112,8 +112,35 @@ class Context:
 
     def brings(self, p: Projection) -> bool:
         """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""
-        linear = p.role == "gate" and p.derivative == "linear"
-        return p.role != "norm" and not linear and self.turns.bringing(p) is p
+        linear = p.role == "gate" and PHI[p.derivative or "linear"].linear
+        return p.role != "norm" and not linear and self.bringing(p) is p
+
+    def bringing(self, p: Projection) -> Projection:
+        """The projection that brings what `p` does: a cell that is taught is gated by the same."""
+        if p.role != "gate" or self.told(p) != "own":
+            return p
+        teaches = self.turns.select(role="teach", pre=p.pre, post=p.post)
+        return next((teach for teach in teaches if teach.connector == p.connector), p)
+
+    def told(self, gate: Projection) -> str:
+        """The variable of its source that a gate brings: what φ′ is worked out from."""
+        alike = self.circuit.populations[gate.pre].activation == gate.derivative
+        return self.slope_from(gate.pre) if alike else self.excitation(gate.pre)
+
+    def slope_from(self, name: str) -> str:
+        """The variable from which φ′ of a population follows."""
+        known = PHI[self.circuit.populations[name].activation]
+        return self.excitation(name) if known.from_value else "input"
+
+    def excitation(self, name: str) -> str:
+        """The variable with φ of the input of a population, before gates."""
+        return "excited" if any(self.turns.select(role="gate", post=name)) else "own"
+
+    def baseline(self, p: Projection) -> dict[str, float]:
+        """Phases in which a drive conveys the deviation from a baseline, with that."""
+        reading = self.turns.reading
+        found = {phase: reading.baseline(p, phase) for phase in self.turns.carrying(p)}
+        return {phase: beta for phase, beta in found.items() if beta}
 
     def conveys(self, p: Projection) -> bool:
         """Whether a projection brings its target something; a drive may only learn here."""

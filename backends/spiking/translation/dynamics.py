@@ -27,12 +27,14 @@ class Pulse:
     pre : str
         The population that it comes from.
     strength : str, optional
-    sent : {"own", "activity", "sent"}
+    sent : {"own", "activity", "excited", "input"}
         Variable of the presynaptic cells that settled ones pass on.
     filtered : {"tau_trace", "tau_syn"}
         How long a spike goes on arriving.
     signed : bool
         Whether spikes of a pair's two cells are to count with opposite signs.
+    about : str
+        What settled cells take from the variable; spikes code deviations already.
     """
 
     pre: str
@@ -40,6 +42,7 @@ class Pulse:
     sent: str = "own"
     filtered: str = "tau_trace"
     signed: bool = True
+    about: str = ""
 
 
 class Dynamics(ABC):
@@ -107,7 +110,8 @@ class Settled(Dynamics):
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
         strength = "" if pulse.strength is None else f"{pulse.strength} * "
-        joined.add(f"{variable}_post", f"{strength}{pulse.sent}_pre", flag="summed")
+        sent = f"({pulse.sent}_pre - ({pulse.about}))" if pulse.about else f"{pulse.sent}_pre"
+        joined.add(f"{variable}_post", f"{strength}{sent}", flag="summed")
 
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         cells.add("relayed")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from oneway.circuits import (
+    PHI,
     Plasticity,
     Population,
     Projection,
@@ -82,9 +83,11 @@ def _learn(context: Context, phase: str, group: ModelGroup) -> str:
 
 def _stated(context: Context, p: Projection, kind: str, group: ModelGroup) -> str:
     """η or λ, as a group reads it: the synapse's own, or that of its path."""
-    if p.plasticity is not None and p.plasticity.rate is not None:
-        return repr(getattr(p.plasticity, kind) or 0.0)
-    return group.refer(f"{context.circuit.populations[p.post].path}_{kind}")
+    own = getattr(p.plasticity, kind)
+    if own is not None:
+        return repr(own)
+    feedback = context.circuit.populations[p.post].path == "feedback"
+    return group.refer(f"{'feedback' if feedback else 'forward'}_{kind}")
 
 
 def _product(
@@ -121,7 +124,7 @@ def signal(context: Context, stated: Signal, cell: str, end: str, phase: str) ->
     circuit = context.circuit
     brought = carrier(context, stated, cell, phase)
     text = f"{'activity' if brought is None else context.input_of(brought)}{end}"
-    if stated.gated and circuit.populations[cell].activation != "linear":
+    if stated.gated and not PHI[circuit.populations[cell].activation].linear:
         text += f" * slope{end}"
     if stated.centred == "batch":
         text = f"({text} - mean_activity{end})"
@@ -131,11 +134,12 @@ def signal(context: Context, stated: Signal, cell: str, end: str, phase: str) ->
 
 
 def carrier(context: Context, stated: Signal, cell: str, phase: str) -> Projection | None:
-    """The projection that brings a signal to a cell; None for its own activity."""
-    if stated.kind == "taught":
-        select = context.circuit.select
-        return next(select(role="teach", pre=stated.source, post=cell, phase=phase))
-    return context.turns.mimicked(cell, phase)
+    """The projection that brings a signal to a cell; None where it is in the cell's activity."""
+    at_hand = context.turns.reading.at_hand(cell, stated, phase)
+    together = context.turns.together and phase in context.turns.data_phases
+    if at_hand.through is None or (at_hand.kind == "mimicked" and not together):
+        return None
+    return context.circuit.projections[at_hand.through]
 
 
 def needs_slope(context: Context, population: Population) -> bool:
@@ -143,7 +147,7 @@ def needs_slope(context: Context, population: Population) -> bool:
     read = list(_read_at(context, population.name))
     if population.learns is not None and context.turns.data:
         read.append(population.learns)
-    return population.activation != "linear" and any(one.gated for one in read)
+    return not PHI[population.activation].linear and any(one.gated for one in read)
 
 
 def needs_mean(context: Context, population: Population) -> bool:
@@ -178,13 +182,8 @@ def learn_bias(context: Context, population: Population, cells: Cells, owner: Ce
         The group that holds the biases: the cells themselves, or one that they share.
     """
     assert population.learns is not None
-    circuit = context.circuit
-    phase = next(
-        phase
-        for p in circuit.select(role="teach", pre=population.learns.source, post=population.name)
-        for phase in p.phases
-        if not circuit.phases[phase].noisy
-    )
+    phase = context.turns.reading.learning_phase(population)
+    assert phase is not None  # a circuit is not built otherwise
     learnt = signal(context, population.learns, population.name, "", phase)
     learn = _learn(context, phase, cells)
     if context.tallying:

@@ -7,7 +7,7 @@ import numpy as np
 from oneway.circuits import Projection
 
 from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, ModelGroup
-from .cells import sends_deviation, strongest
+from .cells import strongest
 from .context import Context, cells_of, interneurons_of
 from .dynamics import Pulse, dynamics_of
 from .plasticity import learn_weights, scale_synapses, scales
@@ -118,16 +118,26 @@ def _transmit(
         dynamics.relay(joined, p.pre, p.post)
         return []
     strength, made = _strength(context, p, joined, part)
-    sent = "own"
-    if p.role == "drive":
-        sent = "sent" if sends_deviation(context, p.pre) else "activity"
+    sent, about = "own", ""
+    if p.role == "gate":
+        sent = context.told(p)
+    elif p.role == "drive":
+        sent, about = "activity", _baseline(context, p, joined)
         condition = _condition(context, p)
         if condition is not None:
             joined.refer("phase")
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
-    pulse = Pulse(p.pre, strength, sent, context.filtered(p), signed=part == WHOLE)
+    pulse = Pulse(p.pre, strength, sent, context.filtered(p), part == WHOLE, about)
     dynamics.transmit(joined, variable, pulse)
     return made
+
+
+def _baseline(context: Context, p: Projection, joined: Joined) -> str:
+    """What a drive takes from the activity that it conveys."""
+    baseline = context.baseline(p)
+    if baseline:
+        context.when.tell(joined)
+    return " + ".join(context.when.times_if([phase], f"{b}") for phase, b in baseline.items())
 
 
 def _condition(context: Context, p: Projection) -> str | None:

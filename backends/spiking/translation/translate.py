@@ -13,6 +13,7 @@ import numpy as np
 from oneway.circuits import Projection
 
 from ..brian.model import SCHEDULE, SCHEDULED, WHOLE, Cells, Key, Model, Place
+from .activations import FUNCTIONS
 from .cells import begin_at_rest, translate_population
 from .checks import check_translatable
 from .context import Context, interneurons_of
@@ -68,6 +69,9 @@ def translate(context: Context) -> Translation:
             model.add(translate_projection(context, p, interneurons_of(name)))
     if context.spikes:
         model.constants |= context.parameters.constants()
+    used = {cells.activation for cells in turns.populations.values()}
+    used |= {gate.derivative or "" for gate in turns.select(role="gate")}
+    model.functions = sorted({FUNCTIONS[name] for name in used & set(FUNCTIONS)})
     if context.starts_at_rest:
         for cells in model.cells:
             begin_at_rest(cells)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 
-from oneway.circuits import Circuit, Phase, Population, Projection
+from oneway.circuits import Circuit, Population, Projection
 
 
 class Turns:
@@ -29,15 +29,20 @@ class Turns:
     """
 
     def __init__(self, circuit: Circuit, phases: Collection[str], together: bool = False) -> None:
-        self.circuit = circuit
+        self.circuit, self.reading = circuit, circuit.reading
         self.phases = [phase for phase in circuit.phases.values() if phase.name in phases]
         self.names = tuple(phase.name for phase in self.phases)
         self.data_phases = tuple(phase.name for phase in self.phases if not phase.noisy)
         self.together = together and self._can_run_together()
 
     def _can_run_together(self) -> bool:
-        later = set(self.data_phases[1:])
-        return not any(later & set(p.phases) for p in self.circuit.select(role="drive"))
+        first, later = self.data_phases[:1], set(self.data_phases[1:])
+        roles = ("drive", "compare")
+        acting = (p for p in self.circuit.projections.values() if p.role in roles)
+        mimicry = self.circuit.select(role="mimic")
+        return not any(later & set(p.phases) for p in acting) and not any(
+            set(first) & set(p.phases) for p in mimicry
+        )
 
     # -- who takes part --------------------------------------------------------------------
 
@@ -65,11 +70,6 @@ class Turns:
         """Whether the synapses of a projection learn in these phases."""
         return p.plasticity is not None and p.plasticity.phase in self.names
 
-    def bringing(self, p: Projection) -> Projection:
-        """The projection that brings what `p` does: a cell that is taught is gated by the same."""
-        teaches = self.select(role="teach", pre=p.pre, post=p.post) if p.role == "gate" else ()
-        return next((teach for teach in teaches if teach.connector == p.connector), p)
-
     @property
     def data(self) -> bool:
         """Whether data drives the circuit in some phase."""
@@ -79,23 +79,15 @@ class Turns:
 
     def driven(self, name: str) -> tuple[str, ...]:
         """Phases in which the drives of a population act on it."""
-        return self._where(lambda phase: self._is_driven(name, phase))
-
-    def _is_driven(self, name: str, phase: Phase) -> bool:
-        drives = self.circuit.select(role="drive", post=name, phase=phase.name)
-        if phase.noisy:
-            firing = self._firing(phase)
-            return name not in phase.noisy and any(p.pre in firing for p in drives)
-        compared = self.circuit.select(role="compare", post=name, phase=phase.name)
-        return any(drives) or any(compared)
+        return self._where(lambda phase: self.reading.driven(name, phase))
 
     def noisy(self, name: str) -> tuple[str, ...]:
         """Phases in which a population fires noise."""
-        return self._where(lambda phase: name in phase.noisy)
+        return self._where(lambda phase: self.reading.noisy(name, phase))
 
     def awake(self, name: str) -> tuple[str, ...]:
         """Phases in which a population fires at all."""
-        return self._where(lambda phase: not phase.noisy or name in self._firing(phase))
+        return self._where(lambda phase: name in self.reading.firing(phase))
 
     def following(self, name: str) -> tuple[str, ...]:
         """Phases in which a population fires on its own account."""
@@ -109,59 +101,25 @@ class Turns:
         found = {p.name: self._where(lambda phase, p=p: self._replaces(p, phase)) for p in mimics}
         return {projection: phases for projection, phases in found.items() if phases}
 
-    def _replaces(self, mimic: Projection, phase: Phase) -> bool:
-        return phase.name in mimic.phases and not (self.together and not phase.noisy)
-
-    def mimicked(self, name: str, phase: str) -> Projection | None:
-        """The projection that brings what a cell mimics while it goes on by itself."""
-        if not self.together or phase not in self.data_phases:
-            return None
-        return next(self.circuit.select(role="mimic", post=name, phase=phase), None)
-
-    def open(self) -> tuple[str, ...]:
-        """Phases in which bias currents flow."""
-        return self._where(lambda phase: not phase.bias_blocked)
+    def _replaces(self, mimic: Projection, phase: str) -> bool:
+        return phase in mimic.phases and not (self.together and phase in self.data_phases)
 
     def carrying(self, p: Projection) -> tuple[str, ...]:
         """Phases in which what a drive brings counts."""
-        driven = self.driven(p.post)
-        return tuple(
-            phase.name
-            for phase in self.phases
-            if phase.name in p.phases
-            and phase.name in driven
-            and (not phase.noisy or p.pre in self._firing(phase))
+        return self._where(lambda phase: self.reading.carries(p, phase))
+
+    def gated(self, gate: Projection) -> tuple[str, ...]:
+        """Phases whose activity a gate acts on: its own, and those that hold what it made."""
+        name = gate.post
+        return self._where(
+            lambda phase: (
+                name in self.reading.firing(phase) and self.reading.when(name, phase) in gate.phases
+            )
         )
 
-    def _firing(self, phase: Phase) -> frozenset[str]:
-        if phase.name not in self._reached:
-            self._reached[phase.name] = _reached_by_noise(self.circuit, phase)
-        return self._reached[phase.name]
+    def open(self, name: str) -> tuple[str, ...]:
+        """Phases in which a bias current flows into a population."""
+        return self._where(lambda phase: self.reading.biased(name, phase))
 
-    @cached_property
-    def _reached(self) -> dict[str, frozenset[str]]:
-        return {}
-
-    def _where(self, holds) -> tuple[str, ...]:
-        return tuple(phase.name for phase in self.phases if holds(phase))
-
-
-def _reached_by_noise(circuit: Circuit, phase: Phase) -> frozenset[str]:
-    """Populations that noise reaches, in any number of steps.
-
-    A noisy cell follows nobody, and a mimicking cell only the one that it mimics.
-    """
-    active = list(circuit.select(phase=phase.name))
-    mimicking = {p.post for p in active if p.role == "mimic"}
-    firing = set(phase.noisy)
-    while True:
-        reached = {
-            p.post
-            for p in active
-            if p.pre in firing
-            and p.post not in phase.noisy
-            and (p.role == "mimic" or (p.role == "drive" and p.post not in mimicking))
-        }
-        if reached <= firing:
-            return frozenset(firing)
-        firing |= reached
+    def _where(self, holds: Callable[[str], bool]) -> tuple[str, ...]:
+        return tuple(name for name in self.names if holds(name))
