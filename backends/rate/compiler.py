@@ -162,10 +162,7 @@ class Compiler(Values):
             else:
                 post = self._through_norm(p, post, p.error_norm)
         change = self._product(p, post, pre, plasticity)
-        errors = sum(
-            self._is_error(signal, cell, plasticity.phase)
-            for signal, cell in ((plasticity.pre, p.pre), (plasticity.post, p.post))
-        )
+        errors = sum(self._is_error(signal, at, plasticity.phase) for at, signal in p.factors)
         self._change("weights", p.name, change, errors, self._scaling(p, plasticity))
 
     def _scaling(self, p: Projection, how: Plasticity) -> Kernel | None:

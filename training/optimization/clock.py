@@ -32,7 +32,7 @@ def _same_change(circuit: Circuit, feedback: Projection, forward: Projection) ->
         return False
     if circuit.phases[b.phase].noisy or circuit.phases[w.phase].noisy:
         return False
-    return _factors(circuit, feedback, b) == _factors(circuit, forward, w)[::-1]
+    return _factors(circuit, feedback, b.phase) == _factors(circuit, forward, w.phase)[::-1]
 
 
 def _form(plasticity: Plasticity) -> tuple[object, ...]:
@@ -40,13 +40,9 @@ def _form(plasticity: Plasticity) -> tuple[object, ...]:
     return how.hebbian, how.reduction, how.rate, how.decay, how.scaling, how.set_point
 
 
-def _factors(circuit: Circuit, p: Projection, plasticity: Plasticity) -> Sequence[object]:
+def _factors(circuit: Circuit, p: Projection, phase: str) -> Sequence[object]:
     """Whose activity the synapse multiplies, at its pre- and at its postsynaptic cell."""
-    phase = plasticity.phase
-    return [
-        _origin(circuit, cell, signal, phase)
-        for cell, signal in ((p.pre, plasticity.pre), (p.post, plasticity.post))
-    ]
+    return [_origin(circuit, cell, signal, phase) for cell, signal in p.factors]
 
 
 def _origin(circuit: Circuit, cell: str, signal: Signal, phase: str) -> tuple[object, ...]:
