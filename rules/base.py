@@ -72,16 +72,9 @@ class Rule(ABC):
         super().__init_subclass__(**kwargs)
         if "wire" in vars(cls):
             cls.wire = _telling_where(cls.wire)  # type: ignore[assignment, method-assign]
-        if name is None:
-            return
-        there = RULES.get(name)
-        if there is not None and there.__module__ != cls.__module__:
-            raise WiringError(
-                f"class {cls.__name__}: there is already a rule {name!r}, {there.__name__}. Choose "
-                "another name="
-            )
-        cls.name = name
-        RULES[name] = cls
+        if name is not None:
+            cls.name = name
+            RULES[name] = cls
 
     def __post_init__(self) -> None:
         self.options().check({f.name: getattr(self, f.name) for f in fields(self)})
@@ -187,13 +180,19 @@ def _load(path: Path) -> type[Rule]:
     except Exception as error:
         RULES.clear()
         RULES.update(before)
-        what = str(error) if isinstance(error, WiringError) else repr(error)
         place = _place(error, str(path))
-        raise WiringError(f"rule file {place} does not load: {what}") from error
+        raise WiringError(f"rule file {place} does not load: {error!r}") from error
     new = [rule for name, rule in RULES.items() if before.get(name) is not rule]
     if len(new) != 1:
         raise WiringError(
             f"rule file {str(path)!r} defines {len(new)} rules, expected one "
             '(class MyRule(Rule, name="mine"))'
+        )
+    there = before.get(new[0].name, new[0])
+    if there.__module__ != new[0].__module__:
+        RULES.update(before)
+        raise WiringError(
+            f"rule file {str(path)!r}: there is already a rule {there.name!r}, {there.__name__}. "
+            "Choose another name="
         )
     return new[0]

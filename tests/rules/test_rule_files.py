@@ -49,7 +49,7 @@ def test_a_copy_of_a_rule_file_wires_the_same(name, tmp_path):
 
 def test_a_copy_that_keeps_its_name_is_refused(tmp_path):
     file = written(tmp_path, FILES["kp"].read_text())
-    refused = r"line \d+ does not load: class KolenPollack: there is already a rule 'kp'.* name="
+    refused = r"mine.py': there is already a rule 'kp', KolenPollack. Choose another name="
     with pytest.raises(WiringError, match=refused):
         parse_rule(file)
     assert RULES["kp"].__module__ == "oneway.rules.kolen_pollack"
