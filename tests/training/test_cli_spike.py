@@ -64,6 +64,14 @@ def assert_exports(tmp_path, out):
     np.testing.assert_array_equal(node.weight, learned.weights["x -> h1"])
 
 
+def test_fewer_samples_than_measurements(oneway):
+    """One measurement before and one after each sample: there is nothing to look at in between."""
+    few = ["--rule", "dkp", "--dynamics", "settled", "--samples", "3,2", "--measurements", "10"]
+    code, text, err = oneway(*SPIKE, *few, "--json")
+    assert (code, err) == (0, "")
+    assert len(json.loads(text)["curve"]) == 1 + 3
+
+
 def test_angles_and_weights_are_those_of_the_network():
     """Numbers of the result against the network's own, computed anew."""
     from oneway.analysis import angle_deg
@@ -215,7 +223,14 @@ BAD = {
     "number": ([*SPIKE, "--rule", "kp", "--rate", "fast"], "invalid float value: 'fast'"),
     "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1, expected at least 0"),
     "samples": ([*SPIKE, "--rule", "kp", "--samples", "many"], "limit = 'many', expected"),
-    "no task": (["spike", NET, "--rule", "kp", "--no-task"], "Leave out --no-task, or use a rule"),
+    "no task": (
+        ["spike", NET, "--rule", "kp", "--no-task"],
+        "Leave out --no-task, or use a rule that has one: wm",
+    ),
+    "no layer to mirror": (
+        ["spike", "mlp:64-10", "--rule", "wm", "--no-task"],
+        "without a task nothing happens. Leave out --no-task\n",
+    ),
     "no epochs": (["spike", NET, "--rule", "wm", "--no-task", "--epochs", "2"], "--epochs belongs"),
     "weights": ([*SPIKE, "--rule", "kp", "--weights", "nowhere"], "'nowhere' holds no weights"),
     "damaged": ([*SPIKE, "--rule", "kp", "--weights", "file"], "cannot be read as safetensors"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oneway.analysis import weight_angles
-from oneway.circuits import Circuit, Conv2dConnector
+from oneway.circuits import Circuit, Conv2dConnector, WiringError
+from oneway.rules import RULES
 
 from ..data.dataset import DataSet
 from ..errors import ConfigError
@@ -74,7 +75,7 @@ class SpikingRun:
         if data is None and not self.noisy:
             raise ConfigError(
                 f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
-                "task nothing happens. Leave out --no-task, or use a rule that has one: wm"
+                f"task nothing happens. Leave out --no-task{_noisy_rules(wired)}"
             )
         if config.unshared and not _convolutions(wired):
             raise ConfigError(
@@ -131,8 +132,9 @@ class SpikingRun:
             return self.config.seconds
         c = self.config
         asleep_s = c.seconds + c.epochs * c.interlude if c.epochs else 0.0
-        measured = (c.measurements + 2) * bool(c.epochs) * PROBE
-        trials = c.epochs * self.data.n_train + self.data.n_test + measured
+        learned = c.epochs * self.data.n_train
+        measured = (min(c.measurements, learned) + 2) * bool(c.epochs) * PROBE
+        trials = learned + self.data.n_test + measured
         return len(self.noisy) * asleep_s + trials * self.present_s
 
     @property
@@ -213,8 +215,10 @@ class SpikingRun:
         rows = [order.permutation(len(y)) for _ in range(self.config.epochs)]
         right: list[bool] = []
         self._measure(None)
-        for chunk in np.array_split(np.concatenate(rows), self.config.measurements):
-            right += self._learn_chunk(x[chunk], y[chunk], len(right), len(rows) * len(y))
+        shown = np.concatenate(rows)
+        # At least one sample from one measurement to the next.
+        for chunk in np.array_split(shown, min(self.config.measurements, len(shown))):
+            right += self._learn_chunk(x[chunk], y[chunk], len(right), len(shown))
         for epoch in np.split(np.array(right), self.config.epochs):
             yield float(epoch.mean())
 
@@ -296,6 +300,16 @@ class SpikingRun:
             compiled = self.target == "cpp_standalone"
             self._sleep(self.config.interlude if compiled else NOISE_S / len(self.noisy))
         return take_excerpt(self.wired, self.noise, self.probe.present(self.network))
+
+
+def _noisy_rules(wired: Circuit) -> str:
+    """Advice to use a rule that gives this circuit a phase of noise, where there is one."""
+    forward, names = wired.forward_circuit(), []
+    for name, rule in RULES.items():
+        with suppress(WiringError):
+            if any(phase.noisy for phase in rule().wire(forward).phases.values()):
+                names.append(name)
+    return f", or use a rule that has one: {', '.join(names)}" if names else ""
 
 
 def _convolutions(circuit: Circuit) -> bool:
