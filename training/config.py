@@ -14,6 +14,7 @@ from .errors import ConfigError
 from .optimization.schedules import Factor, constant, cosine, milestones, steps, warmed_up
 
 PATHS = ("forward", "feedback")
+LOSSES = ("cross_entropy", "squared")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -57,6 +58,7 @@ class TrainConfig:
     step_factor: float = option(0.1, "schedule step: factor of each step")
     milestones: tuple[int, ...] = option((), "schedule step: steps after these epochs instead")
     warmup_epochs: int = option(0, "epochs over which the learning rate first rises")
+    loss: str = option("cross_entropy", "what output and one-hot target are compared by", LOSSES)
     label_smoothing: float = option(0.0, "part of each target spread over all classes")
     feedback_lr: float | None = option(None, "learning rate of the feedback path")
     feedback_momentum: float | None = option(None, "momentum of the feedback path")
@@ -101,6 +103,11 @@ class TrainConfig:
             self._fraction(name)
         for name, described in self.__dataclass_fields__.items():
             self._choice(name, described.metadata["choices"])
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ConfigError(
+                f"label_smoothing = {self.label_smoothing} belongs to the cross entropy, but loss "
+                f"= {self.loss!r}. Leave one of them out"
+            )
         for path in PATHS:
             self._check_nesterov(path)
             self._check_course(path)

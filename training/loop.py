@@ -18,6 +18,7 @@ from .data.dataset import Data
 from .distributed import Alone, Processes
 from .errors import ConfigError, first_line
 from .fitting import check_decay, fit, wire
+from .loss import make_loss
 from .optimization.clock import alignment_clock
 from .records import RunFolder, RunResult
 from .run import Run
@@ -52,7 +53,7 @@ def train(
         one starts), ``checkpoint.safetensors`` (replaced after each epoch) and ``result.json``.
         It must not hold a run already, unless `resume`.
     loss : torch.nn.Module, optional
-        Of output and class; cross entropy with the config's label smoothing by default.
+        Of output and class; by default the one that `config` names.
     floor : float, optional
         `floor_accuracy` of this circuit, to stand in the result.
     notify : callable, optional
@@ -125,15 +126,16 @@ def _keep_quiet(sentence: str) -> None:
     """The first process speaks for all."""
 
 
-def _loss(config: TrainConfig, loss: torch.nn.Module | None) -> torch.nn.Module:
-    if loss is None:
-        return torch.nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    if config.label_smoothing:
-        raise ConfigError(
-            f"label_smoothing = {config.label_smoothing} belongs to the cross entropy, but the "
-            f"loss is {loss}. Leave one of them out"
-        )
-    return loss
+def _loss(config: TrainConfig, given: torch.nn.Module | None) -> torch.nn.Module:
+    if given is None:
+        return make_loss(config)
+    for setting in ("loss", "label_smoothing"):
+        value = getattr(config, setting)
+        if value != getattr(TrainConfig, setting):
+            raise ConfigError(
+                f"{setting} = {value!r} belongs to another loss than {given}. Leave one of them out"
+            )
+    return given
 
 
 def notify_clock(

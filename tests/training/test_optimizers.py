@@ -228,7 +228,9 @@ def test_label_smoothing_raises_the_least_loss(digits):
 
 def test_label_smoothing_needs_the_cross_entropy(digits):
     config = replace(CONFIG, label_smoothing=0.1)
-    with pytest.raises(ConfigError, match=r"belongs to the cross entropy, but the loss is MSELoss"):
+    with pytest.raises(
+        ConfigError, match=r"label_smoothing = 0.1 belongs to another loss than MSELoss"
+    ):
         train(CIRCUIT, parse_rule("bp"), digits, config, loss=torch.nn.MSELoss())
 
 

@@ -16,6 +16,7 @@ from oneway.circuits import Circuit, WiringError
 from oneway.rules import RULES
 
 from ..data.dataset import DataSet
+from ..loss import SquaredError
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import (
@@ -86,19 +87,13 @@ class Probe:
             wired = RULES["bp"]().wire(self.circuit.forward_circuit())
         except WiringError:
             return None
-        loss = None if self.dynamics == "settled" else half_squares
+        loss = None if self.dynamics == "settled" else SquaredError()
         return RateNetwork(wired, dtype=torch.float64, loss=loss)
 
 
 def everything(circuit: Circuit) -> dict[str, Any]:
     """To record of every population: spikes, and activity often enough to be averaged."""
     return {"record": list(circuit.populations), "record_every_s": READ_EVERY_S}
-
-
-def half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The loss whose error is output less target, as error cells compare the two."""
-    target = torch.nn.functional.one_hot(y, output.shape[1]).to(output.dtype)
-    return 0.5 * (output - target).square().sum(1).mean()
 
 
 # -- spikes to look at -------------------------------------------------------------------------
