@@ -40,9 +40,9 @@ from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import RULES, Rule, parse_rule
 from oneway.training import ConfigError, DataSet, TrainConfig, TrainingError, train
 from oneway.training.bench.contenders import DTYPES, BenchConfig, random_batch, rate_network
-from oneway.training.bench.hardware import fastest_kernels, hardware_line
 from oneway.training.bench.measure import as_dict, bench
 from oneway.training.config import COMPILE_MODES
+from oneway.training.hardware import fastest_kernels, hardware_line
 
 EVERY = (*RULES, "asap,k=4")
 SOME = ("bp", "kp", "asap")

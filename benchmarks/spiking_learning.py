@@ -29,9 +29,9 @@ from oneway.analysis import check_wiring
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import TrainingError, load_data
-from oneway.training.bench.hardware import hardware_line
 from oneway.training.config import TrainConfig
 from oneway.training.data.dataset import DataSet
+from oneway.training.hardware import hardware_line
 from oneway.training.loop import train
 from oneway.training.spiking.config import SpikingConfig
 from oneway.training.spiking.run import SpikingRun

@@ -11,7 +11,6 @@ import torch
 
 from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
-from .optimization.schedules import Factor, constant, cosine, milestones, steps, warmed_up
 
 PATHS = ("forward", "feedback")
 LOSSES = ("cross_entropy", "squared")
@@ -181,32 +180,6 @@ class TrainConfig:
         """A setting of the forward or the feedback path."""
         own = getattr(self, f"feedback_{name}") if path == "feedback" else None
         return getattr(self, name) if own is None else own
-
-    def factor(self, path: str) -> Factor:
-        """What multiplies the learning rate in each epoch, counted from 0.
-
-        A cosine spans the epochs after the warm-up; steps are counted from the start of the run.
-        """
-        warmup = self.of_path(path, "warmup_epochs")
-        return warmed_up(self._course(path, warmup), warmup) if warmup else self._course(path, 0)
-
-    def _course(self, path: str, warmup: int) -> Factor:
-        schedule = self.of_path(path, "schedule")
-        if schedule == "cosine":
-            course = cosine(self.epochs - warmup)
-            return lambda epoch: course(max(0, epoch - warmup))
-        if schedule == "step":
-            factor, at = self.of_path(path, "step_factor"), self._milestones(path)
-            return (
-                milestones(at, factor) if at else steps(self.of_path(path, "step_epochs"), factor)
-            )
-        return constant
-
-    def _milestones(self, path: str) -> tuple[int, ...]:
-        # A feedback path that states its own epochs between steps does not want the other's.
-        if path == "feedback" and self.feedback_milestones is None and self.feedback_step_epochs:
-            return ()
-        return self.of_path(path, "milestones")
 
 
 def _prefix(path: str) -> str:

@@ -17,11 +17,34 @@ from safetensors import SafetensorError
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
-from .recipes.published import Published
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A paper's figure.
+
+    Parameters
+    ----------
+    accuracy : float
+        On the test images, as a fraction.
+    recipe : str
+        Name of the shipped recipe that has it.
+    differs : tuple of str
+        Settings in which the run is not that recipe.
+    """
+
+    accuracy: float
+    recipe: str
+    differs: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Whose figure it is, and what is different here."""
+        other = f"; this run has other {', '.join(self.differs)}" if self.differs else ""
+        return f"published: {100 * self.accuracy:.2f} %, recipe {self.recipe}{other}"
 
 
 @dataclass(frozen=True)

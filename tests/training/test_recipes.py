@@ -12,9 +12,10 @@ import pytest
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, load_data
 from oneway.training.data.official import OFFICIAL, check_official_fit, is_complete
-from oneway.training.fitting import check_recipe
 from oneway.training.labels import rule_label
+from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.published import published_figure
+from oneway.training.recipes.recipe import check_recipe
 from oneway.training.recipes.smoke import BATCH, TEST, TRAIN, narrow, shrunk, synthetic
 from oneway.training.recipes.tables import find, read_entries, shipped
 
@@ -90,7 +91,7 @@ def test_every_recipe_is_in_order(table):
     """Circuit, rule, settings and the shapes of the data set fit, without any data."""
     for entry in (e for e in shipped().values() if e.name.startswith(f"{table}/")):
         recipe = entry.recipe()
-        circuit, rule, _ = check_recipe(recipe)
+        rule, circuit = check_recipe(recipe)
         check_official_fit(recipe.data, circuit)
         assert circuit.name == recipe.circuit  # spelt as results spell it
         assert entry.source and recipe.config.validation > 0
@@ -132,7 +133,7 @@ def test_settings_of_the_asap_paper():
     numbers = {"epochs": 200, "batch_size": 128, "lr": 0.03, "momentum": 0.9, "weight_decay": 5e-4}
     words = {"augment": "crop+flip", "schedule": "cosine"}
     assert settings.items() >= {**numbers, **words}.items()
-    wired = check_recipe(find("asap-table1/cifar10-resnet18/asap").recipe())[2]
+    wired = check_recipe(find("asap-table1/cifar10-resnet18/asap").recipe())[1]
     first, last = wired.projections["x -> stem"], wired.projections["pool -> output"]
     assert first.plasticity is None and first.norm and last.norm
     assert wired.populations["stem"].learns  # its batch norm
@@ -142,7 +143,7 @@ def test_settings_of_the_asap_paper():
 
 def test_weight_mirror_counts_its_epochs_from_the_end_of_mirroring():
     config = find("weight-mirror/resnet50/wm").recipe().config
-    rate = config.factor("forward")
+    rate = rate_factor(config, "forward")
     assert config.spontaneous_warmup_epochs == 2
     assert [round(rate(epoch - 2), 6) for epoch in (31, 32, 61, 62, 81, 82)] == [
         1, 0.1, 0.1, 0.01, 0.01, 0.001,

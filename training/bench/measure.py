@@ -20,6 +20,7 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
+from ..hardware import fastest_kernels
 from ..progress import ProgressBar
 from .contenders import (
     AUTOGRAD,
@@ -30,7 +31,6 @@ from .contenders import (
     rate_network,
     rule_contender,
 )
-from .hardware import fastest_kernels
 from .timing import Peak, Ratio, alternate, paired_ratio, peak, warm_up
 
 

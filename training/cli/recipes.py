@@ -18,8 +18,8 @@ from oneway.circuits import WiringError
 
 from ..data.official import check_official_fit
 from ..errors import ConfigError, DataError
-from ..fitting import check_recipe
 from ..progress import ProgressBar
+from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
 
@@ -148,7 +148,7 @@ def _complaint(entry: Entry) -> str | None:
     try:
         with redirect_stdout(sys.stderr):  # a rule file may print what it likes
             recipe = entry.recipe()
-            circuit, _, _ = check_recipe(recipe)
+            _, circuit = check_recipe(recipe)
         if entry.name in shipped():
             check_official_fit(recipe.data, circuit)
     except (ConfigError, DataError, WiringError) as error:

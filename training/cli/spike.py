@@ -22,7 +22,6 @@ from ..errors import ConfigError
 from ..fitting import fit, wire
 from ..labels import rule_label
 from ..recipes.recipe import Recipe
-from ..sources import read_circuit
 from ..spiking.config import SpikingConfig
 from ..spiking.table import show
 
@@ -262,8 +261,8 @@ def _as_rates(
     content: dict[str, Any] = {"rates_accuracy_same_weights": same}
     if result.config.epochs:
         config = TrainConfig(epochs=result.config.epochs, seed=result.config.seed)
-        circuit = read_circuit(arguments.circuit)
-        content["rates_accuracy"] = train(circuit, rule, spiking.data, config).test_accuracy
+        as_rates = train(spiking.wired, spiking.data, config, rule=rule)
+        content["rates_accuracy"] = as_rates.test_accuracy
     return content
 
 

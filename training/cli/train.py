@@ -27,9 +27,10 @@ from ..data.dataset import Data
 from ..data.official import OFFICIAL
 from ..distributed import Processes, joined
 from ..errors import ConfigError, MissingData
-from ..fitting import check_recipe, fit
+from ..fitting import fit
 from ..loop import floor_accuracy, train
 from ..recipes import recipe as recipes
+from ..recipes.published import published_figure
 from ..recipes.recipe import Recipe
 from ..recipes.smoke import shrunk, synthetic
 from ..recipes.tables import find
@@ -111,7 +112,7 @@ def _chatter(heard: bool) -> Iterator[None]:
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
     recipe = recipes.make_recipe(_settings(arguments))
-    circuit, rule, wired = check_recipe(recipe)
+    rule, wired = recipes.check_recipe(recipe)
     data = fit(_load(recipe, wired.inputs[0].shape, arguments.smoke), wired)
     if arguments.resume and arguments.out is None:
         raise ConfigError("--resume needs the folder of the run: name it with --out")
@@ -119,7 +120,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunR
         lambda: _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
     )
     try:
-        return _train_all(recipe, circuit, rule, data, folders, processes), _common(folders)
+        return _train_all(recipe, wired, rule, data, folders, processes), _common(folders)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Metrics so far are in {_common(folders)}; go on with --resume"
@@ -158,12 +159,14 @@ def _load(recipe: Recipe, shape: tuple[int, ...], smoke: bool) -> Data:
 
 def _train_all(
     recipe: Recipe,
-    circuit: Circuit,
+    wired: Circuit,
     rule: Rule | None,
     data: Data,
     folders: Sequence[Path],
     processes: Processes,
 ) -> list[RunResult]:
+    sizes = data.n_train, data.n_test
+    published = published_figure(data.name, wired.name, rule, recipe.config, *sizes)
     results = []
     for i, folder in enumerate(folders):
         config = replace(recipe.config, seed=recipe.config.seed + i)
@@ -171,15 +174,16 @@ def _train_all(
         resume, knows_floor = processes.from_lead(partial(_kept, folder))
         floor = None
         if recipe.floor and not knows_floor:
-            floor = floor_accuracy(circuit, data, config, processes=processes)
+            floor = floor_accuracy(wired, data, config, processes=processes)
         results.append(
             train(
-                circuit,
-                rule,
+                wired,
                 data,
                 config,
+                rule=rule,
                 out=folder,
                 floor=floor,
+                published=published,
                 notify=_tell if i == 0 else _keep_quiet,
                 resume=resume,
                 processes=processes,

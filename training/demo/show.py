@@ -19,13 +19,13 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, WiringError, mlp
 from oneway.rules import RULES, parse_rule
 
-from ..bench.hardware import processor
 from ..config import TrainConfig
 from ..data.batches import n_batches
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import TrainingError
-from ..loop import floor_accuracy, train, wire
+from ..hardware import processor
+from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..records import write_json
 from .page import write_report
@@ -105,7 +105,7 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     tour.floor = [floor_accuracy(forward, data, config) for config in _configs(tour)]
     printer.floor(tour)
     for rule in tour.rules:
-        _train(rule, forward, data, _configs(tour))
+        _train(rule, data, _configs(tour))
         printer.rule(rule)
     printer.spiking_starts(settings.spiking_s)
     tour.spiking = spiking_tour(_wired(settings.spiking, forward), settings.spiking_s)
@@ -117,7 +117,7 @@ def _wired(label: str, forward: Circuit) -> RuleTour:
     rule = parse_rule(label)
     tour = RuleTour(label, _about(type(rule)), rule)
     try:
-        tour.wired = wire(forward, rule)
+        tour.wired = rule.wire(forward)
     except WiringError as error:
         tour.problem = f"cannot be wired here: {error}"
         return tour
@@ -157,7 +157,7 @@ def _clocks(tour: Tour) -> dict[str, str]:
     return {label: sentence for label, sentence in clocks.items() if sentence}
 
 
-def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[TrainConfig]) -> None:
+def _train(rule: RuleTour, data: Data, configs: Sequence[TrainConfig]) -> None:
     """One run a seed; a rule that fails leaves its reason, and the tour goes on."""
     if rule.wired is None:
         return
@@ -165,7 +165,7 @@ def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[Train
         network = RateNetwork(rule.wired, seed=config.seed)
         rule.first_angles[config.seed] = weight_angles(rule.wired, network.weight)
         try:
-            rule.runs.append(train(forward, rule.rule, data, config))
+            rule.runs.append(train(rule.wired, data, config, rule=rule.rule))
         except TrainingError as error:
             rule.problem = str(error)
             return

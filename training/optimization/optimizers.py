@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam, Optimizer
 
 from ..config import PATHS, TrainConfig
 from .batch_manhattan import BatchManhattan
-from .schedules import Factor, constant
+from .schedules import Factor, constant, rate_factor
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": partial(SGD, fused=True),
@@ -44,7 +44,7 @@ class Optimizers:
             kind = config.of_path(path, "optimizer") if path in PATHS else "sgd"
             optimizer = OPTIMIZERS[kind](mine, lr=config.lr)
             self._optimizers[path] = optimizer
-            self._factors[path] = config.factor(path) if path in PATHS else constant
+            self._factors[path] = rate_factor(config, path) if path in PATHS else constant
             for group in optimizer.param_groups:
                 group["full_lr"] = group["lr"]
         self._set_rates()

@@ -6,40 +6,17 @@ beside it, with the names of the settings that differ; a run on a part of the da
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from oneway.rules import Rule
 
 from ..config import SPEED, TrainConfig
 from ..data.official import is_complete
+from ..records import Published
 from .tables import Entry, shipped
 
 # What does not make it another experiment.
 _OURS = ("seed", "device", "dtype", "validation", "sync_batch_norm", *SPEED)
-
-
-@dataclass(frozen=True)
-class Published:
-    """A paper's figure.
-
-    Parameters
-    ----------
-    accuracy : float
-        On the test images, as a fraction.
-    recipe : str
-        Name of the shipped recipe that has it.
-    differs : tuple of str
-        Settings in which the run is not that recipe.
-    """
-
-    accuracy: float
-    recipe: str
-    differs: tuple[str, ...]
-
-    def sentence(self) -> str:
-        """Whose figure it is, and what is different here."""
-        other = f"; this run has other {', '.join(self.differs)}" if self.differs else ""
-        return f"published: {100 * self.accuracy:.2f} %, recipe {self.recipe}{other}"
 
 
 def published_figure(

@@ -22,7 +22,8 @@ from ..config import TrainConfig, option
 from ..data.catalogue import KNOWN
 from ..data.dataset import Data
 from ..data.loading import load_data
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
+from ..fitting import check_decay, wire
 from ..sources import read_circuit
 from ..tensorboard import check_installed
 
@@ -116,6 +117,17 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
     own = {f.name for f in fields(Recipe)}
     config = TrainConfig(**{key: value for key, value in settings.items() if key not in own})
     return Recipe(**{key: value for key, value in settings.items() if key in own}, config=config)
+
+
+def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
+    """Rule and wired circuit of a recipe, if its parts fit; no data are read."""
+    if recipe.data not in KNOWN:
+        raise DataError(f"no data set {recipe.data!r}; there are {', '.join(KNOWN)}")
+    recipe.limits()
+    rule = recipe.make_rule()
+    wired = wire(recipe.make_circuit(), rule)
+    check_decay(wired, recipe.config)
+    return rule, wired
 
 
 # -- keys and their types ----------------------------------------------------------------------
