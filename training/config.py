@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import isfinite
 from typing import Any
@@ -12,13 +13,14 @@ import torch
 from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
 
-PATHS = ("forward", "feedback")
+LEARNING_PATHS = ("forward", "feedback")
 LOSSES = ("cross_entropy", "squared")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Of activity and errors; weights are float32 then.
-COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+COMPUTED_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = STORED_DTYPES | COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
 # How fast a run goes, not where to: a run may be resumed with others.
 SPEED = ("channels_last", "compile")
@@ -27,6 +29,22 @@ SPEED = ("channels_last", "compile")
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field that explains itself, here and on the command line."""
     return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def check_least(settings: Any, names: Iterable[str], least: float) -> None:
+    """Complain about the first of these settings that is below; None is no number."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not (isfinite(value) and value >= least):
+            raise ConfigError(f"{name} = {value}, expected at least {least}")
+
+
+def check_choices(settings: Any) -> None:
+    """Complain about the first of the settings that is none of its `option`'s choices."""
+    for described in fields(settings):
+        value, choices = getattr(settings, described.name), described.metadata["choices"]
+        if choices and value is not None and value not in choices:
+            raise ConfigError(f"{described.name} = {value!r}, expected one of {', '.join(choices)}")
 
 
 _AT_LEAST_1 = (
@@ -81,7 +99,7 @@ class TrainConfig:
     dtype: str = option(
         "float32",
         "floating point type; with 16 bits weights, optimizer and loss keep 32",
-        (*DTYPES, *COMPUTE_DTYPES),
+        tuple(DTYPES),
     )
     channels_last: bool = option(
         False, "channels of a pixel side by side, as GPUs convolve fastest"
@@ -94,20 +112,17 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_1:
-            self._at_least(name, 1)
-        for name in _AT_LEAST_0:
-            self._at_least(name, 0)
+        check_least(self, _AT_LEAST_1, 1)
+        check_least(self, _AT_LEAST_0, 0)
+        check_choices(self)
         for name in ("momentum", "feedback_momentum", "validation", "label_smoothing"):
             self._fraction(name)
-        for name, described in self.__dataclass_fields__.items():
-            self._choice(name, described.metadata["choices"])
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ConfigError(
                 f"label_smoothing = {self.label_smoothing} belongs to the cross entropy, but loss "
                 f"= {self.loss!r}. Leave one of them out"
             )
-        for path in PATHS:
+        for path in LEARNING_PATHS:
             self._check_nesterov(path)
             self._check_course(path)
         if self.compile != "no" and self.sync_batch_norm:
@@ -117,20 +132,10 @@ class TrainConfig:
             )
         self._check_device()
 
-    def _at_least(self, name: str, low: int) -> None:
-        value = getattr(self, name)
-        if value is not None and not (isfinite(value) and value >= low):
-            raise ConfigError(f"{name} = {value}, expected at least {low}")
-
     def _fraction(self, name: str) -> None:
         value = getattr(self, name)
         if value is not None and not 0 <= value < 1:
             raise ConfigError(f"{name} = {value}, expected at least 0 and below 1")
-
-    def _choice(self, name: str, choices: tuple[str, ...] | None) -> None:
-        value = getattr(self, name)
-        if choices and value is not None and value not in choices:
-            raise ConfigError(f"{name} = {value!r}, expected one of {', '.join(choices)}")
 
     def _check_nesterov(self, path: str) -> None:
         if self.of_path(path, "optimizer") == "adam" or not self.of_path(path, "nesterov"):
@@ -169,12 +174,12 @@ class TrainConfig:
     @property
     def torch_dtype(self) -> torch.dtype:
         """Of weights and data."""
-        return DTYPES.get(self.dtype, torch.float32)
+        return STORED_DTYPES.get(self.dtype, torch.float32)
 
     @property
     def compute_dtype(self) -> torch.dtype | None:
         """Of activity and errors, where it is another one."""
-        return COMPUTE_DTYPES.get(self.dtype)
+        return COMPUTED_DTYPES.get(self.dtype)
 
     def of_path(self, path: str, name: str) -> Any:
         """A setting of the forward or the feedback path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
-from .config import PATHS, TrainConfig
+from .config import LEARNING_PATHS, TrainConfig
 from .data.dataset import Data
 from .errors import ConfigError, DataError
 from .optimization.clock import paired_feedback
@@ -50,7 +50,7 @@ def check_decay(wired: Circuit, config: TrainConfig) -> None:
 
     Their gap then never closes: what one of them forgets, the other keeps.
     """
-    decays = [config.of_path(path, "weight_decay") for path in PATHS]
+    decays = [config.of_path(path, "weight_decay") for path in LEARNING_PATHS]
     if decays[0] == decays[1] or config.unequal_decay:
         return
     for feedback in paired_feedback(wired):

@@ -221,7 +221,7 @@ BAD = {
     "dynamics": ([*SPIKE, "--rule", "kp", "--dynamics", "lif"], "expected one of spiking, poisson"),
     "target": ([*SPIKE, "--rule", "kp", "--target", "cuda"], "expected one of auto, numpy"),
     "number": ([*SPIKE, "--rule", "kp", "--rate", "fast"], "invalid float value: 'fast'"),
-    "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1, expected at least 0"),
+    "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1.0, expected at least 0"),
     "samples": ([*SPIKE, "--rule", "kp", "--samples", "many"], "limit = 'many', expected"),
     "no task": (
         ["spike", NET, "--rule", "kp", "--no-task"],

@@ -14,7 +14,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data
-from oneway.training.optimization.batch_manhattan import BatchManhattan
+from oneway.training.optimization.optimizers import BatchManhattan
 from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.recipe import check, parse
 

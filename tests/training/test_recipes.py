@@ -11,13 +11,12 @@ import pytest
 
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, load_data
-from oneway.training.data.official import OFFICIAL, check_official_fit, is_complete
+from oneway.training.data.catalogue import OFFICIAL, check_official_fit, is_complete
 from oneway.training.labels import rule_label
 from oneway.training.optimization.schedules import rate_factor
-from oneway.training.recipes.published import published_figure
 from oneway.training.recipes.recipe import check_recipe
 from oneway.training.recipes.smoke import BATCH, TEST, TRAIN, narrow, shrunk, synthetic
-from oneway.training.recipes.tables import find, read_entries, shipped
+from oneway.training.recipes.tables import find, published_figure, read_entries, shipped
 
 # As the papers print them: a line for each row, a figure for each of the columns above it.
 FIGURES = """

@@ -18,8 +18,15 @@ from oneway.circuits import parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import DataError, TrainConfig, load_data
 from oneway.training.data.dataset import WHOLE, Part
-from oneway.training.data.streaming import StreamedData, default_workers
-from oneway.training.data.views import AREA, RATIO, centre_box, random_box, view
+from oneway.training.data.streaming import (
+    AREA,
+    RATIO,
+    StreamedData,
+    centre_box,
+    default_workers,
+    random_box,
+    view,
+)
 
 CLASSES = {"cat": (200, 30, 40), "ant": (20, 180, 60), "dog": (30, 60, 220)}
 CIRCUIT = parse_circuit("conv2:3x16x16-3,width=3,hidden=8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
@@ -17,13 +16,20 @@ import numpy as np
 from oneway.circuits import Circuit, save_circuit
 from oneway.rules import Rule
 
+from ..config import TrainConfig
 from ..data.catalogue import KNOWN
+from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..fitting import fit, wire
 from ..labels import rule_label
+from ..loop import train
 from ..recipes.recipe import Recipe
+from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
 from ..spiking.config import SpikingConfig
-from ..spiking.table import show
+from ..spiking.printing import show
+from ..spiking.result import SpikingResult
+from ..spiking.run import SpikingRun, clear
+from .shared import add_json, print_json, tell
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikingParameters
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
     from ..data.dataset import DataSet
     from ..spiking.bridge import Learned
     from ..spiking.result import SpikingResult
-    from ..spiking.run import SpikingRun
-
 SCRIPT = "circuit.py"
 
 
@@ -78,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the circuit as a Brian2 script, and stop; --out saves it with its arrays",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def _add_setting(parser: argparse.ArgumentParser, described: Any) -> None:
@@ -113,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         content = _content(arguments, spiking, rule, result)
         files = _write(arguments, result, content, rule)
     if arguments.json:
-        print(json.dumps(content, allow_nan=False))
+        print_json(content)
     else:
         show(result, content, files)
     return 0
@@ -134,8 +138,6 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
-    from ..data.dataset import DataSet
-
     if not arguments.task:
         for option in ("samples", "epochs"):
             if getattr(arguments, option) is not None:
@@ -162,7 +164,7 @@ def _start(
     label = rule_label(rule) if rule else wired.name
     learned = _learned(arguments, wired)
     if learned is None:
-        return SpikingRun(wired, data, config, notify=_tell, label=label)
+        return SpikingRun(wired, data, config, notify=tell, label=label)
     return SpikingRun(
         wired,
         data,
@@ -170,7 +172,7 @@ def _start(
         weights=learned.weights,
         biases=learned.biases,
         parameters=_parameters(wired, data, learned) if data else None,
-        notify=_tell,
+        notify=tell,
         label=label,
     )
 
@@ -180,13 +182,13 @@ def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
     script, arrays = spiking.script(SCRIPT)
     print(script)
     if folder is None:
-        _tell("it loads its arrays from a file beside it: --out DIR writes both")
+        tell("it loads its arrays from a file beside it: --out DIR writes both")
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     save_arrays: Callable[..., None] = np.savez
     save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
-    _tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
+    tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
 
 
 def _content(
@@ -216,11 +218,9 @@ def _label(rule: Rule | None) -> str | None:
 def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:
     if arguments.weights is None:
         return None
-    from ..spiking.bridge import read_weights
-
     learned = read_weights(arguments.weights, wired)
     if learned.missing:
-        _tell(
+        tell(
             f"{arguments.weights} has no weights for {', '.join(learned.missing)}: they start "
             "from their own draw"
         )
@@ -229,9 +229,6 @@ def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:
 
 def _parameters(wired: Circuit, data: DataSet, learned: Learned) -> SpikingParameters:
     """Parameters with which cells can fire as fast as what was learned as rates asks for."""
-    from ..spiking.bridge import largest_activity
-    from ..spiking.run import clear
-
     with clear():
         from oneway.backends.spiking import SpikingParameters
 
@@ -240,7 +237,7 @@ def _parameters(wired: Circuit, data: DataSet, learned: Learned) -> SpikingParam
     if largest * p.unit <= fastest:
         return p
     unit = fastest / largest
-    _tell(
+    tell(
         f"hidden activity goes up to {largest:.1f}, for which cells would have to fire at "
         f"{largest * float(p.unit):,.0f} Hz; so an activity of 1 is {float(unit):.0f} Hz here, "
         f"not {float(p.unit):.0f} Hz"
@@ -253,10 +250,6 @@ def _as_rates(
 ) -> dict[str, Any]:
     """Accuracy as rates: of the weights that the spikes have learned, and of weights of its own."""
     assert spiking.data is not None
-    from ..config import TrainConfig
-    from ..loop import train
-    from ..spiking.bridge import rates_accuracy
-
     same = rates_accuracy(spiking.wired, spiking.data, result.weights, result.biases)
     content: dict[str, Any] = {"rates_accuracy_same_weights": same}
     if result.config.epochs:
@@ -317,11 +310,5 @@ def _to_nir(
 ) -> Any:
     from oneway.backends.spiking import to_nir
 
-    from ..spiking.run import clear
-
     with clear():
         return to_nir(circuit, weights, biases, parameters, rule)
-
-
-def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr)

@@ -29,8 +29,8 @@ from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..records import write_json
 from .page import write_report
+from .printer import TourPrinter
 from .spikes import spiking_tour
-from .table import TourPrinter
 from .tour import RuleTour, Tour
 
 # Beside every rule as it is by default: the options that leave no hidden pair joined both ways.

@@ -19,10 +19,10 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..config import TrainConfig, option
-from ..data.catalogue import KNOWN
+from ..data.catalogue import KNOWN, check_known
 from ..data.dataset import Data
 from ..data.loading import load_data
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..fitting import check_decay, wire
 from ..sources import read_circuit
 from ..tensorboard import check_installed
@@ -121,8 +121,7 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
 
 def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
     """Rule and wired circuit of a recipe, if its parts fit; no data are read."""
-    if recipe.data not in KNOWN:
-        raise DataError(f"no data set {recipe.data!r}; there are {', '.join(KNOWN)}")
+    check_known(recipe.data)
     recipe.limits()
     rule = recipe.make_rule()
     wired = wire(recipe.make_circuit(), rule)

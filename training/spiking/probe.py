@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Samples that errors are compared on, and of which so many are shown in pictures of spikes, with
 # so much of the noise before them.
 PROBE, SHOWN = 10, 3
-NOISE_S = 0.3
+SHOWN_NOISE_S = 0.3
 READ_EVERY_S = 0.01
 
 
@@ -127,7 +127,7 @@ def take_excerpt(
     rates: dict[str, float] = {}
     if noise is not None:
         stop = noise.intervals[-1].stop_s
-        start = max(stop - NOISE_S, noise.intervals[0].start_s)
+        start = max(stop - SHOWN_NOISE_S, noise.intervals[0].start_s)
         records.append(_within(noise.spikes, start, stop))
         intervals += [
             PhaseInterval(part.phase, max(part.start_s, start), part.stop_s)
@@ -144,7 +144,7 @@ def take_excerpt(
         rates |= shown.mean_rates_hz
     if not records:
         return Excerpt(None, {})
-    spikes = _joined(records)
+    spikes = _one_after_the_other(records)
     sizes = {name: circuit.populations[name].size for name in spikes}
     start, stop = intervals[0].start_s, intervals[-1].stop_s
     return Excerpt(SpikeData(spikes, sizes, start, stop, tuple(intervals)), rates)
@@ -160,7 +160,7 @@ def _within(spikes: Mapping[str, Any], start_s: float, stop_s: float) -> dict[st
     return cut
 
 
-def _joined(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _one_after_the_other(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     from oneway.backends.spiking import Spikes
 
     names = dict.fromkeys(name for record in records for name in record)

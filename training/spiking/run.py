@@ -18,7 +18,7 @@ from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..progress import ProgressBar
 from .config import WORTH_COMPILING_S, SpikingConfig
-from .probe import NOISE_S, PROBE, Excerpt, Probe, everything, take_excerpt
+from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
 from .result import SpikingResult
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # A compiled program is of one length, so that a few samples cost as much as these; fewer would
 # start it too often.
 CHUNK = 60
-PATIENCE_S = 30.0
+WORTH_TELLING_S = 30.0
 TRIED_SAMPLES = 5
 
 
@@ -158,7 +158,7 @@ class SpikingRun:
         self._tell_length(per_second, self.duration_s())
 
     def _tell_length(self, per_second: float, left_s: float) -> None:
-        if per_second * left_s > PATIENCE_S:
+        if per_second * left_s > WORTH_TELLING_S:
             self.notify(
                 f"about {_time(per_second * left_s)} to go: {left_s:,.0f} s to simulate on "
                 f"{self.target}, at {per_second:.2g} s for each. --samples, --epochs and --target "
@@ -298,7 +298,7 @@ class SpikingRun:
             return take_excerpt(self.wired, self.noise, None)
         if self.noise is not None:
             compiled = self.target == "cpp_standalone"
-            self._sleep(self.config.interlude if compiled else NOISE_S / len(self.noisy))
+            self._sleep(self.config.interlude if compiled else SHOWN_NOISE_S / len(self.noisy))
         return take_excerpt(self.wired, self.noise, self.probe.present(self.network))
 
 
