@@ -180,7 +180,7 @@ def test_the_clock_is_told_where_there_is_one(page, results):
 def test_a_second_tour_replaces_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr("oneway.training.demo.show.RULES", {"fa": RULES["fa"]})
     monkeypatch.setattr("oneway.training.demo.show.VARIANTS", ())
-    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1))
+    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1), spiking="fa")
     first = run_demo(tmp_path, settings=tiny)
     first.write_text("old")
     assert run_demo(tmp_path, settings=tiny).read_text() != "old"
@@ -191,7 +191,8 @@ def test_what_is_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         "oneway.training.demo.show.RULES", {name: RULES[name] for name in ("fa", "kp")}
     )
-    run_demo(tmp_path, settings=replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1)))
+    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1), spiking="fa")
+    run_demo(tmp_path, settings=tiny)
     out, err = capsys.readouterr()
     lines = [line.split() for line in out.splitlines()]
     assert ["kp", "32", "32", "none", "1"] in [line[:5] for line in lines]
