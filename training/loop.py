@@ -20,6 +20,7 @@ from .fitting import check_decay, check_wired, fit
 from .hardware import fastest_kernels
 from .loss import make_loss
 from .optimization.clock import alignment_clock
+from .progress import keep_quiet
 from .records import Published, RunFolder, RunResult
 from .training_run import TrainingRun
 
@@ -34,7 +35,7 @@ def train(
     loss: torch.nn.Module | None = None,
     floor: float | None = None,
     published: Published | None = None,
-    notify: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = keep_quiet,
     resume: bool = False,
     processes: Processes | None = None,
     tensorboard: bool = False,
@@ -88,7 +89,7 @@ def train(
     True
     """
     config, processes = config or TrainConfig(), processes or Alone()
-    notify = notify if processes.leads else _keep_quiet
+    notify = notify if processes.leads else keep_quiet  # the first one speaks for all
     check_wired(circuit)
     check_decay(circuit, config)
     data = fit(data, circuit)
@@ -124,10 +125,6 @@ def _clear(config: TrainConfig) -> Iterator[None]:
             f"compile = {config.compile!r}: torch.compile cannot do this here "
             f"({first_line(error)}). Set compile = no"
         ) from error
-
-
-def _keep_quiet(sentence: str) -> None:
-    """The first process speaks for all."""
 
 
 def _loss(config: TrainConfig, given: torch.nn.Module | None) -> torch.nn.Module:

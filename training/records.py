@@ -168,8 +168,7 @@ class RunFolder:
                 f"folder {str(path)!r} holds metrics, but no {CHECKPOINT} to resume from. Choose "
                 "another folder with --out; nothing was changed"
             )
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise _unwritable(path, PermissionError(13, "Permission denied"))
+        _check_writable(path)
 
     @staticmethod
     def check_free(path: Path) -> None:
@@ -185,8 +184,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from error
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise _unwritable(path, PermissionError(13, "Permission denied"))
+        _check_writable(path)
 
     def write_config(self, **settings: Any) -> None:
         versions = {"python": platform.python_version(), "torch": torch.__version__}
@@ -237,6 +235,11 @@ class RunFolder:
         write_json(self.path / RESULT, result.as_dict())
         if self._board is not None:
             self._board.close()
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise _unwritable(path, PermissionError(13, "Permission denied"))
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -28,6 +28,7 @@ from ..distributed import Processes, joined
 from ..errors import ConfigError, MissingData
 from ..fitting import fit
 from ..loop import floor_accuracy, train
+from ..progress import keep_quiet
 from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
 from ..recipes.smoke import shrunk, synthetic
@@ -183,7 +184,7 @@ def _train_all(
                 out=folder,
                 floor=floor,
                 published=published,
-                notify=tell if i == 0 else _keep_quiet,
+                notify=tell if i == 0 else keep_quiet,  # it holds for the others too
                 resume=resume,
                 processes=processes,
                 tensorboard=recipe.tensorboard,
@@ -195,10 +196,6 @@ def _train_all(
 def _kept(folder: Path) -> tuple[bool, bool]:
     """Whether a folder holds a run, and a checkpoint, which has the floor."""
     return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
-
-
-def _keep_quiet(sentence: str) -> None:
-    """What was said for the first seed holds for the others."""
 
 
 # -- folders -----------------------------------------------------------------------------------

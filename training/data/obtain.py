@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from ..progress import ProgressBar
+from ..progress import ProgressBar, keep_quiet
 from .catalogue import KNOWN, Download, Known, check_known
 from .checking import MISSING, Finding, check_files
 from .download import download, md5_of
@@ -33,7 +33,7 @@ def get_data(
     name: str,
     folder: Path,
     server: str | None = None,
-    notify: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = keep_quiet,
 ) -> None:
     """Download what is missing of a data set, and unpack it; what is there is never replaced.
 

@@ -16,7 +16,7 @@ from oneway.rules import RULES
 
 from ..data.dataset import DataSet
 from ..errors import ConfigError
-from ..progress import ProgressBar
+from ..progress import ProgressBar, keep_quiet
 from .config import WORTH_COMPILING_S, SpikingConfig
 from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
 from .result import SpikingResult
@@ -66,7 +66,7 @@ class SpikingRun:
         biases: Mapping[str, np.ndarray] | None = None,
         parameters: SpikingParameters | None = None,
         network: SpikingNetwork | None = None,
-        notify: Callable[[str], None] = lambda sentence: None,
+        notify: Callable[[str], None] = keep_quiet,
         label: str = "spiking",
     ) -> None:
         self.wired, self.data, self.config, self.notify = wired, data, config, notify
