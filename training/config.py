@@ -14,7 +14,7 @@ from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
 
 LEARNING_PATHS = ("forward", "feedback")
-LOSSES = ("cross_entropy", "squared")
+LOSS_NAMES = ("cross_entropy", "squared")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
 STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -75,7 +75,7 @@ class TrainConfig:
     step_factor: float = option(0.1, "schedule step: factor of each step")
     milestones: tuple[int, ...] = option((), "schedule step: steps after these epochs instead")
     warmup_epochs: int = option(0, "epochs over which the learning rate first rises")
-    loss: str = option("cross_entropy", "what output and one-hot target are compared by", LOSSES)
+    loss: str = option("cross_entropy", "what compares output and one-hot target", LOSS_NAMES)
     label_smoothing: float = option(0.0, "part of each target spread over all classes")
     feedback_lr: float | None = option(None, "learning rate of the feedback path")
     feedback_momentum: float | None = option(None, "momentum of the feedback path")

@@ -36,9 +36,6 @@ from .shared import add_json, print_json, tell
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikingParameters
 
-    from ..data.dataset import DataSet
-    from ..spiking.bridge import Learned
-    from ..spiking.result import SpikingResult
 SCRIPT = "circuit.py"
 
 
@@ -161,8 +158,6 @@ def _start(
     data: DataSet | None,
     config: SpikingConfig,
 ) -> SpikingRun:
-    from ..spiking.run import SpikingRun
-
     learned = _learned(arguments, wired) or Learned({}, {})
     fast_enough = _parameters(wired, data, learned) if data and learned.weights else None
     return SpikingRun(

@@ -128,7 +128,7 @@ def take_excerpt(
     if noise is not None:
         stop = noise.intervals[-1].stop_s
         start = max(stop - SHOWN_NOISE_S, noise.intervals[0].start_s)
-        records.append(_within(noise.spikes, start, stop))
+        records.append((noise.spikes, start, stop))
         intervals += [
             PhaseInterval(part.phase, max(part.start_s, start), part.stop_s)
             for part in noise.intervals
@@ -138,36 +138,26 @@ def take_excerpt(
     if shown is not None and shown.spikes:
         start = float(shown.onsets_s[0])
         stop = start + shown.simulated_s * min(SHOWN / len(shown.onsets_s), 1)
-        records.append(_within(shown.spikes, start, stop))
+        records.append((shown.spikes, start, stop))
         driven = [p.name for p in circuit.phases.values() if not p.noisy]
         intervals.append(PhaseInterval(" + ".join(driven), start, stop))
         rates |= shown.mean_rates_hz
     if not records:
         return Excerpt(None, {})
-    spikes = _one_after_the_other(records)
+    spikes = _cut(records)
     sizes = {name: circuit.populations[name].size for name in spikes}
     start, stop = intervals[0].start_s, intervals[-1].stop_s
     return Excerpt(SpikeData(spikes, sizes, start, stop, tuple(intervals)), rates)
 
 
-def _within(spikes: Mapping[str, Any], start_s: float, stop_s: float) -> dict[str, Any]:
+def _cut(records: Sequence[tuple[Mapping[str, Any], float, float]]) -> dict[str, Any]:
+    """Spikes between start and stop of each record, one record after the other."""
     from oneway.backends.spiking import Spikes
 
-    cut = {}
-    for name, train in spikes.items():
-        inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
-        cut[name] = Spikes(train.times_s[inside], train.cells[inside])
-    return cut
-
-
-def _one_after_the_other(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from oneway.backends.spiking import Spikes
-
-    names = dict.fromkeys(name for record in records for name in record)
-    return {
-        name: Spikes(
-            np.concatenate([r[name].times_s for r in records if name in r]),
-            np.concatenate([r[name].cells for r in records if name in r]),
-        )
-        for name in names
-    }
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for spikes, start_s, stop_s in records:
+        for name, train in spikes.items():
+            inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
+            found.setdefault(name, []).append((train.times_s[inside], train.cells[inside]))
+    parts = {name: zip(*mine, strict=True) for name, mine in found.items()}
+    return {name: Spikes(*map(np.concatenate, both)) for name, both in parts.items()}
