@@ -63,7 +63,7 @@ CASES = (
     Case("resnet18:3x64x64-200", SOME, 100_000),
     Case("resnet34:3x64x64-200", SOME, 100_000),
 )
-QUICK = (Case("resnet18:3x16x16-4,width=2", ("bp", "wm", "asap"), 64),)
+QUICK = (Case("alexnet:3x16x16-4,width=2", ("bp", "wm", "asap"), 64),)
 
 
 # -- one measurement each ----------------------------------------------------------------------
@@ -112,7 +112,7 @@ def epoch_seconds(circuit: Circuit, rule: Rule, n: int, config: BenchConfig) -> 
         channels_last=config.channels_last,
         compile=config.compile,
     )
-    return train(circuit, rule, data, settings).history[-1]["seconds"]
+    return train(rule.wire(circuit), data, settings).history[-1]["seconds"]
 
 
 def breakdown(circuit: Circuit, rule: Rule, config: BenchConfig, repeats: int = 5) -> dict:

@@ -60,7 +60,7 @@ def learn(
         network = run.network
         result = run.run().as_dict(rule=rule_name)
         as_rates = TrainConfig(epochs=config.epochs, seed=config.seed, **AS_RATES)
-        result["rates_accuracy"] = train(circuit, rule, data, as_rates).test_accuracy
+        result["rates_accuracy"] = train(wired, data, as_rates, rule=rule).test_accuracy
         result["joined"] = pairs(wired)
         file.write_text(json.dumps(result))
         print(

@@ -19,6 +19,12 @@ FORWARD = mlp((8, 6, 6, 4))
 LOCAL = "asap,gate=local"
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_drawn(monkeypatch):
+    """Only words are looked at here."""
+    monkeypatch.setattr("oneway.training.demo.figures.svg_uri", lambda figure: "data:,")
+
+
 def rule_tour(label, *accuracies, angle=45.0):
     rule = parse_rule(label)
     wired = rule.wire(FORWARD)
