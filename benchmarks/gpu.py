@@ -63,7 +63,7 @@ CASES = (
     Case("resnet18:3x64x64-200", SOME, 100_000),
     Case("resnet34:3x64x64-200", SOME, 100_000),
 )
-QUICK = (Case("alexnet:3x16x16-4,width=2", ("bp", "wm", "asap"), 64),)
+QUICK = (Case("resnet18:3x16x16-4,width=2", ("bp", "wm", "asap"), 64),)
 
 
 # -- one measurement each ----------------------------------------------------------------------
