@@ -94,8 +94,8 @@ def _add_number(parser: argparse.ArgumentParser, name: str, default: int | None,
 def run(arguments: argparse.Namespace) -> int:
     # Here, so that --help does not wait for torch.
     from ..bench.contenders import BenchConfig
-    from ..bench.measure import as_dict, bench, plans, threads
-    from ..hardware import hardware_line
+    from ..bench.measure import as_dict, bench, plans
+    from ..hardware import hardware_line, threads
 
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), threads(arguments.threads):

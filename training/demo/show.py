@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from oneway.analysis import PAPERS, check_wiring, return_paths, weight_angles
@@ -24,7 +22,7 @@ from ..data.batches import n_batches
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import TrainingError
-from ..hardware import processor
+from ..hardware import processor, threads
 from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..records import write_json
@@ -86,7 +84,7 @@ def run_demo(out: Path, quick: bool = False, settings: DemoSettings | None = Non
     settings = settings or DemoSettings()
     settings = settings.quick() if quick else settings
     started = time.monotonic()
-    with _one_thread():
+    with threads(1):  # in layers of 32 cells they wait for each other longer than they work
         tour = take_tour(settings, TourPrinter(Console()))
     tour.seconds = time.monotonic() - started
     write_json(out / "results.json", tour.as_dict())
@@ -169,17 +167,6 @@ def _train(rule: RuleTour, data: Data, configs: Sequence[TrainConfig]) -> None:
         except TrainingError as error:
             rule.problem = str(error)
             return
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """In layers of 32 cells threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _host() -> dict[str, str]:
