@@ -40,9 +40,9 @@ from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import RULES, Rule, parse_rule
 from oneway.training import ConfigError, DataSet, TrainConfig, TrainingError, train
 from oneway.training.bench.contenders import DTYPES, BenchConfig, random_batch, rate_network
-from oneway.training.bench.hardware import fastest_kernels, hardware_line
 from oneway.training.bench.measure import as_dict, bench
 from oneway.training.config import COMPILE_MODES
+from oneway.training.hardware import fastest_kernels, hardware_line
 
 EVERY = (*RULES, "asap,k=4")
 SOME = ("bp", "kp", "asap")
@@ -112,7 +112,7 @@ def epoch_seconds(circuit: Circuit, rule: Rule, n: int, config: BenchConfig) -> 
         channels_last=config.channels_last,
         compile=config.compile,
     )
-    return train(circuit, rule, data, settings).history[-1]["seconds"]
+    return train(rule.wire(circuit), data, settings).history[-1]["seconds"]
 
 
 def breakdown(circuit: Circuit, rule: Rule, config: BenchConfig, repeats: int = 5) -> dict:

@@ -42,8 +42,8 @@ from brian2 import (
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.circuits import Circuit, mlp, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training.bench.hardware import hardware_line
 from oneway.training.bench.timing import paired_ratio
+from oneway.training.hardware import hardware_line
 
 SIZES = (64, 48, 10)
 RATE, DECAY = 0.015, 1e-4

@@ -29,9 +29,9 @@ from oneway.analysis import check_wiring
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import TrainingError, load_data
-from oneway.training.bench.hardware import hardware_line
 from oneway.training.config import TrainConfig
 from oneway.training.data.dataset import DataSet
+from oneway.training.hardware import hardware_line
 from oneway.training.loop import train
 from oneway.training.spiking.config import SpikingConfig
 from oneway.training.spiking.run import SpikingRun
@@ -60,7 +60,7 @@ def learn(
         network = run.network
         result = run.run().as_dict(rule=rule_name)
         as_rates = TrainConfig(epochs=config.epochs, seed=config.seed, **AS_RATES)
-        result["rates_accuracy"] = train(circuit, rule, data, as_rates).test_accuracy
+        result["rates_accuracy"] = train(wired, data, as_rates, rule=rule).test_accuracy
         result["joined"] = pairs(wired)
         file.write_text(json.dumps(result))
         print(

@@ -40,7 +40,7 @@ from brian2 import Quantity, second
 from oneway.analysis import angle_deg
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.circuits import AllToAllConnector, Circuit, Signal, Wiring
-from oneway.training.bench.hardware import hardware_line
+from oneway.training.hardware import hardware_line
 from oneway.training.progress import ProgressBar
 
 W, B = "a -> b", "delta_b -> delta_a"

@@ -41,9 +41,8 @@ from oneway.training.bench.contenders import (
     random_batch,
     rule_contender,
 )
-from oneway.training.bench.hardware import hardware_line
-from oneway.training.bench.measure import threads
 from oneway.training.bench.timing import alternate, paired_ratio, peak
+from oneway.training.hardware import hardware_line, threads
 from oneway.training.progress import ProgressBar
 
 PEERS = {"FA, peer": "fa", "ASAP k=2, peer": "asap,k=2", "ASAP k=4, peer": "asap,k=4"}

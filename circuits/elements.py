@@ -239,7 +239,7 @@ class Plasticity:
         into the padding (Akrout et al. 2019, appendix D.2).
     rate, decay : float, optional
         η and λ of this synapse; None leaves them to the optimizer's settings for its path. λ alone
-        is refused.
+        cannot be run.
     scaling : float, optional
         λ_s, for a synapse that has its own rate; None: no scaling.
     set_point : float, optional
@@ -258,11 +258,6 @@ class Plasticity:
 
     def __post_init__(self) -> None:
         _check_choice("plasticity", "reduction", self.reduction, ("sum", "mean"))
-        if self.decay is not None and self.rate is None:
-            raise WiringError(
-                f"plasticity: decay = {self.decay:g} without rate. A synapse that decays by itself "
-                "learns by itself: give both, or leave decay to the optimizer's weight_decay"
-            )
         if self.scaling is None and self.set_point is None:
             return
         if self.scaling is None or not 0 < self.scaling <= 1:

@@ -333,7 +333,7 @@ class Reading:
                     self._check_there(p, phase)
         for p in self.circuit.select(role="drive"):
             if p.plasticity is not None and p.plasticity.phase in phases:
-                self._check_awake(p, p.plasticity.phase)
+                self._check_learning(p, p.plasticity.phase)
 
     def _check_there(self, p: Projection, phase: str) -> None:
         """What a projection conveys must be there, where anybody is awake to hear it."""
@@ -343,7 +343,14 @@ class Reading:
         mimic = self.mimicked(p.pre, phase) if p.role == "drive" else None
         self.when(mimic.pre if mimic else p.pre, phase)
 
-    def _check_awake(self, p: Projection, phase: str) -> None:
+    def _check_learning(self, p: Projection, phase: str) -> None:
+        how = p.plasticity
+        if how is not None and how.decay is not None and how.rate is None:
+            raise WiringError(
+                f"{p.label}: decay = {how.decay:g} without rate. A synapse that decays by itself "
+                "learns by itself: give its Plasticity both, or leave decay to the optimizer's "
+                "weight_decay"
+            )
         for signal in self.ends(p):
             if signal.origin not in self.firing(phase):
                 raise WiringError(

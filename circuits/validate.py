@@ -33,8 +33,8 @@ def validate(circuit: Assembly, reading: Reading) -> None:
     _check_mimicry(circuit)
     _check_comparison(circuit)
     _check_no_cycle(circuit)
-    for phase in circuit.phases:
-        _check_no_loop(reading, phase)
+    for name in circuit.phases:
+        _check_no_loop(reading, name)
 
 
 def _check_population(circuit: Assembly, population: Population) -> None:

@@ -54,7 +54,8 @@ def run_row(rule: str, settings: TrainConfig, data: DataSet, seeds: int) -> list
     results = []
     for seed in range(seeds):
         config = replace(settings, seed=seed)
-        result = train(conv2((1, 28, 28), 10), parse_rule(rule), data, config, notify=note)
+        circuit = parse_rule(rule).wire(conv2((1, 28, 28), 10))
+        result = train(circuit, data, config, notify=note)
         results.append(result)
         accuracy = 100 * result.test_accuracy
         note(f"{rule}, seed {seed}: {accuracy:.2f} % in {result.seconds:.0f} s")

@@ -31,7 +31,7 @@ from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 from oneway.circuits import Circuit, mlp
 from oneway.rules import parse_rule
 from oneway.training import DataSet, load_data
-from oneway.training.spiking.probe import half_squares
+from oneway.training.loss import SquaredError
 
 SIZES = (64, 48, 48, 10)
 STEPS = 400
@@ -41,7 +41,7 @@ READ_EVERY_S = 0.01
 
 def learn_as_rates(circuit: Circuit, data: DataSet) -> RateNetwork:
     """A few epochs of SGD on squared errors, so that activity stays near 1; no spikes yet."""
-    net = RateNetwork(circuit, dtype=torch.float64, seed=0, loss=half_squares)
+    net = RateNetwork(circuit, dtype=torch.float64, seed=0, loss=SquaredError())
     sgd = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-3)
     rows = torch.randint(data.n_train, (STEPS, 32), generator=torch.Generator().manual_seed(0))
     for batch in rows:

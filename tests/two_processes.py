@@ -10,11 +10,12 @@ from io import StringIO
 from pathlib import Path
 
 import torch
+from training_runs import wire_and_train
 
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import TrainConfig, joined, load_data, train
+from oneway.training import TrainConfig, joined, load_data
 from oneway.training.cli.main import main
 
 DENSE = mlp((64, 12, 12, 10))
@@ -73,7 +74,7 @@ def killed(step, *run, **options):
 
     RateNetwork.step = dying
     try:
-        train(*run, **options)
+        wire_and_train(*run, **options)
     except Killed:
         pass
     finally:
@@ -92,12 +93,12 @@ def everything(out):
     seen = {}
     with joined() as processes:
         for name, case in {**EQUAL, "mirror": MIRROR}.items():
-            train(*arguments(case), out=out / name, processes=processes)
+            wire_and_train(*arguments(case), out=out / name, processes=processes)
         for name, case in RESUMED.items():
             run = arguments(case)
-            train(*run, out=out / name / "whole", processes=processes)
+            wire_and_train(*run, out=out / name / "whole", processes=processes)
             killed(5, *run, out=out / name / "cut", processes=processes)
-            train(*run, out=out / name / "cut", resume=True, processes=processes)
+            wire_and_train(*run, out=out / name / "cut", resume=True, processes=processes)
     seen["seeds"] = command(SEEDS, "--out", str(out / "seeds"))
     seen["resumed seeds"] = command(SEEDS, "--out", str(out / "seeds"), "--resume")
     with joined() as processes:

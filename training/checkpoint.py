@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .errors import ConfigError, DataError
+from .errors import DataError
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT, VERSION = "oneway-checkpoint", "1"
@@ -83,29 +83,6 @@ def _check_form(path: Path, about: Mapping[str, str]) -> None:
         )
 
 
-def check_same_run(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Complain about the settings in which the run in a folder differs from this one."""
-    listed = differences(begun, now, "there", "now")
-    if listed:
-        raise ConfigError(
-            f"folder {str(folder)!r} holds another run: {listed}. Resume with the settings of that "
-            "run, or choose another folder with --out; nothing was changed"
-        )
-
-
-def differences(
-    there: Mapping[str, Any], here: Mapping[str, Any], at_first: str, at_second: str
-) -> str:
-    """In which settings two runs differ, for people; nothing where they are the same."""
-    one, other = _flat(there), _flat(here)
-    differing = [key for key in other | one if one.get(key) != other.get(key)]
-    listed = "; ".join(
-        f"{key} = {one.get(key)!r} {at_first}, {other.get(key)!r} {at_second}"
-        for key in differing[:5]
-    )
-    return f"{listed} and {len(differing) - 5} more" if len(differing) > 5 else listed
-
-
 def fingerprint(*tensors: Tensor) -> str:
     """A checksum of values, shapes and types, wherever the tensors lie."""
     checksum = 0
@@ -143,16 +120,6 @@ def _resolved(value: Any, tensors: Mapping[str, Tensor]) -> Any:
             return tensors[value[_TENSOR]]
         return {key: _resolved(item, tensors) for key, item in value.items()}
     return [_resolved(item, tensors) for item in value] if isinstance(value, list) else value
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _to_disk(path: Path) -> None:

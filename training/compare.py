@@ -177,6 +177,20 @@ def spread(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
+def mean_and_spread(values: Sequence[float | None], digits: int, factor: float = 1.0) -> str:
+    """For tables; nothing where no value is known."""
+    known = [factor * value for value in _known(values)]
+    if not known:
+        return ""
+    deviation = spread(known)
+    text = f"{mean_of(known):.{digits}f}"
+    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
+
+
+def percent(values: Sequence[float | None]) -> str:
+    return mean_and_spread(values, 2, 100)
+
+
 def _mean_angle(record: Mapping[str, Any]) -> float | None:
     return mean_of(_known((record.get("angles_deg") or {}).values()))
 

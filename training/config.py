@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import isfinite
 from typing import Any
@@ -11,14 +12,15 @@ import torch
 
 from .data.batches import AUGMENTATIONS
 from .errors import ConfigError
-from .optimization.schedules import Factor, constant, cosine, milestones, steps, warmed_up
 
-PATHS = ("forward", "feedback")
+LEARNING_PATHS = ("forward", "feedback")
+LOSS_NAMES = ("cross_entropy", "squared")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Of activity and errors; weights are float32 then.
-COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+COMPUTED_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = STORED_DTYPES | COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
 # How fast a run goes, not where to: a run may be resumed with others.
 SPEED = ("channels_last", "compile")
@@ -27,6 +29,22 @@ SPEED = ("channels_last", "compile")
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field that explains itself, here and on the command line."""
     return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def check_least(settings: Any, names: Iterable[str], least: float) -> None:
+    """Complain about the first of these settings that is below; None is no number."""
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not (isfinite(value) and value >= least):
+            raise ConfigError(f"{name} = {value}, expected at least {least}")
+
+
+def check_choices(settings: Any) -> None:
+    """Complain about the first of the settings that is none of its `option`'s choices."""
+    for described in fields(settings):
+        value, choices = getattr(settings, described.name), described.metadata["choices"]
+        if choices and value is not None and value not in choices:
+            raise ConfigError(f"{described.name} = {value!r}, expected one of {', '.join(choices)}")
 
 
 _AT_LEAST_1 = (
@@ -57,6 +75,7 @@ class TrainConfig:
     step_factor: float = option(0.1, "schedule step: factor of each step")
     milestones: tuple[int, ...] = option((), "schedule step: steps after these epochs instead")
     warmup_epochs: int = option(0, "epochs over which the learning rate first rises")
+    loss: str = option("cross_entropy", "what compares output and one-hot target", LOSS_NAMES)
     label_smoothing: float = option(0.0, "part of each target spread over all classes")
     feedback_lr: float | None = option(None, "learning rate of the feedback path")
     feedback_momentum: float | None = option(None, "momentum of the feedback path")
@@ -80,7 +99,7 @@ class TrainConfig:
     dtype: str = option(
         "float32",
         "floating point type; with 16 bits weights, optimizer and loss keep 32",
-        (*DTYPES, *COMPUTE_DTYPES),
+        tuple(DTYPES),
     )
     channels_last: bool = option(
         False, "channels of a pixel side by side, as GPUs convolve fastest"
@@ -93,15 +112,17 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_1:
-            self._at_least(name, 1)
-        for name in _AT_LEAST_0:
-            self._at_least(name, 0)
+        check_least(self, _AT_LEAST_1, 1)
+        check_least(self, _AT_LEAST_0, 0)
+        check_choices(self)
         for name in ("momentum", "feedback_momentum", "validation", "label_smoothing"):
             self._fraction(name)
-        for name, described in self.__dataclass_fields__.items():
-            self._choice(name, described.metadata["choices"])
-        for path in PATHS:
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ConfigError(
+                f"label_smoothing = {self.label_smoothing} belongs to the cross entropy, but loss "
+                f"= {self.loss!r}. Leave one of them out"
+            )
+        for path in LEARNING_PATHS:
             self._check_nesterov(path)
             self._check_course(path)
         if self.compile != "no" and self.sync_batch_norm:
@@ -111,20 +132,10 @@ class TrainConfig:
             )
         self._check_device()
 
-    def _at_least(self, name: str, low: int) -> None:
-        value = getattr(self, name)
-        if value is not None and not (isfinite(value) and value >= low):
-            raise ConfigError(f"{name} = {value}, expected at least {low}")
-
     def _fraction(self, name: str) -> None:
         value = getattr(self, name)
         if value is not None and not 0 <= value < 1:
             raise ConfigError(f"{name} = {value}, expected at least 0 and below 1")
-
-    def _choice(self, name: str, choices: tuple[str, ...] | None) -> None:
-        value = getattr(self, name)
-        if choices and value is not None and value not in choices:
-            raise ConfigError(f"{name} = {value!r}, expected one of {', '.join(choices)}")
 
     def _check_nesterov(self, path: str) -> None:
         if self.of_path(path, "optimizer") == "adam" or not self.of_path(path, "nesterov"):
@@ -163,43 +174,17 @@ class TrainConfig:
     @property
     def torch_dtype(self) -> torch.dtype:
         """Of weights and data."""
-        return DTYPES.get(self.dtype, torch.float32)
+        return STORED_DTYPES.get(self.dtype, torch.float32)
 
     @property
     def compute_dtype(self) -> torch.dtype | None:
         """Of activity and errors, where it is another one."""
-        return COMPUTE_DTYPES.get(self.dtype)
+        return COMPUTED_DTYPES.get(self.dtype)
 
     def of_path(self, path: str, name: str) -> Any:
         """A setting of the forward or the feedback path."""
         own = getattr(self, f"feedback_{name}") if path == "feedback" else None
         return getattr(self, name) if own is None else own
-
-    def factor(self, path: str) -> Factor:
-        """What multiplies the learning rate in each epoch, counted from 0.
-
-        A cosine spans the epochs after the warm-up; steps are counted from the start of the run.
-        """
-        warmup = self.of_path(path, "warmup_epochs")
-        return warmed_up(self._course(path, warmup), warmup) if warmup else self._course(path, 0)
-
-    def _course(self, path: str, warmup: int) -> Factor:
-        schedule = self.of_path(path, "schedule")
-        if schedule == "cosine":
-            course = cosine(self.epochs - warmup)
-            return lambda epoch: course(max(0, epoch - warmup))
-        if schedule == "step":
-            factor, at = self.of_path(path, "step_factor"), self._milestones(path)
-            return (
-                milestones(at, factor) if at else steps(self.of_path(path, "step_epochs"), factor)
-            )
-        return constant
-
-    def _milestones(self, path: str) -> tuple[int, ...]:
-        # A feedback path that states its own epochs between steps does not want the other's.
-        if path == "feedback" and self.feedback_milestones is None and self.feedback_step_epochs:
-            return ()
-        return self.of_path(path, "milestones")
 
 
 def _prefix(path: str) -> str:

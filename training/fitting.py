@@ -5,36 +5,31 @@ from __future__ import annotations
 from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
-from .config import PATHS, TrainConfig
-from .data.catalogue import KNOWN
+from .config import LEARNING_PATHS, TrainConfig
 from .data.dataset import Data
 from .errors import ConfigError, DataError
 from .optimization.clock import paired_feedback
-from .recipes.recipe import Recipe
 
 
 def wire(circuit: Circuit, rule: Rule | None) -> Circuit:
     """The wired circuit: by `rule`, or as it is if there is no rule."""
-    if (circuit.target is not None) == (rule is None):
-        return circuit if rule is None else rule.wire(circuit)
     if rule is None:
-        raise ConfigError(
-            f"circuit {circuit.name!r} is a forward circuit: it learns nothing without a rule. "
-            f"Name one of {', '.join(RULES)}"
-        )
+        check_wired(circuit)
+        return circuit
+    if circuit.target is None:
+        return rule.wire(circuit)
     raise ConfigError(
         f"circuit {circuit.name!r} is wired already: train it without a rule (got {rule.name!r})"
     )
 
 
-def check_recipe(recipe: Recipe) -> tuple[Circuit, Rule | None, Circuit]:
-    """Circuit, rule and wired circuit of a recipe, if its parts fit; no data are read."""
-    if recipe.data not in KNOWN:
-        raise DataError(f"no data set {recipe.data!r}; there are {', '.join(KNOWN)}")
-    circuit, rule = recipe.make_circuit(), recipe.make_rule()
-    wired = wire(circuit, rule)
-    check_decay(wired, recipe.config)
-    return circuit, rule, wired
+def check_wired(circuit: Circuit) -> None:
+    """Complain about a forward circuit, which has no error to learn from."""
+    if circuit.target is None:
+        raise ConfigError(
+            f"circuit {circuit.name!r} is a forward circuit: it learns nothing without a rule. "
+            f"Let one of {', '.join(RULES)} wire it"
+        )
 
 
 def fit(data: Data, circuit: Circuit) -> Data:
@@ -55,7 +50,7 @@ def check_decay(wired: Circuit, config: TrainConfig) -> None:
 
     Their gap then never closes: what one of them forgets, the other keeps.
     """
-    decays = [config.of_path(path, "weight_decay") for path in PATHS]
+    decays = [config.of_path(path, "weight_decay") for path in LEARNING_PATHS]
     if decays[0] == decays[1] or config.unequal_decay:
         return
     for feedback in paired_feedback(wired):

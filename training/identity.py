@@ -14,7 +14,6 @@ import torch
 from oneway.circuits import Circuit, to_json
 from oneway.rules import Rule
 
-from .checkpoint import check_same_run, differences
 from .config import SPEED, TrainConfig
 from .data.dataset import Data
 from .distributed import Processes
@@ -59,7 +58,12 @@ def check_resumable(folder: Path, begun: Mapping[str, Any], now: Mapping[str, An
     # Settings that came into being since then were at what is now their default.
     config = jsonable(asdict(TrainConfig())) | begun["config"]
     begun = {"processes": 1} | kept | {"config": config}
-    check_same_run(folder, _without_speed(begun), _without_speed(now))
+    listed = differences(_without_speed(begun), _without_speed(now), "there", "now")
+    if listed:
+        raise ConfigError(
+            f"folder {str(folder)!r} holds another run: {listed}. Resume with the settings of that "
+            "run, or choose another folder with --out; nothing was changed"
+        )
 
 
 def _without_speed(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +80,29 @@ def check_alike(processes: Processes, mine: Mapping[str, Any]) -> None:
             f"{differences(lead, mine, 'in the first', 'here')}. Give all of them the same "
             "settings and data files"
         )
+
+
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], at_first: str, at_second: str
+) -> str:
+    """In which settings two runs differ, for people; nothing where they are the same."""
+    one, other = _flat(there), _flat(here)
+    differing = [key for key in other | one if one.get(key) != other.get(key)]
+    listed = "; ".join(
+        f"{key} = {one.get(key)!r} {at_first}, {other.get(key)!r} {at_second}"
+        for key in differing[:5]
+    )
+    return f"{listed} and {len(differing) - 5} more" if len(differing) > 5 else listed
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def generators(config: TrainConfig, rank: int = 0) -> list[torch.Generator]:

@@ -11,50 +11,56 @@ import torch
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
-from .bench.hardware import fastest_kernels
 from .config import TrainConfig
 from .data.batches import n_batches
 from .data.dataset import Data
 from .distributed import Alone, Processes
 from .errors import ConfigError, first_line
-from .fitting import check_decay, fit, wire
+from .fitting import check_decay, check_wired, fit
+from .hardware import fastest_kernels
+from .loss import make_loss
 from .optimization.clock import alignment_clock
-from .records import RunFolder, RunResult
-from .run import Run
+from .progress import keep_quiet
+from .records import Published, RunFolder, RunResult
+from .training_run import TrainingRun
 
 
 def train(
     circuit: Circuit,
-    rule: Rule | None,
     data: Data,
     config: TrainConfig | None = None,
     *,
+    rule: Rule | None = None,
     out: str | Path | None = None,
     loss: torch.nn.Module | None = None,
     floor: float | None = None,
-    notify: Callable[[str], None] = lambda sentence: None,
+    published: Published | None = None,
+    notify: Callable[[str], None] = keep_quiet,
     resume: bool = False,
     processes: Processes | None = None,
     tensorboard: bool = False,
 ) -> RunResult:
-    """Train a circuit.
+    """Train a wired circuit.
 
     Parameters
     ----------
     circuit : Circuit
-        A forward circuit for `rule` to wire, or a wired one and `rule` None.
-    rule : Rule or None
+        Wired by a rule, or by hand.
     data : Data
         Fitted to the circuit's input shape by the loop itself.
     config : TrainConfig, optional
+    rule : Rule, optional
+        Which wired the circuit; the records name it.
     out : path, optional
         Folder for ``config.json``, ``metrics.jsonl`` (a line an epoch, on disk before the next
         one starts), ``checkpoint.safetensors`` (replaced after each epoch) and ``result.json``.
         It must not hold a run already, unless `resume`.
     loss : torch.nn.Module, optional
-        Of output and class; cross entropy with the config's label smoothing by default.
+        Of output and class; by default the one that `config` names.
     floor : float, optional
         `floor_accuracy` of this circuit, to stand in the result.
+    published : Published, optional
+        A paper's figure, likewise.
     notify : callable, optional
         Gets what a person should know before the run starts, a sentence at a time.
     resume : bool
@@ -77,16 +83,16 @@ def train(
     >>> from oneway.circuits import mlp
     >>> from oneway.rules import parse_rule
     >>> from oneway.training import TrainConfig, load_data, train
-    >>> config = TrainConfig(epochs=10)
-    >>> result = train(mlp((64, 16, 10)), parse_rule("fa"), load_data("digits"), config)
+    >>> circuit = parse_rule("fa").wire(mlp((64, 16, 10)))
+    >>> result = train(circuit, load_data("digits"), TrainConfig(epochs=10))
     >>> result.test_accuracy > 0.5
     True
     """
     config, processes = config or TrainConfig(), processes or Alone()
-    notify = notify if processes.leads else _keep_quiet
-    wired = wire(circuit, rule)
-    check_decay(wired, config)
-    data = fit(data, wired)
+    notify = notify if processes.leads else keep_quiet  # the first one speaks for all
+    check_wired(circuit)
+    check_decay(circuit, config)
+    data = fit(data, circuit)
     loss = _loss(config, loss)
     for wish, wanted in (("resume", resume), ("tensorboard", tensorboard)):
         if wanted and out is None:
@@ -96,10 +102,10 @@ def train(
     processes.check(config, loss, data.n_train)
     # Only the first process touches files.
     folder = RunFolder(out, resume, tensorboard) if out is not None and processes.leads else None
-    run = Run(wired, rule, data, config, loss, folder, floor, processes)
+    run = TrainingRun(circuit, data, config, loss, rule, folder, floor, published, processes)
     if resume:
         run.restore(notify)
-    notify_clock(wired, run.data, config, notify)
+    _notify_clock(circuit, run.data, config, notify)
     with _clear(config), fastest_kernels(config.device):
         return run.run()
 
@@ -121,22 +127,19 @@ def _clear(config: TrainConfig) -> Iterator[None]:
         ) from error
 
 
-def _keep_quiet(sentence: str) -> None:
-    """The first process speaks for all."""
+def _loss(config: TrainConfig, given: torch.nn.Module | None) -> torch.nn.Module:
+    if given is None:
+        return make_loss(config)
+    for setting in ("loss", "label_smoothing"):
+        value = getattr(config, setting)
+        if value != getattr(TrainConfig, setting):
+            raise ConfigError(
+                f"{setting} = {value!r} belongs to another loss than {given}. Leave one of them out"
+            )
+    return given
 
 
-def _loss(config: TrainConfig, loss: torch.nn.Module | None) -> torch.nn.Module:
-    if loss is None:
-        return torch.nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
-    if config.label_smoothing:
-        raise ConfigError(
-            f"label_smoothing = {config.label_smoothing} belongs to the cross entropy, but the "
-            f"loss is {loss}. Leave one of them out"
-        )
-    return loss
-
-
-def notify_clock(
+def _notify_clock(
     wired: Circuit, data: Data, config: TrainConfig, notify: Callable[[str], None]
 ) -> None:
     steps = n_batches(data.n_train, config.batch_size)
@@ -152,13 +155,13 @@ def floor_accuracy(
     *,
     processes: Processes | None = None,
 ) -> float:
-    """Test accuracy of the same forward circuit and settings that any rule has to beat.
+    """Test accuracy of the same forward circuit, wired or not, that any rule has to beat.
 
     In image nets only fully connected layers learn, by backpropagation, as in the direct
     Kolen-Pollack paper; elsewhere only the output layer. The others stay as they were drawn.
     """
-    drives = circuit.select(role="drive")
+    drives = circuit.select(role="drive", path="forward")
     convolutional = any(p.connector.convolutional for p in drives)
     frozen = "conv" if convolutional else "hidden"
-    rule = parse_rule(f"bp,frozen={frozen}")
-    return train(circuit, rule, data, config, processes=processes).test_accuracy
+    floor = parse_rule(f"bp,frozen={frozen}").wire(circuit.forward_circuit())
+    return train(floor, data, config, processes=processes).test_accuracy

@@ -13,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 PATIENCE_S = 2.0
 
 
+def keep_quiet(sentence: str) -> None:
+    """For what tells a sentence at a time, where nobody listens."""
+
+
 class ProgressBar:
     """Counts steps on standard error, from `PATIENCE_S` seconds on.
 

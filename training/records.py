@@ -17,11 +17,34 @@ from safetensors import SafetensorError
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
-from .recipes.published import Published
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A paper's figure.
+
+    Parameters
+    ----------
+    accuracy : float
+        On the test images, as a fraction.
+    recipe : str
+        Name of the shipped recipe that has it.
+    differs : tuple of str
+        Settings in which the run is not that recipe.
+    """
+
+    accuracy: float
+    recipe: str
+    differs: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """Whose figure it is, and what is different here."""
+        other = f"; this run has other {', '.join(self.differs)}" if self.differs else ""
+        return f"published: {100 * self.accuracy:.2f} %, recipe {self.recipe}{other}"
 
 
 @dataclass(frozen=True)
@@ -145,8 +168,7 @@ class RunFolder:
                 f"folder {str(path)!r} holds metrics, but no {CHECKPOINT} to resume from. Choose "
                 "another folder with --out; nothing was changed"
             )
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise _unwritable(path, PermissionError(13, "Permission denied"))
+        _check_writable(path)
 
     @staticmethod
     def check_free(path: Path) -> None:
@@ -162,8 +184,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from error
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise _unwritable(path, PermissionError(13, "Permission denied"))
+        _check_writable(path)
 
     def write_config(self, **settings: Any) -> None:
         versions = {"python": platform.python_version(), "torch": torch.__version__}
@@ -214,6 +235,11 @@ class RunFolder:
         write_json(self.path / RESULT, result.as_dict())
         if self._board is not None:
             self._board.close()
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise _unwritable(path, PermissionError(13, "Permission denied"))
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

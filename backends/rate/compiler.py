@@ -96,7 +96,7 @@ class Compiler(Values):
                 yield ("weights", p.name), (self._waits(p), partial(self._learn_weights, p))
         for cell in self.circuit.populations.values():
             phase = self.reading.learning_phase(cell)
-            if phase in self.phases:
+            if cell.learns is not None and phase in self.phases:
                 waits = self.reading.at_hand(cell.name, cell.learns, phase).origin
                 yield ("cell", cell.name), (waits, partial(self._learn_cell, cell, phase))
 

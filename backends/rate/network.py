@@ -105,6 +105,7 @@ class RateNetwork(CircuitParameters):
                 f"circuit {circuit.name!r} has input populations "
                 f"{[p.name for p in circuit.inputs]}; the rate backend takes exactly one"
             )
+        circuit.reading.check(tuple(circuit.phases))
         super().__init__(circuit, seed)
         self.share_changes, self.stack = share_changes, stack
         self.loss = loss or nn.CrossEntropyLoss()

@@ -64,7 +64,6 @@ class Values:
     ) -> None:
         self.circuit, self.phases, self.loss = circuit, phases, loss
         self.reading = circuit.reading
-        self.reading.check(phases)
         self.precision = precision
         self.norms: Any = norms if stack is None else PooledNorms(stack)
         self.program = Program()

@@ -125,8 +125,8 @@ def _plasticity(circuit: Circuit) -> Iterator[tuple[str, Edit]]:
             "rate and decay": {"rate": 0.2, "decay": 0.1},
             "decay": {"rate": None, "decay": 0.1},
             "neither": {"rate": None, "decay": None},
-            "scaling": {"rate": 0.2, "scaling": 0.3},
-            "set point": {"rate": 0.2, "scaling": 0.3, "set_point": 0.7},
+            "scaling": {"rate": 0.2, "decay": 0.1, "scaling": 0.3},
+            "set point": {"rate": 0.2, "decay": 0.0, "scaling": 0.3, "set_point": 0.7},
         }.items():
             yield f"{name}: {label}", _learning(p, **changes)
         for end in ("pre", "post"):

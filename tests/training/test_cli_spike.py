@@ -1,7 +1,6 @@
 """`oneway spike`: JSON keys, files, the way from rates to spikes, one-line complaints."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -24,6 +23,12 @@ KEYS = "rule angles_deg accuracy simulated_s wall_s mean_rate_hz".split()
 NET = "mlp:64-8-10"
 QUICK = ["--samples", "8,6", "--epochs", "1", "--measurements", "1", "--target", "numpy"]
 SPIKE = ["spike", NET, *QUICK]
+
+
+@pytest.fixture(autouse=True)
+def few_samples_are_probed(monkeypatch):
+    """Every one is presented before, between and after the samples that are learned."""
+    monkeypatch.setattr("oneway.training.spiking.probe.PROBE", 3)
 
 
 # -- results -----------------------------------------------------------------------------------
@@ -62,6 +67,14 @@ def assert_exports(tmp_path, out):
     learned = read_weights(out, wired)
     node = nir.read(tmp_path / "a.nir").nodes["x -> h1"]
     np.testing.assert_array_equal(node.weight, learned.weights["x -> h1"])
+
+
+def test_fewer_samples_than_measurements(oneway):
+    """One measurement before and one after each sample: there is nothing to look at in between."""
+    few = ["--rule", "dkp", "--dynamics", "settled", "--samples", "3,2", "--measurements", "10"]
+    code, text, err = oneway(*SPIKE, *few, "--json")
+    assert (code, err) == (0, "")
+    assert len(json.loads(text)["curve"]) == 1 + 3
 
 
 def test_angles_and_weights_are_those_of_the_network():
@@ -114,7 +127,7 @@ def test_what_was_learned_as_rates_answers_as_spikes(oneway, tmp_path):
     """Most digits, with the weights of a run as rates and not a single spike of learning."""
     train = ["train", "--circuit", "mlp:64-24-10", "--epochs", "8", "--lr", "0.05"]
     assert oneway(*train, "--rule", "kp", "--out", "rates", "--json")[0] == 0
-    arguments = ["--weights", "rates", "--samples", "9,40", "--target", "numpy", "--json"]
+    arguments = ["--weights", "rates", "--samples", "9,24", "--target", "numpy", "--json"]
     code, text, err = oneway(
         "spike", "mlp:64-24-10", "--rule", "kp", *arguments, "--rates-too", "--out", "s"
     )
@@ -125,9 +138,8 @@ def test_what_was_learned_as_rates_answers_as_spikes(oneway, tmp_path):
     assert content["accuracy"] > 0.75
     assert "rates_accuracy" not in content  # nothing was trained
     # And on from there, under another rule: its feedback weights are not in the file.
-    code, _, err = oneway(
-        "spike", "mlp:64-24-10", "--rule", "dfa", "--weights", "s", "--samples", "5,5", "--json"
-    )
+    settled = ["--dynamics", "settled", "--samples", "5,5", "--json"]
+    code, _, err = oneway("spike", "mlp:64-24-10", "--rule", "dfa", "--weights", "s", *settled)
     assert code == 0 and err.count("start from their own draw") <= 1
 
 
@@ -213,9 +225,16 @@ BAD = {
     "dynamics": ([*SPIKE, "--rule", "kp", "--dynamics", "lif"], "expected one of spiking, poisson"),
     "target": ([*SPIKE, "--rule", "kp", "--target", "cuda"], "expected one of auto, numpy"),
     "number": ([*SPIKE, "--rule", "kp", "--rate", "fast"], "invalid float value: 'fast'"),
-    "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1, expected at least 0"),
+    "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1.0, expected at least 0"),
     "samples": ([*SPIKE, "--rule", "kp", "--samples", "many"], "limit = 'many', expected"),
-    "no task": (["spike", NET, "--rule", "kp", "--no-task"], "Leave out --no-task, or use a rule"),
+    "no task": (
+        ["spike", NET, "--rule", "kp", "--no-task"],
+        "Leave out --no-task, or use a rule that has one: wm",
+    ),
+    "no layer to mirror": (
+        ["spike", "mlp:64-10", "--rule", "wm", "--no-task"],
+        "without a task nothing happens. Leave out --no-task\n",
+    ),
     "no epochs": (["spike", NET, "--rule", "wm", "--no-task", "--epochs", "2"], "--epochs belongs"),
     "weights": ([*SPIKE, "--rule", "kp", "--weights", "nowhere"], "'nowhere' holds no weights"),
     "damaged": ([*SPIKE, "--rule", "kp", "--weights", "file"], "cannot be read as safetensors"),
@@ -248,18 +267,17 @@ def test_bad_input_is_one_line_and_exit_code_2(oneway, tmp_path, case):
 
 def test_a_wired_circuit_needs_no_rule(oneway, tmp_path):
     path = save_circuit(parse_rule("fa").wire(mlp((64, 4, 10))), tmp_path / "wired.json")
-    code, text, _ = oneway("spike", path, "--samples", "3,3", *QUICK[2:], "--json")
+    settled = ["--dynamics", "settled", "--samples", "3,3", "--json"]
+    code, text, _ = oneway("spike", path, *QUICK[2:], *settled)
     assert code == 0 and json.loads(text)["rule"] is None
     code, _, err = oneway("spike", path, "--rule", "fa")
     assert code == 2 and "is wired already" in err
 
 
-def test_without_brian2_the_fix_is_named():
-    code = (
-        "import sys; sys.modules['brian2'] = None\n"
-        "from oneway.training.cli.main import main\n"
-        f"sys.exit(main(['spike', '{NET}', '--rule', 'kp']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stdout == ""
-    assert 'pip install "oneway[spiking]"' in done.stderr and done.stderr.count("\n") == 1
+def test_without_brian2_the_fix_is_named(oneway, monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("oneway.backends.spiking")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "brian2", None)
+    code, out, err = oneway("spike", NET, "--rule", "kp")
+    assert (code, out) == (2, "")
+    assert 'pip install "oneway[spiking]"' in err and err.count("\n") == 1

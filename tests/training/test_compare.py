@@ -5,13 +5,13 @@ from dataclasses import asdict
 from math import sqrt
 
 import pytest
+from training_runs import wire_and_train
 
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, DataError, TrainConfig, load_data, train
+from oneway.training import ConfigError, DataError, TrainConfig, load_data
 from oneway.training.compare import curves, group_runs, read_runs
-from oneway.training.recipes.published import Published
-from oneway.training.records import CONFIG, METRICS, RESULT, RunFolder, RunResult
+from oneway.training.records import CONFIG, METRICS, RESULT, Published, RunFolder, RunResult
 
 CIRCUIT = mlp((64, 16, 10))
 RUN_KEYS = (
@@ -30,7 +30,7 @@ def runs(tmp_path_factory, digits):
     folder = tmp_path_factory.mktemp("runs")
     for rule, seed in (("kp", 0), ("kp", 1), ("fa", 0), ("bp,frozen=hidden", 0)):
         config = TrainConfig(epochs=2, lr=0.02, seed=seed, validation=0.1)
-        train(CIRCUIT, parse_rule(rule), digits, config, out=folder / rule / f"seed{seed}")
+        wire_and_train(CIRCUIT, parse_rule(rule), digits, config, out=folder / rule / f"seed{seed}")
     cut = folder / "fa" / "seed0"
     (cut / RESULT).unlink()
     first = (cut / METRICS).read_text().splitlines(keepends=True)[0]
@@ -54,7 +54,7 @@ def test_runs_are_read_back_as_they_were(runs, digits):
     found = {(run.about["rule"], run.about["seed"]): run for run in read_runs([runs])}
     assert len(found) == 4
     config = TrainConfig(epochs=2, lr=0.02, seed=1, validation=0.1)
-    again = train(CIRCUIT, parse_rule("kp"), digits, config)
+    again = wire_and_train(CIRCUIT, parse_rule("kp"), digits, config)
     saved = found["kp", 1]
     assert saved.finished and saved.samples == (270, 100)
     expected = again.as_dict()

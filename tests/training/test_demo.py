@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
 import pytest
+from training_runs import wire_and_train
 
 from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import ACTIVITY, WiringError, mlp, taught_by
 from oneway.rules import RULES, Rule, with_feedback_path
 from oneway.rules.feedback import INDEPENDENT
-from oneway.training import TrainConfig, floor_accuracy, load_data, train
+from oneway.training import TrainConfig, floor_accuracy, load_data
 from oneway.training.demo.show import VARIANTS, DemoSettings, run_demo, shortest_loop
 from oneway.training.demo.spikes import spiking_tour
 from oneway.training.demo.tour import RuleTour
@@ -155,7 +156,7 @@ def test_results_are_what_training_alone_gives(results):
     forward, data = mlp(SETTINGS.sizes, norm=SETTINGS.norm), load_data("digits")
     (kp,) = [rule for rule in results["rules"] if rule["rule"] == "kp"]
     config = replace(CONFIG, seed=1)
-    alone = train(forward, RULES["kp"](), data, config)
+    alone = wire_and_train(forward, RULES["kp"](), data, config)
     assert kp["runs"][1]["test_accuracy"] == alone.test_accuracy
     assert results["floor_accuracies"][1] == floor_accuracy(forward, data, config)
     assert kp["test_accuracy_mean"] == pytest.approx(
@@ -179,7 +180,7 @@ def test_the_clock_is_told_where_there_is_one(page, results):
 def test_a_second_tour_replaces_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr("oneway.training.demo.show.RULES", {"fa": RULES["fa"]})
     monkeypatch.setattr("oneway.training.demo.show.VARIANTS", ())
-    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1))
+    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1), spiking="fa")
     first = run_demo(tmp_path, settings=tiny)
     first.write_text("old")
     assert run_demo(tmp_path, settings=tiny).read_text() != "old"
@@ -190,7 +191,8 @@ def test_what_is_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         "oneway.training.demo.show.RULES", {name: RULES[name] for name in ("fa", "kp")}
     )
-    run_demo(tmp_path, settings=replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1)))
+    tiny = replace(SETTINGS, seeds=(0,), config=replace(CONFIG, epochs=1), spiking="fa")
+    run_demo(tmp_path, settings=tiny)
     out, err = capsys.readouterr()
     lines = [line.split() for line in out.splitlines()]
     assert ["kp", "32", "32", "none", "1"] in [line[:5] for line in lines]

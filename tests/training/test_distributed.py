@@ -11,13 +11,14 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_runs import wire_and_train
 from two_processes import EQUAL, MIRROR, RESUMED, SEEDS, arguments, two_processes
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.norms import full_derivative, normalise, own
 from oneway.backends.rate.pooled_norms import PooledNorms
 from oneway.circuits import BatchNorm
-from oneway.training import ConfigError, TrainConfig, joined, train
+from oneway.training import ConfigError, TrainConfig, joined
 from oneway.training.checkpoint import CHECKPOINT
 from oneway.training.cli.main import main
 from oneway.training.data.batches import batch_rows, batch_sizes
@@ -73,7 +74,7 @@ def assert_same_run(folder, other, atol):
 @pytest.mark.parametrize("case", EQUAL)
 def test_two_processes_do_what_one_does(done, tmp_path, case):
     """Uneven batches, augmentation, validation, signs of gradients, batch norm over all of them."""
-    train(*arguments(EQUAL[case]), out=tmp_path)
+    wire_and_train(*arguments(EQUAL[case]), out=tmp_path)
     assert_same_run(tmp_path, done / case, atol=1e-6 if case == "float32" else 1e-10)
 
 
@@ -86,7 +87,7 @@ def test_each_process_draws_its_own_noise_and_they_learn_from_the_mean(done, tmp
         return torch.cat([draw(self, name, phase, batch // 2, each) for each in both])
 
     monkeypatch.setattr(RateNetwork, "_noise", noise)
-    train(*run, out=tmp_path)
+    wire_and_train(*run, out=tmp_path)
     assert_same_run(tmp_path, done / "mirror", atol=1e-10)
 
 
@@ -104,7 +105,7 @@ def test_resumed_is_as_uninterrupted_to_the_bit(done, case):
 def test_a_run_of_two_goes_on_with_two_only(done):
     case = RESUMED["noise"]
     with pytest.raises(ConfigError, match="holds another run: processes = 2 there, 1 now"):
-        train(*arguments(case), out=done / "noise" / "whole", resume=True)
+        wire_and_train(*arguments(case), out=done / "noise" / "whole", resume=True)
 
 
 @pytest.mark.slow

@@ -20,10 +20,9 @@ from official_files import write_cifar10, write_idx_set, write_tiny_imagenet
 
 from oneway.training import DataError, load_data
 from oneway.training.cli.main import main
-from oneway.training.data.catalogue import KNOWN
+from oneway.training.data.catalogue import KNOWN, OFFICIAL, Official
 from oneway.training.data.download import download, md5_of
-from oneway.training.data.official import OFFICIAL, Official
-from oneway.training.data.unpack import unpack
+from oneway.training.data.obtain import unpack_archive
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -187,7 +186,7 @@ def test_an_archive_that_reaches_outside_leaves_nothing(tmp_path):
             archive.writestr(name, "b")
     for path in (tar, tmp_path / "a.zip"):
         with pytest.raises(DataError, match=r"a\.(tar\.gz|zip): .*evil"):
-            unpack(path, "set", lambda place: None)
+            unpack_archive(path, "set", lambda place: None)
     assert sorted(os.listdir(tmp_path)) == ["a.tar.gz", "a.zip"]
     assert not (tmp_path.parent / "evil").exists()
 
@@ -198,7 +197,7 @@ def test_links_out_of_an_archive_are_refused(tmp_path):
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(info)
     with pytest.raises(DataError, match="cannot be unpacked"):
-        unpack(tmp_path / "a.tar", "set", lambda place: None)
+        unpack_archive(tmp_path / "a.tar", "set", lambda place: None)
     assert os.listdir(tmp_path) == ["a.tar"]
 
 
@@ -206,12 +205,12 @@ def test_links_out_of_an_archive_are_refused(tmp_path):
 def test_a_damaged_archive_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(b"no tar")[:-4])
     with pytest.raises(DataError, match=rf"{name}: cannot be unpacked \(.*\). Download it again"):
-        unpack(tmp_path / name, "set", lambda place: None)
+        unpack_archive(tmp_path / name, "set", lambda place: None)
 
 
 def test_an_archive_of_something_else(tmp_path):
     with pytest.raises(DataError, match=r"holds no folder 'set'. Is it the official archive"):
-        unpack(tar_of(tmp_path / "a.tar.gz", {"other/a": b""}), "set", lambda place: None)
+        unpack_archive(tar_of(tmp_path / "a.tar.gz", {"other/a": b""}), "set", lambda place: None)
     assert os.listdir(tmp_path) == ["a.tar.gz"]
 
 

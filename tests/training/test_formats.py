@@ -20,9 +20,8 @@ from official_files import (
 )
 from scipy.io import savemat
 
-from oneway.training.data.formats import read_cifar_batch, read_idx
+from oneway.training.data.formats import read_cifar_batch, read_idx, read_svhn
 from oneway.training.data.loading import load_data
-from oneway.training.data.svhn import read_svhn
 from oneway.training.errors import DataError
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from training_runs import wire_and_train
 
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
@@ -16,8 +17,8 @@ from oneway.training import (
     TrainingError,
     floor_accuracy,
     load_data,
-    train,
 )
+from oneway.training.fitting import wire
 from oneway.training.identity import generators
 from oneway.training.records import RunFolder
 
@@ -37,8 +38,8 @@ def curve(result):
 @pytest.mark.parametrize("rule", ["kp", "wm", "asap"])
 def test_a_seed_decides_everything(digits, rule):
     rule = parse_rule(rule)
-    first, again = (train(CIRCUIT, rule, digits, CONFIG) for _ in range(2))
-    other = train(CIRCUIT, rule, digits, replace(CONFIG, seed=1))
+    first, again = (wire_and_train(CIRCUIT, rule, digits, CONFIG) for _ in range(2))
+    other = wire_and_train(CIRCUIT, rule, digits, replace(CONFIG, seed=1))
     assert curve(first) == curve(again) != curve(other)
     assert first.angles_deg == again.angles_deg != other.angles_deg
 
@@ -55,15 +56,15 @@ def test_every_seed_and_every_purpose_has_its_own_generator():
 def test_accuracy_does_not_depend_on_the_batches_it_is_measured_in(digits, monkeypatch):
     """Batch norm uses its running statistics there, and measuring does not change them."""
     circuit = mlp((64, 20, 10), norm="before")
-    whole = train(circuit, parse_rule("bp"), digits, CONFIG)
-    monkeypatch.setattr("oneway.training.run.EVALUATION_BATCH", 3)
-    assert curve(train(circuit, parse_rule("bp"), digits, CONFIG)) == curve(whole)
+    whole = wire_and_train(circuit, parse_rule("bp"), digits, CONFIG)
+    monkeypatch.setattr("oneway.training.training_run.EVALUATION_BATCH", 3)
+    assert curve(wire_and_train(circuit, parse_rule("bp"), digits, CONFIG)) == curve(whole)
 
 
 def test_runs_with_augmentation_and_validation_repeat_too(digits):
     config = replace(CONFIG, augment="crop", validation=0.2)
     circuit = parse_circuit("conv2:1x8x8-10,width=4,hidden=16")
-    first, again = (train(circuit, parse_rule("fa"), digits, config) for _ in range(2))
+    first, again = (wire_and_train(circuit, parse_rule("fa"), digits, config) for _ in range(2))
     assert curve(first) == curve(again)
     records = first.history
     best = max(records, key=lambda record: record["validation_accuracy"])
@@ -76,7 +77,7 @@ def test_runs_with_augmentation_and_validation_repeat_too(digits):
 def test_it_learns_and_beats_the_floor(digits):
     config = replace(CONFIG, epochs=15, lr=0.05)
     circuit = mlp((64, 20, 20, 10))
-    accuracy = train(circuit, parse_rule("bp"), digits, config).test_accuracy
+    accuracy = wire_and_train(circuit, parse_rule("bp"), digits, config).test_accuracy
     assert accuracy > 0.85
     assert floor_accuracy(circuit, digits, config) < accuracy - 0.1
 
@@ -87,31 +88,31 @@ def test_it_learns_and_beats_the_floor(digits):
 )
 def test_the_floor_of_an_image_net_lets_its_dense_layers_learn(digits, circuit, frozen, not_this):
     circuit = parse_circuit(circuit)
-    alike = train(circuit, parse_rule(f"bp,frozen={frozen}"), digits, CONFIG)
-    other = train(circuit, parse_rule(f"bp,frozen={not_this}"), digits, CONFIG)
+    alike = wire_and_train(circuit, parse_rule(f"bp,frozen={frozen}"), digits, CONFIG)
+    other = wire_and_train(circuit, parse_rule(f"bp,frozen={not_this}"), digits, CONFIG)
     assert floor_accuracy(circuit, digits, CONFIG) == alike.test_accuracy
     assert curve(alike) != curve(other)
 
 
 def test_a_wired_circuit_needs_no_rule(digits):
     rule = parse_rule("dkp")
-    by_rule = train(CIRCUIT, rule, digits, CONFIG)
-    by_hand = train(rule.wire(CIRCUIT), None, digits, CONFIG)
+    by_rule = wire_and_train(CIRCUIT, rule, digits, CONFIG)
+    by_hand = wire_and_train(rule.wire(CIRCUIT), None, digits, CONFIG)
     assert curve(by_rule) == curve(by_hand)
     assert (by_rule.rule, by_hand.rule) == ("dkp", None)
 
 
 def test_feedback_settings_reach_the_feedback_path_only(digits):
     still = replace(CONFIG, feedback_lr=0.0)
-    moved, kept = (train(CIRCUIT, parse_rule("kp"), digits, c) for c in (CONFIG, still))
-    fixed = train(CIRCUIT, parse_rule("fa"), digits, CONFIG)
+    moved, kept = (wire_and_train(CIRCUIT, parse_rule("kp"), digits, c) for c in (CONFIG, still))
+    fixed = wire_and_train(CIRCUIT, parse_rule("fa"), digits, CONFIG)
     assert curve(kept) == curve(fixed) != curve(moved)
 
 
 def test_adam_and_sgd_can_be_mixed(digits):
     mixed = replace(CONFIG, feedback_optimizer="adam", feedback_lr=1e-3)
-    result = train(CIRCUIT, parse_rule("kp"), digits, mixed)
-    assert curve(result) != curve(train(CIRCUIT, parse_rule("kp"), digits, CONFIG))
+    result = wire_and_train(CIRCUIT, parse_rule("kp"), digits, mixed)
+    assert curve(result) != curve(wire_and_train(CIRCUIT, parse_rule("kp"), digits, CONFIG))
     assert result.history[0]["lr"] == {"forward": 0.02, "feedback": 0.001}
 
 
@@ -125,20 +126,20 @@ def test_adam_and_sgd_can_be_mixed(digits):
 )
 def test_schedules(digits, schedule, factors):
     config = replace(CONFIG, epochs=4, feedback_schedule="constant", **schedule)
-    records = train(CIRCUIT, parse_rule("kp"), digits, config).history
+    records = wire_and_train(CIRCUIT, parse_rule("kp"), digits, config).history
     np.testing.assert_allclose([r["lr"]["forward"] for r in records], np.multiply(0.02, factors))
     np.testing.assert_allclose([r["lr"]["feedback"] for r in records], 0.02)
 
 
 def test_a_synapse_keeps_the_rate_that_it_states(digits):
     config = replace(CONFIG, schedule="step", step_epochs=1)
-    records = train(CIRCUIT, parse_rule("wm,rate=0.3"), digits, config).history
+    records = wire_and_train(CIRCUIT, parse_rule("wm,rate=0.3"), digits, config).history
     assert [r["lr"]["own rate"] for r in records] == [0.3, 0.3]
 
 
 def test_spontaneous_activity_aligns_before_the_first_epoch(digits):
     aligned = [
-        train(
+        wire_and_train(
             CIRCUIT,
             parse_rule("wm"),
             digits,
@@ -153,7 +154,9 @@ def test_spontaneous_activity_aligns_before_the_first_epoch(digits):
 
 
 def test_folder_holds_settings_metrics_and_result(digits, tmp_path):
-    result = train(CIRCUIT, parse_rule("asap,k=1"), digits, CONFIG, out=tmp_path / "a" / "b")
+    result = wire_and_train(
+        CIRCUIT, parse_rule("asap,k=1"), digits, CONFIG, out=tmp_path / "a" / "b"
+    )
     folder = tmp_path / "a" / "b"
     assert sorted(p.name for p in folder.iterdir()) == [
         "checkpoint.safetensors",
@@ -173,10 +176,10 @@ def test_folder_holds_settings_metrics_and_result(digits, tmp_path):
 
 
 def test_a_folder_is_never_used_twice(digits, tmp_path):
-    train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
+    wire_and_train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     with pytest.raises(ConfigError, match=r"holds a run already \(config\.json, .* nothing was"):
-        train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
+        wire_and_train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
@@ -195,7 +198,7 @@ class _FailsAfter(torch.nn.Module):
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_metrics(digits, tmp_path):
     loss = _FailsAfter(steps=8)  # 7 steps an epoch
     with pytest.raises(TrainingError, match=r"fa: the loss is not finite .* in epoch 2\. Lower lr"):
-        train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path, loss=loss)
+        wire_and_train(CIRCUIT, parse_rule("fa"), digits, CONFIG, out=tmp_path, loss=loss)
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["epoch"] == 1
     assert not (tmp_path / "result.json").exists()
@@ -214,12 +217,18 @@ def test_undefined_numbers_are_null_in_files(tmp_path):
         (mlp((63, 10)), "bp", DataError, r"\(1, 8, 8\) or \(64,\), but .* has \(63,\)"),
         (mlp((64, 9)), "bp", DataError, r"10 classes, but the output 'output' .* has 9 cells"),
         (mlp((64, 10)), None, ConfigError, "is a forward circuit: it learns nothing"),
-        (parse_rule("fa").wire(CIRCUIT), "fa", ConfigError, r"is wired already: .* \(got 'fa'\)"),
     ],
 )
 def test_what_does_not_fit_is_said_before_training(digits, circuit, rule, error, complaint):
     with pytest.raises(error, match=complaint):
-        train(circuit, rule and parse_rule(rule), digits, CONFIG)
+        wire_and_train(circuit, rule and parse_rule(rule), digits, CONFIG)
+
+
+def test_no_rule_wires_a_wired_circuit():
+    fa = parse_rule("fa")
+    assert wire(fa.wire(CIRCUIT), None) == wire(CIRCUIT, fa) == fa.wire(CIRCUIT)
+    with pytest.raises(ConfigError, match=r"is wired already: .* \(got 'fa'\)"):
+        wire(fa.wire(CIRCUIT), fa)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from training_runs import wire_and_train
 
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, TrainConfig, TrainingError, load_data, train
-from oneway.training.bench.hardware import fastest_kernels
+from oneway.training import ConfigError, TrainConfig, TrainingError, load_data
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint
+from oneway.training.hardware import fastest_kernels
 from oneway.training.optimization import loss_scale
 from oneway.training.optimization.loss_scale import FIRST, MOST_SKIPPED, LossScale
 
@@ -91,7 +92,9 @@ def test_a_network_in_other_types_has_no_scale():
 def test_16_bits_learn_as_32_do(rule, dtype, digits):
     """To five of 60 test samples."""
     accuracies = [
-        train(CIRCUIT, parse_rule(rule), digits, replace(CONFIG, epochs=16, dtype=t)).test_accuracy
+        wire_and_train(
+            CIRCUIT, parse_rule(rule), digits, replace(CONFIG, epochs=16, dtype=t)
+        ).test_accuracy
         for t in ("float32", dtype)
     ]
     assert accuracies[0] > 0.5 and abs(accuracies[0] - accuracies[1]) <= 5 / 60
@@ -107,8 +110,8 @@ def interrupted(folder, rule, begun, resumed, digits, monkeypatch):
     with monkeypatch.context() as patched:
         dying(patched, steps=6)
         with pytest.raises(KeyboardInterrupt):
-            train(CONV, rule, digits, begun, out=folder)
-    train(CONV, rule, digits, resumed, out=folder, resume=True)
+            wire_and_train(CONV, rule, digits, begun, out=folder)
+    wire_and_train(CONV, rule, digits, resumed, out=folder, resume=True)
 
 
 def dying(patched, steps):
@@ -129,7 +132,7 @@ def test_resuming_is_exact(dtype, digits, tmp_path, monkeypatch):
     config = replace(CONFIG, dtype=dtype, channels_last=True)
     monkeypatch.setattr(loss_scale, "GROWTH_EVERY", 3)
     rule = parse_rule("wm")
-    train(CONV, rule, digits, config, out=tmp_path / "whole")
+    wire_and_train(CONV, rule, digits, config, out=tmp_path / "whole")
     interrupted(tmp_path / "parts", rule, config, config, digits, monkeypatch)
     whole, parts = (load_file(tmp_path / name / CHECKPOINT) for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
@@ -145,7 +148,7 @@ def test_speed_may_change_on_the_way(digits, tmp_path, monkeypatch):
     changes_to(monkeypatch, backend="eager")
     rule, plain = parse_rule("fa"), CONFIG
     fast = replace(CONFIG, compile="default", channels_last=True)
-    train(CONV, rule, digits, plain, out=tmp_path / "whole")
+    wire_and_train(CONV, rule, digits, plain, out=tmp_path / "whole")
     expected = metrics(tmp_path / "whole")[-1]
     for name, (begun, resumed) in {"a": (plain, fast), "b": (fast, plain)}.items():
         interrupted(tmp_path / name, rule, begun, resumed, digits, monkeypatch)
@@ -154,7 +157,7 @@ def test_speed_may_change_on_the_way(digits, tmp_path, monkeypatch):
         assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-3)
     other = replace(CONFIG, dtype="bfloat16")
     with pytest.raises(ConfigError, match=r"another run: config.dtype = 'float32' there"):
-        train(CONV, rule, digits, other, out=tmp_path / "a", resume=True)
+        wire_and_train(CONV, rule, digits, other, out=tmp_path / "a", resume=True)
 
 
 def test_every_program_is_compiled_once(digits, monkeypatch):
@@ -162,7 +165,7 @@ def test_every_program_is_compiled_once(digits, monkeypatch):
     graphs, compile = [], torch.compile
     changes_to(monkeypatch, backend="eager")
     monkeypatch.setattr(torch, "compile", lambda f, **o: graphs.append(o) or compile(f, **o))
-    train(CIRCUIT, parse_rule("wm"), digits, replace(CONFIG, compile="default"))
+    wire_and_train(CIRCUIT, parse_rule("wm"), digits, replace(CONFIG, compile="default"))
     noisy = [phase for phase in parse_rule("wm").wire(CIRCUIT).phases.values() if phase.noisy]
     assert len(graphs) == 2 + len(noisy)
     assert all(options["dynamic"] is False and options["fullgraph"] for options in graphs)
@@ -171,21 +174,23 @@ def test_every_program_is_compiled_once(digits, monkeypatch):
 @pytest.mark.slow
 def test_generated_code_trains(digits):
     config = replace(CONFIG, dtype="bfloat16")
-    eager = train(CIRCUIT, parse_rule("asap"), digits, config)
-    compiled = train(CIRCUIT, parse_rule("asap"), digits, replace(config, compile="default"))
+    eager = wire_and_train(CIRCUIT, parse_rule("asap"), digits, config)
+    compiled = wire_and_train(
+        CIRCUIT, parse_rule("asap"), digits, replace(config, compile="default")
+    )
     assert abs(eager.test_accuracy - compiled.test_accuracy) <= 5 / 60
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("compile", ["no", "reduce-overhead"])
 def test_a_gpu_learns_as_a_cpu_does(compile, digits):
-    plain = train(CONV, parse_rule("asap"), digits, replace(CONFIG, dtype="bfloat16"))
+    plain = wire_and_train(CONV, parse_rule("asap"), digits, replace(CONFIG, dtype="bfloat16"))
     config = replace(CONFIG, dtype="bfloat16", device="cuda", channels_last=True, compile=compile)
-    fast = train(CONV, parse_rule("asap"), digits, config)
+    fast = wire_and_train(CONV, parse_rule("asap"), digits, config)
     assert fast.history[-1]["train_loss"] == pytest.approx(plain.history[-1]["train_loss"], rel=0.1)
     # Several programs a step, and everything drawn on the device.
     config = replace(config, augment="crop+flip")
-    runs = [train(CONV, parse_rule("wm"), digits, config) for _ in range(2)]
+    runs = [wire_and_train(CONV, parse_rule("wm"), digits, config) for _ in range(2)]
     first, second = (run.history[-1]["train_loss"] for run in runs)
     assert first == pytest.approx(second, rel=0.05)
 
@@ -216,7 +221,7 @@ def test_no_compiler(digits, monkeypatch):
 
     changes_to(monkeypatch, backend=broken)
     with pytest.raises(ConfigError, match=r"compile = 'default': torch.compile cannot .*Set comp"):
-        train(CIRCUIT, parse_rule("bp"), digits, replace(CONFIG, compile="default"))
+        wire_and_train(CIRCUIT, parse_rule("bp"), digits, replace(CONFIG, compile="default"))
 
 
 def test_no_kernel(digits, monkeypatch):
@@ -225,4 +230,4 @@ def test_no_kernel(digits, monkeypatch):
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", convolution)
     with pytest.raises(ConfigError, match=r"dtype = 'float16': .* cannot be computed on cpu"):
-        train(CONV, parse_rule("bp"), digits, replace(CONFIG, dtype="float16"))
+        wire_and_train(CONV, parse_rule("bp"), digits, replace(CONFIG, dtype="float16"))

@@ -8,12 +8,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from training_runs import wire_and_train
 
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, TrainConfig, load_data, train
-from oneway.training.optimization.batch_manhattan import BatchManhattan
+from oneway.training import ConfigError, TrainConfig, load_data
+from oneway.training.optimization.optimizers import BatchManhattan
+from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.recipe import options_of
 
 CIRCUIT = mlp((64, 12, 10))
@@ -27,7 +29,7 @@ def digits():
 
 def factors(path="forward", **settings):
     config = TrainConfig(**settings)
-    return [config.factor(path)(epoch) for epoch in range(config.epochs)]
+    return [rate_factor(config, path)(epoch) for epoch in range(config.epochs)]
 
 
 # -- courses of the learning rate --------------------------------------------------------------
@@ -81,7 +83,7 @@ def test_each_path_has_its_own_course():
 
 def test_the_course_reaches_the_optimizers(digits):
     config = replace(CONFIG, epochs=4, warmup_epochs=1, feedback_warmup_epochs=3)
-    records = train(CIRCUIT, parse_rule("kp"), digits, config).history
+    records = wire_and_train(CIRCUIT, parse_rule("kp"), digits, config).history
     np.testing.assert_allclose([r["lr"]["forward"] for r in records], [0.01, 0.02, 0.02, 0.02])
     np.testing.assert_allclose([r["lr"]["feedback"] for r in records], [0.005, 0.01, 0.015, 0.02])
 
@@ -183,9 +185,9 @@ def moved(digits, **settings):
             ends["network"] = self
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("oneway.training.run.RateNetwork", Kept)
+        patched.setattr("oneway.training.training_run.RateNetwork", Kept)
         config = TrainConfig(epochs=1, batch_size=200, weight_decay=0.0, **settings)
-        train(CIRCUIT, parse_rule("kp"), digits, config)
+        wire_and_train(CIRCUIT, parse_rule("kp"), digits, config)
     after = ends["network"].weights
     return {name: after[name].detach() - before for name, before in ends["before"].items()}
 
@@ -199,7 +201,7 @@ def test_optimizers_are_chosen_per_path(digits):
 
 def test_batch_manhattan_learns(digits):
     config = TrainConfig(epochs=40, lr=0.002, optimizer="batch_manhattan", weight_decay=0.0)
-    assert train(CIRCUIT, parse_rule("fa"), digits, config).test_accuracy > 0.7
+    assert wire_and_train(CIRCUIT, parse_rule("fa"), digits, config).test_accuracy > 0.7
 
 
 def test_nesterov_is_chosen_per_path(digits):
@@ -220,15 +222,17 @@ def test_label_smoothing_raises_the_least_loss(digits):
     hit, miss = 1 - s + s / classes, s / classes
     entropy = -(hit * np.log(hit) + (classes - 1) * miss * np.log(miss))
     config = TrainConfig(epochs=40, lr=0.1, weight_decay=0.0)
-    smoothed = train(CIRCUIT, parse_rule("bp"), digits, replace(config, label_smoothing=s))
+    smoothed = wire_and_train(CIRCUIT, parse_rule("bp"), digits, replace(config, label_smoothing=s))
     assert entropy < smoothed.history[-1]["train_loss"] < entropy + 0.2
-    assert train(CIRCUIT, parse_rule("bp"), digits, config).history[-1]["train_loss"] < 0.1
+    assert wire_and_train(CIRCUIT, parse_rule("bp"), digits, config).history[-1]["train_loss"] < 0.1
 
 
 def test_label_smoothing_needs_the_cross_entropy(digits):
     config = replace(CONFIG, label_smoothing=0.1)
-    with pytest.raises(ConfigError, match=r"belongs to the cross entropy, but the loss is MSELoss"):
-        train(CIRCUIT, parse_rule("bp"), digits, config, loss=torch.nn.MSELoss())
+    with pytest.raises(
+        ConfigError, match=r"label_smoothing = 0.1 belongs to another loss than MSELoss"
+    ):
+        wire_and_train(CIRCUIT, parse_rule("bp"), digits, config, loss=torch.nn.MSELoss())
 
 
 # -- decay -------------------------------------------------------------------------------------
@@ -243,12 +247,12 @@ def test_a_pair_that_changes_alike_must_decay_alike(digits, rule):
         r"but weight_decay = 0\.001 and feedback_weight_decay = 0\.0001"
     )
     with pytest.raises(ConfigError, match=complaint):
-        train(CIRCUIT, parse_rule(rule), digits, APART)
-    train(CIRCUIT, parse_rule(rule), digits, replace(APART, epochs=1, unequal_decay=True))
+        wire_and_train(CIRCUIT, parse_rule(rule), digits, APART)
+    wire_and_train(CIRCUIT, parse_rule(rule), digits, replace(APART, epochs=1, unequal_decay=True))
     equal = replace(APART, epochs=1, feedback_weight_decay=1e-3)
-    train(CIRCUIT, parse_rule(rule), digits, equal)
+    wire_and_train(CIRCUIT, parse_rule(rule), digits, equal)
 
 
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])
 def test_other_paths_may_decay_as_they_like(digits, rule):
-    train(CIRCUIT, parse_rule(rule), digits, replace(APART, epochs=1))
+    wire_and_train(CIRCUIT, parse_rule(rule), digits, replace(APART, epochs=1))

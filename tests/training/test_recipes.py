@@ -13,12 +13,12 @@ import pytest
 from oneway.circuits import initial_std, sign_magnitude
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, alignment_clock, load_data
-from oneway.training.data.official import OFFICIAL, check_official_fit, is_complete
-from oneway.training.fitting import check_recipe
-from oneway.training.recipes import published
-from oneway.training.recipes.published import published_figure
+from oneway.training.data.catalogue import OFFICIAL, check_official_fit, is_complete
+from oneway.training.optimization.schedules import rate_factor
+from oneway.training.recipes import tables
+from oneway.training.recipes.recipe import check_recipe
 from oneway.training.recipes.smoke import BATCH, TEST, TRAIN, narrow, shrunk, synthetic
-from oneway.training.recipes.tables import find, read_entries, shipped
+from oneway.training.recipes.tables import find, published_figure, read_entries, shipped
 
 # As the papers print them: a line for each row, a figure for each of the columns above it.
 FIGURES = """
@@ -92,7 +92,7 @@ def test_every_recipe_is_in_order(table):
     """Circuit, rule, settings and the shapes of the data set fit, without any data."""
     for entry in (e for e in shipped().values() if e.name.startswith(f"{table}/")):
         recipe = entry.recipe()
-        circuit, rule, _ = check_recipe(recipe)
+        rule, circuit = check_recipe(recipe)
         check_official_fit(recipe.data, circuit)
         assert circuit.name == recipe.circuit  # spelt as results spell it
         assert entry.source and recipe.config.validation > 0
@@ -134,7 +134,7 @@ def test_settings_of_the_asap_paper():
     numbers = {"epochs": 200, "batch_size": 128, "lr": 0.03, "momentum": 0.9, "weight_decay": 5e-4}
     words = {"augment": "crop+flip", "schedule": "cosine"}
     assert settings.items() >= {**numbers, **words}.items()
-    wired = check_recipe(find("asap-table1/cifar10-resnet18/asap").recipe())[2]
+    wired = check_recipe(find("asap-table1/cifar10-resnet18/asap").recipe())[1]
     first, last = wired.projections["x -> stem"], wired.projections["pool -> output"]
     assert first.plasticity is None and first.norm and last.norm
     assert wired.populations["stem"].learns  # its batch norm
@@ -153,7 +153,7 @@ def test_kolen_pollack_learns_w_and_b_alike():
         assert recipe.make_rule().name == "kp"
         for name in own:
             assert recipe.config.of_path("feedback", name) == recipe.config.of_path("forward", name)
-        wired = check_recipe(recipe)[2]
+        wired = check_recipe(recipe)[1]
         learning = [p for p in wired.select(role="drive", path="feedback") if p.plasticity]
         said = alignment_clock(wired, recipe.config, 100)
         assert f"({len(learning)}) converge with time constant" in said
@@ -169,7 +169,7 @@ def test_settings_of_the_direct_kolen_pollack_paper():
         assert {key: config.of_path("feedback", key) for key in own} == own
         assert config.of_path("forward", "lr") == 1e-2
         for row in (name, name.replace("dkp", "dfa")):
-            wired = check_recipe(find(row).recipe())[2]
+            wired = check_recipe(find(row).recipe())[1]
             direct = [p for p in wired.select(role="drive", path="feedback") if p.weights]
             classes = wired.output.size
             assert direct and {p.pre for p in direct} == {"delta_output"}
@@ -180,7 +180,7 @@ def test_settings_of_the_direct_kolen_pollack_paper():
 def test_scales_of_the_sign_symmetry_paper():
     """Footnote 2: √(2 / (kernel width · kernel height · output channels)), or √(1 / outputs)."""
     for row in ("resnet18", "alexnet"):
-        wired = check_recipe(find(f"sign-symmetry-table1/{row}/ss").recipe())[2]
+        wired = check_recipe(find(f"sign-symmetry-table1/{row}/ss").recipe())[1]
         signs = [
             p for p in wired.select(role="drive") if p.weights and p.weights.kind == "sign-tied"
         ]
@@ -196,7 +196,7 @@ def test_scales_of_the_sign_symmetry_paper():
 
 def test_weight_mirror_counts_its_epochs_from_the_end_of_mirroring():
     config = find("weight-mirror/resnet50/wm").recipe().config
-    rate = config.factor("forward")
+    rate = rate_factor(config, "forward")
     assert config.spontaneous_warmup_epochs == 2
     assert [round(rate(epoch - 2), 6) for epoch in (31, 32, 61, 62, 81, 82)] == [
         1, 0.1, 0.1, 0.01, 0.01, 0.001,
@@ -239,7 +239,7 @@ def test_of_two_papers_the_one_with_these_settings(monkeypatch):
     recipe = find(KP)
     other = replace(recipe, name="other", settings={**recipe.settings, "lr": 0.5}, published=0.8)
     both = {entry.name: entry for entry in (recipe, other)}
-    monkeypatch.setattr(published, "shipped", lambda: both)
+    monkeypatch.setattr(tables, "shipped", lambda: both)
     assert beside() == (0.9125, ())
     assert beside(lr=0.5) == (0.8, ())
 
@@ -477,7 +477,9 @@ RUN = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("begin", RUN)
-def test_recipes_run_at_smoke_size(oneway, begin):
+def test_recipes_run_at_smoke_size(oneway, monkeypatch, begin):
+    for part, images in (("TRAIN", 48), ("TEST", 16)):
+        monkeypatch.setattr(f"oneway.training.recipes.smoke.{part}", images)
     for name in (name for name in shipped() if name.startswith(begin)):
         code, out, err = oneway("train", name, "--smoke", "--json", "--out", name)
         assert code == 0, err

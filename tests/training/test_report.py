@@ -13,10 +13,16 @@ from oneway.training.demo.figures import always_tied
 from oneway.training.demo.page import render
 from oneway.training.demo.parts import card, code, count, join, per_cent, table
 from oneway.training.demo.tour import INSTALL_SPIKING, RuleTour, SpikingTour, Tour
-from oneway.training.demo.wiring import contrasts
+from oneway.training.demo.wiring_section import contrasts
 
 FORWARD = mlp((8, 6, 6, 4))
 LOCAL = "asap,gate=local"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_drawn(monkeypatch):
+    """Only words are looked at here."""
+    monkeypatch.setattr("oneway.training.demo.figures.svg_uri", lambda figure: "data:,")
 
 
 def rule_tour(label, *accuracies, angle=45.0):

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from training_runs import wire_and_train
 
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, DataError, TrainConfig, floor_accuracy, load_data, train
+from oneway.training import ConfigError, DataError, TrainConfig, floor_accuracy, load_data
 from oneway.training.checkpoint import CHECKPOINT, fingerprint, read_checkpoint, write_checkpoint
 from oneway.training.cli.main import main
 
@@ -50,7 +51,7 @@ def killed_at(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(RateNetwork, "step", dying)
             with pytest.raises(Killed):
-                train(*arguments, **options)
+                wire_and_train(*arguments, **options)
 
     return run
 
@@ -95,10 +96,10 @@ RUNS = {
 def test_resumed_is_as_uninterrupted(digits, tmp_path, killed_at, case):
     circuit, rule, settings = RUNS[case]
     run = (circuit, parse_rule(rule), digits, replace(CONFIG, **settings))
-    whole = train(*run, out=tmp_path / "whole")
+    whole = wire_and_train(*run, out=tmp_path / "whole")
     killed_at(2 * STEPS + 2, *run, out=tmp_path / "cut")
     assert 0 < len(lines(tmp_path / "cut")) < CONFIG.epochs
-    resumed = train(*run, out=tmp_path / "cut", resume=True)
+    resumed = wire_and_train(*run, out=tmp_path / "cut", resume=True)
     assert metrics(resumed) == metrics(whole) and resumed.selected == whole.selected
     assert lines(tmp_path / "cut") == [dict(record) for record in resumed.history]
     assert json.loads((tmp_path / "cut/result.json").read_text()) == resumed.as_dict()
@@ -109,13 +110,13 @@ def test_resumed_is_as_uninterrupted(digits, tmp_path, killed_at, case):
 
 def test_a_run_may_be_killed_again_and_again(digits, tmp_path, killed_at):
     run = (CIRCUIT, parse_rule("wm"), digits, replace(CONFIG, spontaneous_warmup_epochs=1))
-    whole = train(*run, out=tmp_path / "whole")
+    whole = wire_and_train(*run, out=tmp_path / "whole")
     killed_at(1, *run, out=tmp_path / "cut")  # after the warm-up, in the first epoch
     assert lines(tmp_path / "cut") == [] and (tmp_path / "cut" / CHECKPOINT).exists()
     for step in (STEPS, 2 * STEPS, 1):
         killed_at(step, *run, out=tmp_path / "cut", resume=True)
     assert len(lines(tmp_path / "cut")) == 3
-    assert metrics(train(*run, out=tmp_path / "cut", resume=True)) == metrics(whole)
+    assert metrics(wire_and_train(*run, out=tmp_path / "cut", resume=True)) == metrics(whole)
 
 
 def test_killed_before_the_first_checkpoint_it_starts_again(digits, tmp_path, killed_at):
@@ -125,9 +126,9 @@ def test_killed_before_the_first_checkpoint_it_starts_again(digits, tmp_path, ki
     said = []
     other = (CIRCUIT, parse_rule("fa"), digits, replace(CONFIG, lr=0.5))
     with pytest.raises(ConfigError, match=r"holds another run: config\.lr = 0\.02 there, 0\.5 now"):
-        train(*other, out=tmp_path, resume=True)
-    resumed = train(*run, out=tmp_path, resume=True, notify=said.append)
-    assert metrics(resumed) == metrics(train(*run))
+        wire_and_train(*other, out=tmp_path, resume=True)
+    resumed = wire_and_train(*run, out=tmp_path, resume=True, notify=said.append)
+    assert metrics(resumed) == metrics(wire_and_train(*run))
     assert said[0].startswith("no epoch was finished")
 
 
@@ -136,17 +137,17 @@ def test_a_kill_between_metrics_and_checkpoint_leaves_no_epoch_twice(digits, tmp
     killed_at(2 * STEPS, *run, out=tmp_path)
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3, "train_loss": 0.1}\n{"epoch": 4, "tra')
-    resumed = train(*run, out=tmp_path, resume=True)
+    resumed = wire_and_train(*run, out=tmp_path, resume=True)
     assert lines(tmp_path) == [dict(record) for record in resumed.history]
-    assert metrics(resumed) == metrics(train(*run))
+    assert metrics(resumed) == metrics(wire_and_train(*run))
 
 
 def test_a_finished_run_is_left_as_it_is(digits, tmp_path, monkeypatch):
     run = (CIRCUIT, parse_rule("kp"), digits, CONFIG)
-    first = train(*run, out=tmp_path, floor=0.25)
+    first = wire_and_train(*run, out=tmp_path, floor=0.25)
     before = tensors(tmp_path)
     monkeypatch.setattr(RateNetwork, "step", None)  # nobody may call it
-    again = train(*run, out=tmp_path, resume=True)
+    again = wire_and_train(*run, out=tmp_path, resume=True)
     assert again.history == first.history and again.floor_accuracy == 0.25
     assert all(torch.equal(before[name], tensor) for name, tensor in tensors(tmp_path).items())
 
@@ -198,7 +199,7 @@ def test_fingerprints_tell_values_shapes_and_types_apart():
 @pytest.fixture(scope="module")
 def interrupted(digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("interrupted")
-    train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=folder)
+    wire_and_train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=folder)
     return folder
 
 
@@ -228,7 +229,7 @@ def test_another_run_is_refused_and_nothing_lost(digits, interrupted, case):
     data = load_data("digits", limit=limit) if limit else digits
     before = contents(interrupted)
     with pytest.raises(ConfigError, match=f"holds another run: .*{complaint}"):
-        train(
+        wire_and_train(
             circuit,
             rule,
             data,
@@ -285,14 +286,14 @@ def test_a_damaged_checkpoint_is_refused_and_nothing_lost(digits, interrupted, t
     damage(tmp_path / CHECKPOINT)
     before = (tmp_path / "metrics.jsonl").read_bytes()
     with pytest.raises(DataError, match=complaint):
-        train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=tmp_path, resume=True)
+        wire_and_train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=tmp_path, resume=True)
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
 
 def test_metrics_without_a_checkpoint_are_not_overwritten(digits, tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1}\n')
     with pytest.raises(ConfigError, match=r"holds metrics, but no checkpoint\.safetensors"):
-        train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=tmp_path, resume=True)
+        wire_and_train(CIRCUIT, parse_rule("kp"), digits, CONFIG, out=tmp_path, resume=True)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_no_traceback(digits, tmp_path, monkeypatch, capsys):

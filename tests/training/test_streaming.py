@@ -12,13 +12,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from training_runs import wire_and_train
 
 from oneway.circuits import parse_circuit
 from oneway.rules import parse_rule
-from oneway.training import DataError, TrainConfig, load_data, train
+from oneway.training import DataError, TrainConfig, load_data
 from oneway.training.data.dataset import WHOLE, Part
-from oneway.training.data.streaming import StreamedData, default_workers
-from oneway.training.data.views import AREA, RATIO, centre_box, random_box, view
+from oneway.training.data.streaming import (
+    AREA,
+    RATIO,
+    StreamedData,
+    centre_box,
+    default_workers,
+    random_box,
+    view,
+)
 
 CLASSES = {"cat": (200, 30, 40), "ant": (20, 180, 60), "dog": (30, 60, 220)}
 CIRCUIT = parse_circuit("conv2:3x16x16-3,width=3,hidden=8")
@@ -275,7 +283,7 @@ def test_workers_share_the_cores_of_a_machine(monkeypatch):
 def test_a_resumed_run_is_as_an_uninterrupted_one(data, tmp_path):
     settings = TrainConfig(epochs=3, batch_size=8, augment="crop+flip", validation=0.2)
     run = (CIRCUIT, parse_rule("asap,k=2"), data)
-    whole = train(*run, settings, out=tmp_path / "whole")
+    whole = wire_and_train(*run, settings, out=tmp_path / "whole")
 
     class Stopped(Exception):
         pass
@@ -289,8 +297,8 @@ def test_a_resumed_run_is_as_an_uninterrupted_one(data, tmp_path):
     calls = []
     stopping = Stopping(**{name: getattr(data, name) for name in data.__dataclass_fields__})
     with pytest.raises(Stopped):
-        train(*run[:2], stopping, settings, out=tmp_path / "cut")
-    resumed = train(*run, settings, out=tmp_path / "cut", resume=True)
+        wire_and_train(*run[:2], stopping, settings, out=tmp_path / "cut")
+    resumed = wire_and_train(*run, settings, out=tmp_path / "cut", resume=True)
     drop = [{**record, "seconds": 0} for record in resumed.history]
     assert drop == [{**record, "seconds": 0} for record in whole.history]
     assert whole.selected == resumed.selected

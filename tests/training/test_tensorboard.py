@@ -5,10 +5,11 @@ import struct
 import sys
 
 import pytest
+from training_runs import wire_and_train
 
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
-from oneway.training import ConfigError, TrainConfig, load_data, train
+from oneway.training import ConfigError, TrainConfig, load_data
 from oneway.training.tensorboard import FOLDER, scalars
 
 RUN = (mlp((64, 12, 12, 10)), parse_rule("kp"))
@@ -61,7 +62,7 @@ def assert_same_numbers(folder):
 
 def test_every_metric_stands_there_once_an_epoch(digits, tmp_path):
     pytest.importorskip("tensorboardX")
-    train(*RUN, digits, CONFIG, out=tmp_path, tensorboard=True)
+    wire_and_train(*RUN, digits, CONFIG, out=tmp_path, tensorboard=True)
     assert len(lines(tmp_path)) == 3
     assert_same_numbers(tmp_path)
 
@@ -82,17 +83,17 @@ def test_a_resumed_run_repeats_no_step(digits, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "save", dying)
         with pytest.raises(KeyboardInterrupt):
-            train(*RUN, digits, CONFIG, out=tmp_path, tensorboard=True)
+            wire_and_train(*RUN, digits, CONFIG, out=tmp_path, tensorboard=True)
     assert written == [1, 2]  # on disk although nobody closed the file
-    train(*RUN, digits, CONFIG, out=tmp_path, resume=True, tensorboard=True)
+    wire_and_train(*RUN, digits, CONFIG, out=tmp_path, resume=True, tensorboard=True)
     assert_same_numbers(tmp_path)
 
 
 def test_a_run_may_take_it_up_when_it_is_resumed(digits, tmp_path):
     pytest.importorskip("tensorboardX")
-    train(*RUN, digits, CONFIG, out=tmp_path)
+    wire_and_train(*RUN, digits, CONFIG, out=tmp_path)
     assert not (tmp_path / FOLDER).exists()
-    train(*RUN, digits, CONFIG, out=tmp_path, resume=True, tensorboard=True)
+    wire_and_train(*RUN, digits, CONFIG, out=tmp_path, resume=True, tensorboard=True)
     assert_same_numbers(tmp_path)
 
 
@@ -108,13 +109,13 @@ def test_without_the_package_nothing_is_begun(oneway, monkeypatch, tmp_path, dig
     code, out, err = oneway(*arguments)
     assert code == 2 and out == "" and "pip install 'oneway[tensorboard]'" in err
     with pytest.raises(ConfigError, match="needs the package tensorboardX"):
-        train(*RUN, digits, CONFIG, out=tmp_path / "run", tensorboard=True)
+        wire_and_train(*RUN, digits, CONFIG, out=tmp_path / "run", tensorboard=True)
     assert not (tmp_path / "run").exists()
 
 
 def test_it_needs_a_folder(digits):
     with pytest.raises(ConfigError, match="tensorboard needs the folder of the run"):
-        train(*RUN, digits, CONFIG, tensorboard=True)
+        wire_and_train(*RUN, digits, CONFIG, tensorboard=True)
 
 
 def test_from_the_command_line(oneway, tmp_path):

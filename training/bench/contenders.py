@@ -17,11 +17,9 @@ from oneway.backends.rate.autograd import PlainNetwork
 from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.circuits import Circuit
 
-from ..config import COMPILE_MODES, COMPUTE_DTYPES
-from ..config import DTYPES as STORED_DTYPES
+from ..config import COMPILE_MODES, COMPUTED_DTYPES, DTYPES, STORED_DTYPES
 from ..errors import ConfigError, first_line
 
-DTYPES = STORED_DTYPES | COMPUTE_DTYPES
 AUTOGRAD = "autograd"
 DEVICES = ("cpu", "cuda")
 # So small that nothing runs away on one batch that is learned over and over. torch's fused kernel
@@ -81,7 +79,7 @@ class BenchConfig:
     @property
     def computed(self) -> torch.dtype | None:
         """Of activity and errors, where it is another one."""
-        return COMPUTE_DTYPES.get(self.dtype)
+        return COMPUTED_DTYPES.get(self.dtype)
 
     @property
     def on_gpu(self) -> bool:

@@ -5,13 +5,11 @@ Same model, optimizer and batch, in one process and taking turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from oneway.analysis.traffic import activation_traffic
@@ -20,6 +18,7 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
+from ..hardware import fastest_kernels
 from ..progress import ProgressBar
 from .contenders import (
     AUTOGRAD,
@@ -30,7 +29,6 @@ from .contenders import (
     rate_network,
     rule_contender,
 )
-from .hardware import fastest_kernels
 from .timing import Peak, Ratio, alternate, paired_ratio, peak, warm_up
 
 
@@ -144,19 +142,6 @@ def plans(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> d
     wired = wire_all(circuit, rules)
     x, y = random_batch(circuit, config)
     return {name: plan_step(rate_network(w, config), x, y) for name, w in wired.items()}
-
-
-@contextmanager
-def threads(number: int | None) -> Iterator[None]:
-    """Let torch use so many threads on the CPU for a while; None leaves it as it is."""
-    if number is not None and number < 1:
-        raise ConfigError(f"threads {number}, expected at least 1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def as_dict(result: Bench) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
@@ -19,6 +18,7 @@ from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
 from ..sources import read_circuit
+from .shared import add_json, print_json
 
 if TYPE_CHECKING:
     from oneway.backends.rate.memory_plan import Plan
@@ -82,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show what each rule's step keeps in memory until when, and measure nothing",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def _add_number(parser: argparse.ArgumentParser, name: str, default: int | None, help: str) -> None:
@@ -94,8 +94,8 @@ def _add_number(parser: argparse.ArgumentParser, name: str, default: int | None,
 def run(arguments: argparse.Namespace) -> int:
     # Here, so that --help does not wait for torch.
     from ..bench.contenders import BenchConfig
-    from ..bench.hardware import hardware_line
-    from ..bench.measure import as_dict, bench, plans, threads
+    from ..bench.measure import as_dict, bench, plans
+    from ..hardware import hardware_line, threads
 
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), threads(arguments.threads):
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = bench(circuit, rules, config)
     if arguments.json:
         content = _plans_as_dict(circuit.name, planned) if arguments.plan else as_dict(result)
-        print(json.dumps(content | {"hardware": hardware}, allow_nan=False))
+        print_json(content | {"hardware": hardware})
     elif arguments.plan:
         _show_plans(circuit.name, planned, config.batch)
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
@@ -27,6 +26,7 @@ from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
 from ..sources import read_source
+from .shared import add_json, print_json
 
 # Following a cell's connections through a net visits every other cell.
 MANY_NEURONS = 100_000
@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="what counts as a connection: papers (drive, teach, mimic; default) or all (gate and "
         "norm too)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
     parser.add_argument(
         "--locality", action="store_true", help="list what each synapse learns from"
     )
@@ -76,7 +76,7 @@ def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
         rule, wired = _wired(circuit, arguments)
         verdict = check_wiring(wired, arguments.constraint)
     if arguments.json:
-        _print_json(_as_dict(verdict, rule, wired, arguments.locality))
+        print_json(_as_dict(verdict, rule, wired, arguments.locality))
     else:
         _show_circuit(verdict, rule, wired, arguments)
     return 0 if verdict.ok else 1
@@ -104,7 +104,7 @@ def _check_graph(graph: nx.DiGraph, arguments: argparse.Namespace) -> int:
     _refuse(arguments, f"{arguments.circuit!r} is a plain graph, which no rule can wire")
     verdict = check_graph(graph)
     if arguments.json:
-        _print_json(verdict.as_dict())
+        print_json(verdict.as_dict())
     else:
         _show_graph(verdict, arguments.circuit)
     return 0 if verdict.ok else 1
@@ -122,10 +122,6 @@ def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality:
     if with_locality:
         content["locality"] = [str(statement) for statement in locality(wired)]
     return content
-
-
-def _print_json(content: dict) -> None:
-    print(json.dumps(content, allow_nan=False))
 
 
 # -- for people --------------------------------------------------------------------------------

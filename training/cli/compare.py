@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..compare import Case, Group, curves, group_runs, mean_of, read_runs, spread
+from ..compare import (
+    Case,
+    Group,
+    curves,
+    group_runs,
+    mean_and_spread,
+    mean_of,
+    percent,
+    read_runs,
+    spread,
+)
 from ..errors import ConfigError
 from ..records import jsonable
-
-WIDE = 1000
+from .shared import add_json, print_json, table_console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="draw accuracies and angles into a .png, .svg or .pdf file",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,11 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         draw(groups, arguments.plot)
     if arguments.json:
-        print(json.dumps(_as_dict(groups), allow_nan=False))
+        print_json(_as_dict(groups))
         return 0
-    console = Console()
-    if not console.is_terminal:  # nothing there is narrow
-        console.width = WIDE
+    console = table_console()
     for group in groups:
         _show(console, group)
     if arguments.plot:
@@ -99,12 +105,12 @@ def _show(console: Console, group: Group) -> None:
     columns = {
         "rule": [escape(case.label) for case in group.cases],
         "runs": [str(len(case.finished)) for case in group.cases],
-        "test (%)": [_percent(case.values("test_accuracy")) for case in group.cases],
-        "selected (%)": [_percent(case.selected) for case in group.cases],
-        "floor (%)": ["" if group.floor is None else _percent([group.floor])] * len(group.cases),
+        "test (%)": [percent(case.values("test_accuracy")) for case in group.cases],
+        "selected (%)": [percent(case.selected) for case in group.cases],
+        "floor (%)": ["" if group.floor is None else percent([group.floor])] * len(group.cases),
         "published (%)": [_published(case) for case in group.cases],
-        "angle (°)": [_plain(case.angles_deg, 1) for case in group.cases],
-        "seconds": [_plain(case.values("seconds"), 1) for case in group.cases],
+        "angle (°)": [mean_and_spread(case.angles_deg, 1) for case in group.cases],
+        "seconds": [mean_and_spread(case.values("seconds"), 1) for case in group.cases],
     }
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     table = Table()
@@ -116,18 +122,6 @@ def _show(console: Console, group: Group) -> None:
     for note in _notes(group):
         console.print(escape(note), soft_wrap=True, highlight=False)
     console.print()
-
-
-def _percent(values: Sequence[float]) -> str:
-    return _plain([100 * value for value in values], 2)
-
-
-def _plain(values: Sequence[float], digits: int) -> str:
-    if not values:
-        return ""
-    deviation = spread(values)
-    text = f"{mean_of(values):.{digits}f}"
-    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
 
 
 def _published(case: Case) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ..data.catalogue import DATA_DIR_VARIABLE, KNOWN, STREAMED, Known, data_folder
+from ..data.catalogue import DATA_DIR_VARIABLE, KNOWN, STREAMED, Known, check_known, data_folder
 from ..data.checking import check_files, place_of
 from ..data.obtain import NOT_FOR_DOWNLOAD, get_data
 from ..errors import DataError
+from .shared import add_json, print_json, tell
 
 DATA_URL_VARIABLE = "ONEWAY_DATA_URL"
 UNLIKE_OFFICIAL = 1
@@ -43,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             help=f"folder of all data sets (default: that in {DATA_DIR_VARIABLE})",
         )
     for action in (listing, check):
-        action.add_argument("--json", action="store_true", help="print one JSON object")
+        add_json(action)
     get.add_argument(
         "--url",
         metavar="BASE",
@@ -63,7 +62,7 @@ def _get(arguments: argparse.Namespace) -> int:
         folder = Path()  # get_data says why this cannot be had
     else:
         folder = _named_folder(arguments.data_dir, name)
-    get_data(name, folder, arguments.url, lambda sentence: print(sentence, file=sys.stderr))
+    get_data(name, folder, arguments.url, tell)
     return 0
 
 
@@ -83,13 +82,12 @@ def _named_folder(given: Path | None, name: str) -> Path:
 
 def _check(arguments: argparse.Namespace) -> int:
     name = arguments.name
-    if name not in KNOWN:
-        raise DataError(f"no data set {name!r}; there are {', '.join(KNOWN)}")
+    check_known(name)
     findings = check_files(name, data_folder(name, arguments.data_dir))
     good = all(finding.good for finding in findings)
     if arguments.json:
         files = [asdict(finding) for finding in findings]
-        print(json.dumps({"name": name, "ok": good, "files": files}))
+        print_json({"name": name, "ok": good, "files": files})
     else:
         for finding in findings:
             print(f"{finding.state:9} {finding.name} {finding.note}".rstrip())
@@ -105,7 +103,7 @@ def _list(arguments: argparse.Namespace) -> int:
     folder = Path(given).expanduser() if given else None
     entries = [_entry(known, folder) for known in KNOWN.values()]
     if arguments.json:
-        print(json.dumps({"data_dir": str(folder) if folder else None, "data": entries}))
+        print_json({"data_dir": str(folder) if folder else None, "data": entries})
     else:
         _show(entries, folder)
     return 0

@@ -19,8 +19,8 @@ from typing import NoReturn
 from oneway.circuits import WiringError
 
 from ..errors import ConfigError, DataError, TrainingError
+from .shared import BAD_INPUT
 
-BAD_INPUT = 2
 INTERRUPTED = 130
 CUT_OFF = 141
 

@@ -10,21 +10,18 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from oneway.circuits import WiringError
 
-from ..data.official import check_official_fit
+from ..data.catalogue import check_official_fit
 from ..errors import ConfigError, DataError
-from ..fitting import check_recipe
 from ..progress import ProgressBar
+from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
-
-BAD_INPUT = 2
-WIDE = 1000
+from .shared import BAD_INPUT, add_json, print_json, table_console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,15 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="words, the name of a recipe, or TOML files"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     return {"list": _list, "show": _show, "check": _check}[arguments.action](arguments)
-
-
-def _print(content: Any) -> None:
-    print(json.dumps(jsonable(content), allow_nan=False))
 
 
 # -- list ----------------------------------------------------------------------------------------
@@ -62,7 +55,7 @@ def _list(arguments: argparse.Namespace) -> int:
             f"no recipe has {' and '.join(words)} in its name; 'oneway recipes' lists them all"
         )
     if arguments.json:
-        _print({"recipes": [_summary(entry) for entry in found]})
+        print_json(jsonable({"recipes": [_summary(entry) for entry in found]}))
         return 0
     table = Table(box=None)
     for name in ("recipe", "data", "network", "rule", "epochs", "published (%)"):
@@ -71,10 +64,7 @@ def _list(arguments: argparse.Namespace) -> int:
         about = _summary(entry)
         cells = [about[key] for key in ("name", "data", "circuit", "rule", "epochs")]
         table.add_row(*(escape(str(cell)) for cell in cells), _percent(entry))
-    console = Console()
-    if not console.is_terminal:  # nothing there is narrow
-        console.width = WIDE
-    console.print(table)
+    table_console().print(table)
     print(f"{len(found)} recipes; train one with: oneway train {found[0].name} [--smoke]")
     return 0
 
@@ -102,7 +92,7 @@ def _show(arguments: argparse.Namespace) -> int:
     entry = find(arguments.names[0])
     if arguments.json:
         about = {"published": entry.published, "source": entry.source, "notes": entry.notes}
-        _print({"name": entry.name, "settings": entry.settings, **about})
+        print_json(jsonable({"name": entry.name, "settings": entry.settings, **about}))
         return 0
     print(f"# {entry.sentence()}")
     for note in entry.notes:
@@ -131,7 +121,7 @@ def _check(arguments: argparse.Namespace) -> int:
                 complaints[entry.name] = complaint
             progress.advance(entry.name)
     if arguments.json:
-        _print({"checked": len(entries), "complaints": complaints, "ok": not complaints})
+        print_json({"checked": len(entries), "complaints": complaints, "ok": not complaints})
     elif not complaints:
         print(f"{len(entries)} {'recipes are' if len(entries) > 1 else 'recipe is'} in order")
     for name, complaint in complaints.items():
@@ -148,7 +138,7 @@ def _complaint(entry: Entry) -> str | None:
     try:
         with redirect_stdout(sys.stderr):  # a rule file may print what it likes
             recipe = entry.recipe()
-            circuit, _, _ = check_recipe(recipe)
+            _, circuit = check_recipe(recipe)
         if entry.name in shipped():
             check_official_fit(recipe.data, circuit)
     except (ConfigError, DataError, WiringError) as error:

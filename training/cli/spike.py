@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
@@ -13,25 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from oneway.circuits import Circuit, save_circuit
 from oneway.rules import Rule
 
+from ..config import TrainConfig
 from ..data.catalogue import KNOWN
+from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..fitting import fit, wire
+from ..loop import train
 from ..recipes.recipe import Recipe, check_settings, make_recipe
-from ..sources import read_circuit
+from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
 from ..spiking.config import SpikingConfig
-from ..spiking.table import show
+from ..spiking.result import SpikingResult
+from ..spiking.run import SpikingRun, clear
+from .shared import add_json, print_json, tell
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikingParameters
-
-    from ..data.dataset import DataSet
-    from ..spiking.bridge import Learned
-    from ..spiking.result import SpikingResult
-    from ..spiking.run import SpikingRun
 
 SCRIPT = "circuit.py"
 
@@ -78,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the circuit as a Brian2 script, and stop; --out saves it with its arrays",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def _add_setting(parser: argparse.ArgumentParser, described: Any) -> None:
@@ -113,9 +115,9 @@ def run(arguments: argparse.Namespace) -> int:
         content = _content(arguments, spiking, rule, result)
         files = _write(arguments, result, content, rule)
     if arguments.json:
-        print(json.dumps(content, allow_nan=False))
+        print_json(content)
     else:
-        show(result, content, files)
+        _show(result, content, files)
     return 0
 
 
@@ -135,8 +137,6 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
 
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
-    from ..data.dataset import DataSet
-
     if not arguments.task:
         for option in ("samples", "epochs"):
             if getattr(arguments, option) is not None:
@@ -158,21 +158,17 @@ def _start(
     data: DataSet | None,
     config: SpikingConfig,
 ) -> SpikingRun:
-    from ..spiking.run import SpikingRun
-
-    label = rule.label() if rule else wired.name
-    learned = _learned(arguments, wired)
-    if learned is None:
-        return SpikingRun(wired, data, config, notify=_tell, label=label)
+    learned = _learned(arguments, wired) or Learned({}, {})
+    fast_enough = _parameters(wired, data, learned) if data and learned.weights else None
     return SpikingRun(
         wired,
         data,
         config,
         weights=learned.weights,
         biases=learned.biases,
-        parameters=_parameters(wired, data, learned) if data else None,
-        notify=_tell,
-        label=label,
+        parameters=fast_enough,
+        notify=tell,
+        label=_label(rule) or wired.name,
     )
 
 
@@ -181,13 +177,13 @@ def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
     script, arrays = spiking.script(SCRIPT)
     print(script)
     if folder is None:
-        _tell("it loads its arrays from a file beside it: --out DIR writes both")
+        tell("it loads its arrays from a file beside it: --out DIR writes both")
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     save_arrays: Callable[..., None] = np.savez
     save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
-    _tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
+    tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
 
 
 def _content(
@@ -217,11 +213,9 @@ def _label(rule: Rule | None) -> str | None:
 def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:
     if arguments.weights is None:
         return None
-    from ..spiking.bridge import read_weights
-
     learned = read_weights(arguments.weights, wired)
     if learned.missing:
-        _tell(
+        tell(
             f"{arguments.weights} has no weights for {', '.join(learned.missing)}: they start "
             "from their own draw"
         )
@@ -230,9 +224,6 @@ def _learned(arguments: argparse.Namespace, wired: Circuit) -> Learned | None:
 
 def _parameters(wired: Circuit, data: DataSet, learned: Learned) -> SpikingParameters:
     """Parameters with which cells can fire as fast as what was learned as rates asks for."""
-    from ..spiking.bridge import largest_activity
-    from ..spiking.run import clear
-
     with clear():
         from oneway.backends.spiking import SpikingParameters
 
@@ -241,7 +232,7 @@ def _parameters(wired: Circuit, data: DataSet, learned: Learned) -> SpikingParam
     if largest * p.unit <= fastest:
         return p
     unit = fastest / largest
-    _tell(
+    tell(
         f"hidden activity goes up to {largest:.1f}, for which cells would have to fire at "
         f"{largest * float(p.unit):,.0f} Hz; so an activity of 1 is {float(unit):.0f} Hz here, "
         f"not {float(p.unit):.0f} Hz"
@@ -254,16 +245,12 @@ def _as_rates(
 ) -> dict[str, Any]:
     """Accuracy as rates: of the weights that the spikes have learned, and of weights of its own."""
     assert spiking.data is not None
-    from ..config import TrainConfig
-    from ..loop import train
-    from ..spiking.bridge import rates_accuracy
-
     same = rates_accuracy(spiking.wired, spiking.data, result.weights, result.biases)
     content: dict[str, Any] = {"rates_accuracy_same_weights": same}
     if result.config.epochs:
         config = TrainConfig(epochs=result.config.epochs, seed=result.config.seed)
-        circuit = read_circuit(arguments.circuit)
-        content["rates_accuracy"] = train(circuit, rule, spiking.data, config).test_accuracy
+        as_rates = train(spiking.wired, spiking.data, config, rule=rule)
+        content["rates_accuracy"] = as_rates.test_accuracy
     return content
 
 
@@ -318,11 +305,58 @@ def _to_nir(
 ) -> Any:
     from oneway.backends.spiking import to_nir
 
-    from ..spiking.run import clear
-
     with clear():
         return to_nir(circuit, weights, biases, parameters, rule)
 
 
-def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+# -- for people --------------------------------------------------------------------------------
+
+
+def _show(result: SpikingResult, content: dict[str, Any], files: list[Path]) -> None:
+    """Facts, angles, and where everything was saved."""
+    console = Console()
+    how = f"{content['rule'] or 'wired by hand'}, {content['dynamics']}, {content['target']}"
+    console.print(f"[bold]{escape(result.circuit.name)}[/]: {escape(how)}", highlight=False)
+    console.print(_facts(result, content))
+    if result.angles_deg or result.error_angles_deg:
+        console.print(_angles(result))
+    for path in files:
+        console.print(f"saved {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def _facts(result: SpikingResult, content: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    if result.accuracy is not None:
+        table.add_row("test accuracy", _per_cent(result.accuracy))
+    if result.online_accuracy:
+        online = ", ".join(_per_cent(accuracy) for accuracy in result.online_accuracy)
+        table.add_row("while learning", f"{online} (epoch by epoch)")
+    for key, words in (
+        ("rates_accuracy_same_weights", "same weights as rates"),
+        ("rates_accuracy", "trained as rates"),
+    ):
+        if key in content:
+            table.add_row(words, _per_cent(content[key]))
+    pairs = content["reciprocal_pairs"]
+    table.add_row(
+        "joined both ways", f"{pairs['papers']:,} pairs; {pairs['all']:,} with gates and norm"
+    )
+    table.add_row("weight transport", content["weight_transport"])
+    if result.mean_rates_hz:
+        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in result.mean_rates_hz.items())
+        table.add_row("mean rates (Hz)", rates)
+    table.add_row("time", f"{result.simulated_s:.1f} s simulated in {result.wall_s:.1f} s")
+    return table
+
+
+def _angles(result: SpikingResult) -> Table:
+    table = Table("angle (°)", "to", "at the end")
+    for name, angle in result.angles_deg.items():
+        table.add_row(escape(name), "its partner's weights", f"{angle:.1f}")
+    for name, angle in result.error_angles_deg.items():
+        table.add_row(escape(name), "backpropagation's error", f"{angle:.1f}")
+    return table
+
+
+def _per_cent(accuracy: float) -> str:
+    return f"{100 * accuracy:.1f} %"

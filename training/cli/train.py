@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -12,7 +11,6 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
@@ -23,17 +21,20 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule
 
 from ..checkpoint import CHECKPOINT
+from ..compare import mean_and_spread, mean_of, percent, spread
+from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
-from ..data.official import OFFICIAL
 from ..distributed import Processes, joined
 from ..errors import ConfigError, MissingData
-from ..fitting import check_recipe, fit
+from ..fitting import fit
 from ..loop import floor_accuracy, train
+from ..progress import keep_quiet
 from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
 from ..recipes.smoke import shrunk, synthetic
-from ..recipes.tables import find
+from ..recipes.tables import find, published_figure
 from ..records import RunFolder, RunResult, jsonable
+from .shared import add_json, print_json, tell
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on with the run in --out after its last finished epoch; settings as before",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
     for key, described in recipes.recipe_keys().items():
         _add_key(parser, key, described.metadata, described.default)
 
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         with _chatter(processes.leads):
             results, out = _run(arguments, processes)
         if arguments.json and processes.leads:
-            print(json.dumps(_as_dict(results, out), allow_nan=False))
+            print_json(_as_dict(results, out))
         elif processes.leads:
             _show(results, out)
     return 0
@@ -111,7 +112,7 @@ def _chatter(heard: bool) -> Iterator[None]:
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
     recipe = recipes.make_recipe(_settings(arguments))
-    circuit, rule, wired = check_recipe(recipe)
+    rule, wired = recipes.check_recipe(recipe)
     data = fit(_load(recipe, wired.inputs[0].shape, arguments.smoke), wired)
     if arguments.resume and arguments.out is None:
         raise ConfigError("--resume needs the folder of the run: name it with --out")
@@ -119,7 +120,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunR
         lambda: _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
     )
     try:
-        return _train_all(recipe, circuit, rule, data, folders, processes), _common(folders)
+        return _train_all(recipe, wired, rule, data, folders, processes), _common(folders)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Metrics so far are in {_common(folders)}; go on with --resume"
@@ -139,7 +140,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 def _recipe_settings(name: str) -> dict[str, Any]:
     entry = find(name)
     if entry.source:
-        _tell(entry.sentence())
+        tell(entry.sentence())
     return dict(entry.settings)
 
 
@@ -150,18 +151,20 @@ def _load(recipe: Recipe, shape: tuple[int, ...], smoke: bool) -> Data:
     except MissingData as error:
         if not smoke or recipe.data not in OFFICIAL:
             raise
-        _tell(f"SYNTHETIC IMAGES, shaped like {recipe.data}, which is not at hand: {error}")
+        tell(f"SYNTHETIC IMAGES, shaped like {recipe.data}, which is not at hand: {error}")
         return synthetic(recipe.data)
 
 
 def _train_all(
     recipe: Recipe,
-    circuit: Circuit,
+    wired: Circuit,
     rule: Rule | None,
     data: Data,
     folders: Sequence[Path],
     processes: Processes,
 ) -> list[RunResult]:
+    sizes = data.n_train, data.n_test
+    published = published_figure(data.name, wired.name, rule, recipe.config, *sizes)
     results = []
     for i, folder in enumerate(folders):
         config = replace(recipe.config, seed=recipe.config.seed + i)
@@ -169,16 +172,17 @@ def _train_all(
         resume, knows_floor = processes.from_lead(partial(_kept, folder))
         floor = None
         if recipe.floor and not knows_floor:
-            floor = floor_accuracy(circuit, data, config, processes=processes)
+            floor = floor_accuracy(wired, data, config, processes=processes)
         results.append(
             train(
-                circuit,
-                rule,
+                wired,
                 data,
                 config,
+                rule=rule,
                 out=folder,
                 floor=floor,
-                notify=_tell if i == 0 else _keep_quiet,
+                published=published,
+                notify=tell if i == 0 else keep_quiet,  # it holds for the others too
                 resume=resume,
                 processes=processes,
                 tensorboard=recipe.tensorboard,
@@ -190,14 +194,6 @@ def _train_all(
 def _kept(folder: Path) -> tuple[bool, bool]:
     """Whether a folder holds a run, and a checkpoint, which has the floor."""
     return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
-
-
-def _tell(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-
-
-def _keep_quiet(sentence: str) -> None:
-    """What was said for the first seed holds for the others."""
 
 
 # -- folders -----------------------------------------------------------------------------------
@@ -236,17 +232,12 @@ def _common(folders: Sequence[Path]) -> Path:
 # -- results -----------------------------------------------------------------------------------
 
 
-def _spread(values: Sequence[float]) -> float | None:
-    """Standard deviation over seeds."""
-    return stdev(values) if len(values) > 1 else None
-
-
 def _as_dict(results: Sequence[RunResult], out: Path) -> dict[str, Any]:
     accuracies = [result.test_accuracy for result in results]
     return jsonable(
         {
             "runs": [result.as_dict() for result in results],
-            "test_accuracy": {"mean": fmean(accuracies), "spread": _spread(accuracies)},
+            "test_accuracy": {"mean": mean_of(accuracies), "spread": spread(accuracies)},
             "out": str(out),
         }
     )
@@ -275,23 +266,16 @@ def _accuracies(results: Sequence[RunResult]) -> Table:
     known = {name: values for name, values in columns.items() if values[0] is not None}
     table = Table("seed", *(f"{name} (%)" for name in known), "seconds")
     for i, result in enumerate(results):
-        cells = (_mean([values[i]], 100, 2) for values in known.values())
+        cells = (percent([values[i]]) for values in known.values())
         table.add_row(str(result.seed), *cells, f"{result.seconds:.1f}")
     if len(results) > 1:
         table.add_section()
-        table.add_row("mean", *(_mean(values, 100, 2) for values in known.values()), "")
+        table.add_row("mean", *map(percent, known.values()), "")
     return table
 
 
 def _angles(results: Sequence[RunResult]) -> Table:
     table = Table("feedback weights", "angle to their partner's (°)")
     for name in results[0].angles_deg:
-        table.add_row(escape(name), _mean([r.angles_deg[name] for r in results], 1, 1))
+        table.add_row(escape(name), mean_and_spread([r.angles_deg[name] for r in results], 1))
     return table
-
-
-def _mean(values: Sequence[float | None], factor: float, digits: int) -> str:
-    numbers = [factor * value for value in values if value is not None]
-    spread = _spread(numbers)
-    text = f"{fmean(numbers):.{digits}f}"
-    return text if spread is None else f"{text} ± {spread:.{digits}f}"

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import official
-from .catalogue import KNOWN, STREAMED, File, Known, image_root
+from .catalogue import KNOWN, OFFICIAL, STREAMED, File, Known, image_root
 from .download import md5_of
 
-OFFICIAL, COUNTED, UNLIKE, MISSING = "official", "counted", "unlike", "missing"
+AS_OFFICIAL, COUNTED, UNLIKE, MISSING = "official", "counted", "unlike", "missing"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Finding:
 
     @property
     def good(self) -> bool:
-        return self.state in (OFFICIAL, COUNTED)
+        return self.state in (AS_OFFICIAL, COUNTED)
 
 
 def check_files(name: str, folder: Path) -> list[Finding]:
@@ -62,7 +61,7 @@ def _file(known: Known, file: File, folder: Path) -> Finding:
         return Finding(str(path), COUNTED)
     expected, found = dict(file.forms())[path.name], md5_of(path)
     if found == expected:
-        return Finding(str(path), OFFICIAL)
+        return Finding(str(path), AS_OFFICIAL)
     return Finding(str(path), UNLIKE, f"md5 {found}, that of the official file is {expected}")
 
 
@@ -83,7 +82,7 @@ def _counted(name: str, folder: Path) -> Iterator[Finding]:
 
 
 def _counts(name: str, root: Path, found: tuple[int, int, int]) -> Finding:
-    whole = official.OFFICIAL.get(name)
+    whole = OFFICIAL.get(name)
     expected = (whole.classes, whole.n_train, whole.n_test) if whole else found
     says = [f"{n:,} classes, {train:,} + {test:,} images" for n, train, test in (found, expected)]
     if found == expected:

@@ -1,4 +1,4 @@
-"""Readers of the official files: idx (MNIST, Fashion-MNIST) and CIFAR's Python batches.
+"""Readers of the official files: idx (MNIST), CIFAR's Python batches, SVHN's cropped digits.
 
 A damaged file raises `DataError` with what was expected and found, before any pixel is used.
 """
@@ -144,3 +144,40 @@ def _unpickle(path: Path) -> Any:
     # A damaged pickle can fail in any of its instructions, with whatever that one raises.
     except Exception as error:
         raise DataError(f"{path}: not a readable CIFAR batch ({error}). {_AGAIN}") from error
+
+
+# -- SVHN's cropped digits -------------------------------------------------------------------------
+
+
+def read_svhn(path: Path) -> tuple[Bytes, Labels]:
+    """Images (N, 3, 32, 32) and labels 0 to 9 of one file.
+
+    The file holds ``X``, (row, column, channel, sample), and ``y``, in which 10 means the digit 0.
+    """
+    x, y = _svhn_arrays(path)
+    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[:3] != (32, 32, 3):
+        raise DataError(f"{path}: 'X' is {x.dtype} {x.shape}, expected uint8 (32, 32, 3, N)")
+    if y.size != x.shape[3]:
+        raise DataError(f"{path}: 'y' has {y.size} labels, expected {x.shape[3]}, one an image")
+    labels = check_labels(path, y.reshape(-1), 11)
+    if labels.min() < 1:
+        raise DataError(f"{path}: labels from 0, expected 1 to 10, where 10 means the digit 0")
+    return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), labels % 10
+
+
+def _svhn_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.io import loadmat  # slow to import, and only this data set needs it
+
+    try:
+        content = loadmat(path, variable_names=["X", "y"])
+    # A damaged file can fail anywhere in the reader, with whatever is raised there.
+    except Exception as error:
+        raise DataError(
+            f"{path}: not a readable .mat file ({error}). Download the file again"
+        ) from error
+    missing = [name for name in ("X", "y") if name not in content]
+    if missing:
+        raise DataError(
+            f"{path}: holds no {' and no '.join(missing)}. Is it one of SVHN's cropped digits?"
+        )
+    return content["X"], content["y"]

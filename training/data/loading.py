@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import DataError
-from .catalogue import KNOWN, STREAMED, data_folder, image_root
+from .catalogue import KNOWN, STREAMED, check_known, data_folder, image_root
 from .dataset import Data, DataSet, Split
-from .formats import read_cifar_batch, read_idx_pair
-from .svhn import read_svhn
+from .formats import read_cifar_batch, read_idx_pair, read_svhn
 
 # Training part, test part, number of classes.
 Reader = Callable[[Path], tuple[Split, Split, int]]
@@ -64,8 +62,7 @@ def load_data(
     >>> len(digits.train_y), len(digits.test_y), digits.classes
     (1437, 360, 10)
     """
-    if name not in KNOWN:
-        raise DataError(f"no data set {name!r}; there are {', '.join(KNOWN)}")
+    check_known(name)
     data = _read(name, data_folder(name, data_dir), workers).fitted(shape)
     if limit is not None:
         data = data.limited(*((limit,) if isinstance(limit, int) else limit))

@@ -25,11 +25,11 @@ from .formats import Bytes
 CACHE = "oneway-decoded.npz"
 PIXELS = (64, 64)
 # Files handed to the decoding threads at a time: a hundred thousand would wait in memory.
-CHUNK = 2000
+DECODED_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class Listing:
+class Labelled:
     """Which file is of which class."""
 
     files: Sequence[Path]
@@ -51,7 +51,7 @@ def read_tiny_imagenet(root: Path) -> tuple[Split, Split, int]:
 # -- which file is of which class --------------------------------------------------------------
 
 
-def list_images(root: Path) -> tuple[list[str], tuple[Listing, Listing]]:
+def list_images(root: Path) -> tuple[list[str], tuple[Labelled, Labelled]]:
     """WordNet ids in the order of their class numbers; training and validation files."""
     wnids = _wnids(root)
     return wnids, (_training(root, wnids), _validation(root, wnids))
@@ -71,7 +71,7 @@ def _wnids(root: Path) -> list[str]:
     return wnids
 
 
-def _training(root: Path, wnids: Sequence[str]) -> Listing:
+def _training(root: Path, wnids: Sequence[str]) -> Labelled:
     files: list[Path] = []
     classes: list[int] = []
     for number, wnid in enumerate(wnids):
@@ -80,10 +80,10 @@ def _training(root: Path, wnids: Sequence[str]) -> Listing:
             raise DataError(f"{root}: train/{wnid}/images holds no .JPEG. Unpack the archive again")
         files += found
         classes += [number] * len(found)
-    return Listing(files, classes)
+    return Labelled(files, classes)
 
 
-def _validation(root: Path, wnids: Sequence[str]) -> Listing:
+def _validation(root: Path, wnids: Sequence[str]) -> Labelled:
     """The labels are in ``val_annotations.txt``: name, WordNet id and box, separated by tabs."""
     path, numbers = root / "val" / "val_annotations.txt", {w: i for i, w in enumerate(wnids)}
     files: list[Path] = []
@@ -99,7 +99,7 @@ def _validation(root: Path, wnids: Sequence[str]) -> Listing:
         classes.append(numbers[wnid])
     if not files:
         raise DataError(f"{path}: names no image. Unpack the archive again")
-    return Listing(files, classes)
+    return Labelled(files, classes)
 
 
 def _text(path: Path) -> str:
@@ -117,7 +117,7 @@ def _text(path: Path) -> str:
 # -- images ------------------------------------------------------------------------------------
 
 
-def _decoded(listings: Sequence[Listing]) -> list[Bytes]:
+def _decoded(listings: Sequence[Labelled]) -> list[Bytes]:
     total = sum(len(listing.files) for listing in listings)
     with ProgressBar("decoding Tiny ImageNet", total) as progress, ThreadPoolExecutor() as pool:
         parts = []
@@ -131,8 +131,8 @@ def _decoded(listings: Sequence[Listing]) -> list[Bytes]:
 
 
 def _images(pool: ThreadPoolExecutor, files: Sequence[Path]) -> Iterator[Bytes]:
-    for start in range(0, len(files), CHUNK):
-        yield from pool.map(_image, files[start : start + CHUNK])
+    for start in range(0, len(files), DECODED_AT_ONCE):
+        yield from pool.map(_image, files[start : start + DECODED_AT_ONCE])
 
 
 def _image(path: Path) -> Bytes:
@@ -152,7 +152,7 @@ def _image(path: Path) -> Bytes:
 # -- cache -------------------------------------------------------------------------------------
 
 
-def _stamp(listings: Sequence[Listing]) -> str:
+def _stamp(listings: Sequence[Labelled]) -> str:
     """Changes when a file is added, removed, renamed or of another size."""
     digest = hashlib.sha256()
     for listing in listings:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from .learning import accuracies, angles
+from .learning_section import accuracies, angles
 from .parts import count, html, join, paragraph, per_cent, section
-from .spiking import spiking_section
+from .spiking_section import spiking_section
 from .tour import RuleTour, Tour
-from .wiring import drawings, verdicts
+from .wiring_section import drawings, verdicts
 
 HERE = Path(__file__).parent
-COMMANDS = (
+GOING_ON = (
     ("oneway check mlp:64-32-32-10 --rule kp", "which cells are joined both ways?"),
     ("oneway check resnet18 --rule asap,k=4 --constraint all", "the same at the scale of images"),
     (
@@ -79,10 +79,10 @@ def _scored(rules: list[RuleTour]) -> str:
 
 
 def going_on(tour: Tour) -> str:
-    width = max(len(command) for command, _ in COMMANDS)
+    width = max(len(command) for command, _ in GOING_ON)
     lines = "\n".join(
         f'{html(command):<{width}}  <span class="soft"># {html(why)}</span>'
-        for command, why in COMMANDS
+        for command, why in GOING_ON
     )
     return section(
         "Go on",

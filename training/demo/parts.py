@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape as html
 
-__all__ = """
-    card code count figures html join paragraph per_cent pretty section table
-""".split()
+__all__ = "card code count gallery html join paragraph per_cent pretty section table".split()
 
 _WORDS = "no one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -67,7 +65,7 @@ def table(
     )
 
 
-def figures(cards: Iterable[str]) -> str:
+def gallery(cards: Iterable[str]) -> str:
     """Figures side by side where there is room."""
     return '<div class="figures">\n' + "\n".join(cards) + "\n</div>"
 

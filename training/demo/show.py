@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from oneway.analysis import PAPERS, check_wiring, return_paths, weight_angles
@@ -20,18 +18,18 @@ from oneway.circuits import Circuit, WiringError, mlp
 from oneway.circuits.builders import Norm
 from oneway.rules import RULES, parse_rule
 
-from ..bench.hardware import processor
 from ..config import TrainConfig
 from ..data.batches import n_batches
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import TrainingError
-from ..loop import floor_accuracy, train, wire
+from ..hardware import processor, threads
+from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..records import write_json
 from .page import write_report
+from .printer import TourPrinter
 from .spikes import spiking_tour
-from .table import TourPrinter
 from .tour import RuleTour, Tour
 
 # Beside every rule as it is by default: the options that leave no hidden pair joined both ways.
@@ -87,7 +85,7 @@ def run_demo(out: Path, quick: bool = False, settings: DemoSettings | None = Non
     settings = settings or DemoSettings()
     settings = settings.quick() if quick else settings
     started = time.monotonic()
-    with _one_thread():
+    with threads(1):  # in layers of 32 cells they wait for each other longer than they work
         tour = take_tour(settings, TourPrinter(Console()))
     tour.seconds = time.monotonic() - started
     write_json(out / "results.json", tour.as_dict())
@@ -106,7 +104,7 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     tour.floor = [floor_accuracy(forward, data, config) for config in _configs(tour)]
     printer.floor(tour)
     for rule in tour.rules:
-        _train(rule, forward, data, _configs(tour))
+        _train(rule, data, _configs(tour))
         printer.rule(rule)
     printer.spiking_starts(settings.spiking_s)
     tour.spiking = spiking_tour(_wired(settings.spiking, forward), settings.spiking_s)
@@ -118,7 +116,7 @@ def _wired(label: str, forward: Circuit) -> RuleTour:
     rule = parse_rule(label)
     tour = RuleTour(label, _about(type(rule)), rule)
     try:
-        tour.wired = wire(forward, rule)
+        tour.wired = rule.wire(forward)
     except WiringError as error:
         tour.problem = f"cannot be wired here: {error}"
         return tour
@@ -158,7 +156,7 @@ def _clocks(tour: Tour) -> dict[str, str]:
     return {label: sentence for label, sentence in clocks.items() if sentence}
 
 
-def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[TrainConfig]) -> None:
+def _train(rule: RuleTour, data: Data, configs: Sequence[TrainConfig]) -> None:
     """One run a seed; a rule that fails leaves its reason, and the tour goes on."""
     if rule.wired is None:
         return
@@ -166,21 +164,10 @@ def _train(rule: RuleTour, forward: Circuit, data: Data, configs: Sequence[Train
         network = RateNetwork(rule.wired, seed=config.seed)
         rule.first_angles[config.seed] = weight_angles(rule.wired, network.weight)
         try:
-            rule.runs.append(train(forward, rule.rule, data, config))
+            rule.runs.append(train(rule.wired, data, config, rule=rule.rule))
         except TrainingError as error:
             rule.problem = str(error)
             return
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """In layers of 32 cells threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _host() -> dict[str, str]:

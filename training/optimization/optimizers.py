@@ -10,11 +10,47 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
-from ..config import PATHS, TrainConfig
-from .batch_manhattan import BatchManhattan
-from .schedules import Factor, constant
+from ..config import LEARNING_PATHS, TrainConfig
+from .schedules import Factor, constant, rate_factor
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+
+class BatchManhattan(SGD):
+    """Gradient descent on the sign of a batch's gradient.
+
+    Δw = −η · (sign(∂E/∂w) + λ w), with momentum over both terms as in `SGD`
+
+    The variant of Liao et al. (2016) that the sign-symmetry paper discusses at the end of its
+    section 3.1: the sign is taken of the sum over the batch, and momentum and decay act on signs.
+    Steps have the size of the learning rate, so it must be smaller than SGD's by far.
+
+    Examples
+    --------
+    >>> import torch
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 1.0, 1.0]))
+    >>> w.grad = torch.tensor([3.0, -0.01, 0.0])
+    >>> BatchManhattan([w], lr=0.5).step()
+    >>> w.tolist()
+    [0.5, 1.5, 1.0]
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update; gradients stay as they are."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters]
+        for p in parameters:
+            p.grad = None if p.grad is None else p.grad.sign()
+        super().step()
+        for p, gradient in zip(parameters, gradients, strict=True):
+            p.grad = gradient
+        return loss
+
+
+_MAKERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": partial(SGD, fused=True),
     "adam": partial(Adam, fused=True),
     "batch_manhattan": BatchManhattan,
@@ -38,13 +74,13 @@ class Optimizers:
         self._optimizers: dict[str, Optimizer] = {}
         self._factors: dict[str, Factor] = {}
         by_path: dict[str, list[dict[str, Any]]] = {}
-        for group in groups(**{path: _settings(path, config) for path in PATHS}):
+        for group in groups(**{path: _settings(path, config) for path in LEARNING_PATHS}):
             by_path.setdefault(group["path"], []).append(group)
         for path, mine in by_path.items():
-            kind = config.of_path(path, "optimizer") if path in PATHS else "sgd"
-            optimizer = OPTIMIZERS[kind](mine, lr=config.lr)
+            kind = config.of_path(path, "optimizer") if path in LEARNING_PATHS else "sgd"
+            optimizer = _MAKERS[kind](mine, lr=config.lr)
             self._optimizers[path] = optimizer
-            self._factors[path] = config.factor(path) if path in PATHS else constant
+            self._factors[path] = rate_factor(config, path) if path in LEARNING_PATHS else constant
             for group in optimizer.param_groups:
                 group["full_lr"] = group["lr"]
         self._set_rates()

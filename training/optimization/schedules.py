@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import cos, pi
 
+from ..config import TrainConfig
+
 Factor = Callable[[int], float]
 
 
@@ -45,3 +47,31 @@ def warmed_up(factor: Factor, epochs: int) -> Factor:
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
     return lambda epoch: min(1.0, (epoch + 1) / (epochs + 1)) * factor(epoch)
+
+
+def rate_factor(config: TrainConfig, path: str) -> Factor:
+    """What a config says of a path.
+
+    A cosine spans the epochs after the warm-up; steps are counted from the start of the run.
+    """
+    warmup = config.of_path(path, "warmup_epochs")
+    course = _course(config, path, warmup)
+    return warmed_up(course, warmup) if warmup else course
+
+
+def _course(config: TrainConfig, path: str, warmup: int) -> Factor:
+    schedule = config.of_path(path, "schedule")
+    if schedule == "cosine":
+        course = cosine(config.epochs - warmup)
+        return lambda epoch: course(max(0, epoch - warmup))
+    if schedule == "step":
+        factor, at = config.of_path(path, "step_factor"), _milestones(config, path)
+        return milestones(at, factor) if at else steps(config.of_path(path, "step_epochs"), factor)
+    return constant
+
+
+def _milestones(config: TrainConfig, path: str) -> tuple[int, ...]:
+    # A feedback path that states its own epochs between steps does not want the other's.
+    if path == "feedback" and config.feedback_milestones is None and config.feedback_step_epochs:
+        return ()
+    return config.of_path(path, "milestones")

@@ -18,10 +18,11 @@ from oneway.circuits.options import Options, fits
 from oneway.rules import Rule, parse_rule
 
 from ..config import TrainConfig, option
-from ..data.catalogue import KNOWN
+from ..data.catalogue import KNOWN, check_known
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import ConfigError
+from ..fitting import check_decay, wire
 from ..sources import read_circuit
 from ..tensorboard import check_installed
 
@@ -100,6 +101,15 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
     own = {f.name for f in fields(Recipe)}
     config = TrainConfig(**{key: value for key, value in settings.items() if key not in own})
     return Recipe(**{key: value for key, value in settings.items() if key in own}, config=config)
+
+
+def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
+    """Rule and wired circuit of a recipe, if its parts fit; no data are read."""
+    check_known(recipe.data)
+    rule = recipe.make_rule()
+    wired = wire(recipe.make_circuit(), rule)
+    check_decay(wired, recipe.config)
+    return rule, wired
 
 
 # -- keys and their types ----------------------------------------------------------------------

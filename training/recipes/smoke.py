@@ -13,8 +13,8 @@ import numpy as np
 
 from oneway.circuits import WiringError, parse_circuit
 
+from ..data.catalogue import OFFICIAL
 from ..data.dataset import DataSet
-from ..data.official import OFFICIAL
 
 EPOCHS, TRAIN, TEST, BATCH = 2, 128, 64, 32
 NARROW = {"width": 4, "hidden": 32}

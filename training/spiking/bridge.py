@@ -24,8 +24,6 @@ FORMAT, VERSION = "oneway-weights", "1"
 # Samples on which activity is looked at.
 SEEN = 200
 
-Arrays = dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
 class Learned:
@@ -39,8 +37,8 @@ class Learned:
         Feedback weights that the file does not hold: they start from their own draw.
     """
 
-    weights: Arrays
-    biases: Arrays
+    weights: dict[str, np.ndarray]
+    biases: dict[str, np.ndarray]
     missing: list[str] = field(default_factory=list)
 
 
@@ -120,7 +118,7 @@ def _own_file(path: Path) -> Learned | None:
     return Learned(_below("weights/", arrays), _below("biases/", arrays))
 
 
-def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> Arrays:
+def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
 
 
@@ -136,7 +134,7 @@ def _checkpoint(path: Path, rates: RateNetwork) -> Learned:
     return Learned(weights, biases)
 
 
-def _part(state: Mapping[str, Tensor], prefix: str) -> Arrays:
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
     return {
         key.removeprefix(prefix): value.double().numpy()
         for key, value in state.items()

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from math import isfinite
 
-from ..config import option
+from ..config import check_choices, check_least, option
 from ..errors import ConfigError
 
-DYNAMICS = ("spiking", "poisson", "settled")
+RUN_DYNAMICS = ("spiking", "poisson", "settled")
 PRESENTATIONS = ("sequence", "trials", "continuous")
-TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
+RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 # Compiling takes as long as simulating a few hundred samples without.
 WORTH_COMPILING_S = 20.0
 
@@ -20,8 +20,8 @@ WORTH_COMPILING_S = 20.0
 class SpikingConfig:
     """Settings of a spiking run. Times are simulated ones."""
 
-    dynamics: str = option("spiking", "how cells fire", DYNAMICS)
-    target: str = option("auto", "what Brian2 makes of the equations", TARGETS)
+    dynamics: str = option("spiking", "how cells fire", RUN_DYNAMICS)
+    target: str = option("auto", "what Brian2 makes of the equations", RUN_TARGETS)
     presentation: str = option(
         "sequence",
         "how samples follow: as they come, each from rest, or with learning all the time",
@@ -49,22 +49,11 @@ class SpikingConfig:
     seed: int = option(0, "of weights, order and noise")
 
     def __post_init__(self) -> None:
-        named = {"dynamics": DYNAMICS, "presentation": PRESENTATIONS, "target": TARGETS}
-        for name, choices in named.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name} = {getattr(self, name)!r}, expected one of {', '.join(choices)}"
-                )
-        for name in ("threads", "epochs", "rate", "decay", "interlude", "seed"):
-            self._at_least(name, 0)
-        self._at_least("measurements", 1)
+        check_choices(self)
+        check_least(self, ("threads", "epochs", "rate", "decay", "interlude", "seed"), 0)
+        check_least(self, ("measurements",), 1)
         if not (isfinite(self.seconds) and self.seconds > 0):
             raise ConfigError(f"seconds = {self.seconds:g}, expected more than 0")
-
-    def _at_least(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if not isfinite(value) or value < least:
-            raise ConfigError(f"{name} = {value:g}, expected at least {least}")
 
     def target_for(self, simulated_s: float) -> str:
         """The target, chosen by the length of the run where it is left open."""

@@ -16,6 +16,7 @@ from oneway.circuits import Circuit, WiringError
 from oneway.rules import RULES
 
 from ..data.dataset import DataSet
+from ..loss import SquaredError
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import (
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 # Samples that errors are compared on, and of which so many are shown in pictures of spikes, with
 # so much of the noise before them.
 PROBE, SHOWN = 10, 3
-NOISE_S = 0.3
+SHOWN_NOISE_S = 0.3
 READ_EVERY_S = 0.01
 
 
@@ -86,19 +87,13 @@ class Probe:
             wired = RULES["bp"]().wire(self.circuit.forward_circuit())
         except WiringError:
             return None
-        loss = None if self.dynamics == "settled" else half_squares
+        loss = None if self.dynamics == "settled" else SquaredError()
         return RateNetwork(wired, dtype=torch.float64, loss=loss)
 
 
 def everything(circuit: Circuit) -> dict[str, Any]:
     """To record of every population: spikes, and activity often enough to be averaged."""
     return {"record": list(circuit.populations), "record_every_s": READ_EVERY_S}
-
-
-def half_squares(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """The loss whose error is output less target, as error cells compare the two."""
-    target = torch.nn.functional.one_hot(y, output.shape[1]).to(output.dtype)
-    return 0.5 * (output - target).square().sum(1).mean()
 
 
 # -- spikes to look at -------------------------------------------------------------------------
@@ -132,8 +127,8 @@ def take_excerpt(
     rates: dict[str, float] = {}
     if noise is not None:
         stop = noise.intervals[-1].stop_s
-        start = max(stop - NOISE_S, noise.intervals[0].start_s)
-        records.append(_within(noise.spikes, start, stop))
+        start = max(stop - SHOWN_NOISE_S, noise.intervals[0].start_s)
+        records.append((noise.spikes, start, stop))
         intervals += [
             PhaseInterval(part.phase, max(part.start_s, start), part.stop_s)
             for part in noise.intervals
@@ -143,36 +138,26 @@ def take_excerpt(
     if shown is not None and shown.spikes:
         start = float(shown.onsets_s[0])
         stop = start + shown.simulated_s * min(SHOWN / len(shown.onsets_s), 1)
-        records.append(_within(shown.spikes, start, stop))
+        records.append((shown.spikes, start, stop))
         driven = [p.name for p in circuit.phases.values() if not p.noisy]
         intervals.append(PhaseInterval(" + ".join(driven), start, stop))
         rates |= shown.mean_rates_hz
     if not records:
         return Excerpt(None, {})
-    spikes = _joined(records)
+    spikes = _cut(records)
     sizes = {name: circuit.populations[name].size for name in spikes}
     start, stop = intervals[0].start_s, intervals[-1].stop_s
     return Excerpt(SpikeData(spikes, sizes, start, stop, tuple(intervals)), rates)
 
 
-def _within(spikes: Mapping[str, Any], start_s: float, stop_s: float) -> dict[str, Any]:
+def _cut(records: Sequence[tuple[Mapping[str, Any], float, float]]) -> dict[str, Any]:
+    """Spikes between start and stop of each record, one record after the other."""
     from oneway.backends.spiking import Spikes
 
-    cut = {}
-    for name, train in spikes.items():
-        inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
-        cut[name] = Spikes(train.times_s[inside], train.cells[inside])
-    return cut
-
-
-def _joined(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from oneway.backends.spiking import Spikes
-
-    names = dict.fromkeys(name for record in records for name in record)
-    return {
-        name: Spikes(
-            np.concatenate([r[name].times_s for r in records if name in r]),
-            np.concatenate([r[name].cells for r in records if name in r]),
-        )
-        for name in names
-    }
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for spikes, start_s, stop_s in records:
+        for name, train in spikes.items():
+            inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
+            found.setdefault(name, []).append((train.times_s[inside], train.cells[inside]))
+    parts = {name: zip(*mine, strict=True) for name, mine in found.items()}
+    return {name: Spikes(*map(np.concatenate, both)) for name, both in parts.items()}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oneway.analysis import weight_angles
-from oneway.circuits import Circuit
+from oneway.circuits import Circuit, WiringError
+from oneway.rules import RULES
 
 from ..data.dataset import DataSet
 from ..errors import ConfigError
-from ..progress import ProgressBar
+from ..progress import ProgressBar, keep_quiet
 from .config import WORTH_COMPILING_S, SpikingConfig
-from .probe import NOISE_S, PROBE, Excerpt, Probe, everything, take_excerpt
+from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
 from .result import SpikingResult
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # A compiled program is of one length, so that a few samples cost as much as these; fewer would
 # start it too often.
 CHUNK = 60
-PATIENCE_S = 30.0
+WORTH_TELLING_S = 30.0
 TRIED_SAMPLES = 5
 
 
@@ -65,7 +66,7 @@ class SpikingRun:
         biases: Mapping[str, np.ndarray] | None = None,
         parameters: SpikingParameters | None = None,
         network: SpikingNetwork | None = None,
-        notify: Callable[[str], None] = lambda sentence: None,
+        notify: Callable[[str], None] = keep_quiet,
         label: str = "spiking",
     ) -> None:
         self.wired, self.data, self.config, self.notify = wired, data, config, notify
@@ -74,7 +75,7 @@ class SpikingRun:
         if data is None and not self.noisy:
             raise ConfigError(
                 f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
-                "task nothing happens. Leave out --no-task, or use a rule that has one: wm"
+                f"task nothing happens. Leave out --no-task{_noisy_rules(wired)}"
             )
         if config.unshared and not _convolutions(wired):
             raise ConfigError(
@@ -131,8 +132,9 @@ class SpikingRun:
             return self.config.seconds
         c = self.config
         asleep_s = c.seconds + c.epochs * c.interlude if c.epochs else 0.0
-        measured = (c.measurements + 2) * bool(c.epochs) * PROBE
-        trials = c.epochs * self.data.n_train + self.data.n_test + measured
+        learned = c.epochs * self.data.n_train
+        measured = (min(c.measurements, learned) + 2) * bool(c.epochs) * PROBE
+        trials = learned + self.data.n_test + measured
         return len(self.noisy) * asleep_s + trials * self.present_s
 
     @property
@@ -156,7 +158,7 @@ class SpikingRun:
         self._tell_length(per_second, self.duration_s())
 
     def _tell_length(self, per_second: float, left_s: float) -> None:
-        if per_second * left_s > PATIENCE_S:
+        if per_second * left_s > WORTH_TELLING_S:
             self.notify(
                 f"about {_time(per_second * left_s)} to go: {left_s:,.0f} s to simulate on "
                 f"{self.target}, at {per_second:.2g} s for each. --samples, --epochs and --target "
@@ -213,8 +215,10 @@ class SpikingRun:
         rows = [order.permutation(len(y)) for _ in range(self.config.epochs)]
         right: list[bool] = []
         self._measure(None)
-        for chunk in np.array_split(np.concatenate(rows), self.config.measurements):
-            right += self._learn_chunk(x[chunk], y[chunk], len(right), len(rows) * len(y))
+        shown = np.concatenate(rows)
+        # At least one sample from one measurement to the next.
+        for chunk in np.array_split(shown, min(self.config.measurements, len(shown))):
+            right += self._learn_chunk(x[chunk], y[chunk], len(right), len(shown))
         for epoch in np.split(np.array(right), self.config.epochs):
             yield float(epoch.mean())
 
@@ -294,8 +298,18 @@ class SpikingRun:
             return take_excerpt(self.wired, self.noise, None)
         if self.noise is not None:
             compiled = self.target == "cpp_standalone"
-            self._sleep(self.config.interlude if compiled else NOISE_S / len(self.noisy))
+            self._sleep(self.config.interlude if compiled else SHOWN_NOISE_S / len(self.noisy))
         return take_excerpt(self.wired, self.noise, self.probe.present(self.network))
+
+
+def _noisy_rules(wired: Circuit) -> str:
+    """Advice to use a rule that gives this circuit a phase of noise, where there is one."""
+    forward, names = wired.forward_circuit(), []
+    for name, rule in RULES.items():
+        with suppress(WiringError):
+            if any(phase.noisy for phase in rule().wire(forward).phases.values()):
+                names.append(name)
+    return f", or use a rule that has one: {', '.join(names)}" if names else ""
 
 
 def _convolutions(circuit: Circuit) -> bool:

@@ -108,7 +108,7 @@ class _Again:
 
 
 def _from_kept_sign(gate: Operation, sign: tuple[Value, Value]) -> Operation:
-    slope = PHI[str(gate.detail)].slope_below
+    slope = PHI[str(gate.detail)].slope_below or 0.0
     kernel = partial(_times_sign, slope)
     over = partial(_times_sign_in_place, slope)
     return replace(gate, kernel=kernel, inplace=over, inputs=(gate.of(Part.ERROR), *sign))

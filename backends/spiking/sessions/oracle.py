@@ -16,26 +16,34 @@ from .timetable import Stretch, Timetable
 def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray]:
     """See `SpikingNetwork.signals`."""
     _settled_only(engine, "signals")
-    reading, phases = engine.circuit.reading, engine.data_phases
-    names = [name for name in engine.circuit.order() if reading.settles(name, phases[0])]
-    places = {(cells_of(name), "activity"): engine.parameters.dt for name in names}
-    trials = engine.trials(x, y, batch=True)
-    running = engine.prepare(phases, tallying=True)
-    timetable = trials.timetable(np.zeros(trials.samples))
-    recorded = engine.go(running, timetable, Recording((), places))
-    ticks = trials.reading_ticks
-    return {
-        name: recorded.states[cells_of(name), "activity"][1][ticks].reshape(
-            len(ticks), *engine.circuit.populations[name].shape
-        )
-        for name in names
-    }
+    return settle(engine, x, y)[0]
 
 
 def changes(engine: Engine, x: np.ndarray, y: np.ndarray) -> Changes:
     """See `SpikingNetwork.changes`."""
     trials = engine.trials(x, y, batch=True)
     return _tallied(engine, engine.prepare(engine.data_phases, tallying=True), trials.timetable())
+
+
+def settle(
+    engine: Engine, x: np.ndarray, y: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], Changes]:
+    """Activity of every population in the first phase, and what a step would change, of one run."""
+    reading, phases = engine.circuit.reading, engine.data_phases
+    names = [name for name in engine.circuit.order() if reading.settles(name, phases[0])]
+    places = {(cells_of(name), "activity"): engine.parameters.dt for name in names}
+    trials = engine.trials(x, y, batch=True)
+    running = engine.prepare(phases, tallying=True)
+    engine.clear(running)
+    recorded = engine.go(running, trials.timetable(), Recording((), places))
+    ticks = trials.reading_ticks
+    activities = {
+        name: recorded.states[cells_of(name), "activity"][1][ticks].reshape(
+            len(ticks), *engine.circuit.populations[name].shape
+        )
+        for name in names
+    }
+    return activities, engine.tallied(running)
 
 
 def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Changes:
@@ -50,7 +58,9 @@ def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Chan
         for what in ("gather", "learn"):
             for sample in range(batch):
                 part = 1.0 if what == "learn" else 1 / batch
+                begins = float(what == "gather" and sample == 0)
                 stretches += [
+                    Stretch(number, sample, 1, 1 / batch, onset=begins),
                     Stretch(number, sample, settling, 1 / batch),
                     Stretch(number, sample, 1, 1 / batch, **{what: part}),
                 ]

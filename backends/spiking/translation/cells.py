@@ -178,7 +178,8 @@ def _note_mean(context: Context, cells: Cells) -> None:
         cells.integrate("mean_activity", mean, kept=False)
     else:
         cells.add("mean_activity")
-        cells.at_tick(f"mean_activity += {cells.refer('gather')} * activity")
+        kept = f"(1 - {cells.refer('onset')}) * mean_activity"
+        cells.at_tick(f"mean_activity = {kept} + {cells.refer('gather')} * activity")
 
 
 def begin_at_rest(cells: Cells) -> None:

@@ -14,7 +14,6 @@ _RATE = "or run it as rates: backends.rate.RateNetwork"
 def check_translatable(context: Context) -> None:
     """Raise `WiringError` at the first element that has no translation in these phases."""
     circuit, turns = context.circuit, context.turns
-    turns.reading.check(turns.names)
     if turns.data and len(circuit.inputs) != 1:
         raise WiringError(
             f"circuit {circuit.name!r} has input populations {[p.name for p in circuit.inputs]}, "
@@ -24,8 +23,8 @@ def check_translatable(context: Context) -> None:
         _check_population(turns, population)
         _check_held(turns, population.name)
         if population.learns is not None and turns.data:
-            phase = turns.reading.learning_phase(population) or ""
-            _check_signal(context, f"population {population.name!r}", population.learns, phase)
+            when = turns.reading.learning_phase(population) or ""
+            _check_signal(context, f"population {population.name!r}", population.learns, when)
         if context.spikes:
             _check_gates(context, population.name)
     if context.spikes:
@@ -43,6 +42,7 @@ def check_translatable(context: Context) -> None:
     for p in turns.select():
         if context.splits(p):
             _check_split(context, p)
+    turns.reading.check(turns.names)
 
 
 def _normalised(turns: Turns) -> list[str]:
@@ -175,13 +175,14 @@ def _check_plasticity(context: Context, p: Projection) -> None:
     phase = context.circuit.phases[plasticity.phase]
     for signal in (plasticity.pre, plasticity.post):
         _check_signal(context, p.label, signal, phase.name)
-    if not phase.noisy:
-        return
-    if plasticity.rate is None or plasticity.decay is None:
+    alone = plasticity.rate is not None and plasticity.decay is None
+    if alone or (phase.noisy and plasticity.rate is None):
         raise WiringError(
             f"{p.label}: rate = {plasticity.rate}, decay = {plasticity.decay}. There is no "
-            "optimizer where noise drives the circuit: give its Plasticity both"
+            "optimizer here whose weight decay could be meant: give its Plasticity both"
         )
+    if not phase.noisy:
+        return
     if plasticity.reduction != "mean":
         raise WiringError(
             f"{p.label}: reduction {plasticity.reduction!r}, expected 'mean': where noise drives "

@@ -21,15 +21,15 @@ from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGro
 from .context import Context
 
 _HALF = {WHOLE: "", EXCITATORY: "0.5 * ", INHIBITORY: "-0.5 * "}
-# Weights and biases that are shared decay once, before each of those who share them learns; after
-# learning, and before the schedule goes on, strengths forget their sum, are added up, and scale.
-_DECAY, _LEARN, _FORGET, _ADD, _SCALE = -1, 0, 1, 2, 3
+# Strengths are added up anew before anything changes. Weights and biases that are shared decay and
+# scale once, before each of those who share them learns.
+_FORGET, _ADD, _DECAY, _LEARN = -3, -2, -1, 0
 
 
 def learn_weights(
     context: Context, p: Projection, joined: Joined, owner: ModelGroup, part: str = WHOLE
-) -> None:
-    """Δw = −η · post ⊗ pre − λ w, some of it at every tick of its phase.
+) -> list[Cells]:
+    """Δw = −η · post ⊗ pre − λ w + λ_s w (1 − Σ|w| / Σ₀), some of it at every tick of its phase.
 
     Of synapses that only excite or only inhibit, each do half of it, and end at zero.
 
@@ -37,20 +37,31 @@ def learn_weights(
     ----------
     owner : ModelGroup
         The group that holds the weights: the synapses themselves, or one that they share.
+
+    Returns
+    -------
+    list of Cells
+        What it takes more of: where strengths are those of a channel, the cells that hold them.
     """
     plasticity = p.plasticity
     assert plasticity is not None
     product = _HALF[part] + _product(context, p, plasticity, joined, owner)
     learn = _learn(context, plasticity.phase, joined)
+    more, scaling = _scaling(context, p, joined, owner, part)
     if context.tallying:
         owner.tally("change", ("weights", p.name), part)
         if owner is not joined:
             joined.refer("change", owner.name, index="shared")
         joined.at_tick(f"change += {learn} * {product}")
-        return
+        if scaling:
+            # As a gradient, which counts one batch once and is multiplied by −η.
+            part_of = f"{_learn(context, plasticity.phase, owner)} * {owner.refer('share')}"
+            owner.at_tick(f"change -= {part_of} / {plasticity.rate!r} * w * {scaling}")
+        return more
     step = f"{learn} * {_stated(context, p, 'rate', joined)} * {product}"
     decay = _stated(context, p, "decay", owner)
-    leak = f"{learn} * {decay} * w"
+    lost = f"({decay} - {scaling})" if scaling else decay
+    leak = f"{learn} * {lost} * w"
     if owner is joined:
         whole = f"-{step} - {leak}"
         joined.at_tick(
@@ -58,13 +69,19 @@ def learn_weights(
             "w += step",
             *_keep_up_with_rest(context, p, "step", part),
         )
-        return
+        return more
     _learn(context, plasticity.phase, owner)
     owner.at_tick(f"w -= {leak}", order=_DECAY)
     up = _keep_up_with_rest(context, p, f"(step - {leak} / (1 - {learn} * {decay}))")
+    if up and scaling:
+        raise WiringError(
+            f"{p.label}: synaptic scaling of shared weights has no translation for cells about a "
+            "baseline. Use coding = 'push_pull', or shared=False"
+        )
     if up:
         _stated(context, p, "decay", joined)
     joined.at_tick(f"step = -{step}", *up, "w += step")
+    return more
 
 
 def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = WHOLE) -> list[str]:
@@ -83,9 +100,8 @@ def _learn(context: Context, phase: str, group: ModelGroup) -> str:
 
 def _stated(context: Context, p: Projection, kind: str, group: ModelGroup) -> str:
     """η or λ, as a group reads it: the synapse's own, or that of its path."""
-    own = getattr(p.plasticity, kind)
-    if own is not None:
-        return repr(own)
+    if p.plasticity is not None and p.plasticity.rate is not None:
+        return repr(getattr(p.plasticity, kind))
     feedback = context.circuit.populations[p.post].path == "feedback"
     return group.refer(f"{'feedback' if feedback else 'forward'}_{kind}")
 
@@ -208,37 +224,18 @@ def scales(context: Context, p: Projection) -> bool:
     return context.turns.learns(p) and p.plasticity is not None and p.plasticity.scaling is not None
 
 
-def scale_synapses(
-    context: Context, p: Projection, joined: Joined, owner: ModelGroup, part: str = WHOLE
-) -> list[Cells]:
-    """w ← w + λ_s w (1 − Σ|w| / Σ₀), with the sum over the synapses of a drive that a cell has.
-
-    Returns
-    -------
-    list of Cells
-        Where the sum is that of a channel, those that hold it; else the postsynaptic cells do.
-    """
-    how = p.plasticity
-    assert how is not None
-    more, strength, end = [], f"strength_{context.input_of(p, part)}", "_post"
+def _scaling(
+    context: Context, p: Projection, joined: Joined, owner: ModelGroup, part: str
+) -> tuple[list[Cells], str]:
+    """λ_s (1 − Σ|w| / Σ₀), and cells that hold the sum where it is that of a channel."""
+    if not scales(context, p):
+        return [], ""
+    assert p.plasticity is not None
+    more, strength, end = list[Cells](), f"strength_{context.input_of(p, part)}", "_post"
     if owner is not joined:
         more, strength, end = [_by_channel(context, p, owner)], "strength", ""
-    learn = _learn(context, how.phase, owner)
     owner.at_tick(f"{strength}{end} += abs(w)", order=_ADD)
-    change = f"{how.scaling!r} * w * (1 - {strength}{end} / {strength}_kept{end})"
-    if context.tallying:
-        # As a gradient, which counts one batch once and is multiplied by −η.
-        share = owner.refer("share")
-        owner.at_tick(f"change -= {learn} * {share} / {how.rate!r} * {change}", order=_SCALE)
-        return more
-    up = _keep_up_with_rest(context, p, "scaling", part)
-    if up and more:
-        raise WiringError(
-            f"{p.label}: synaptic scaling of shared weights has no translation for cells about a "
-            "baseline. Use coding = 'push_pull', or shared=False"
-        )
-    owner.at_tick(f"scaling = {learn} * {change}", "w += scaling", *up, order=_SCALE)
-    return more
+    return more, f"{p.plasticity.scaling!r} * (1 - {strength}{end} / {strength}_kept{end})"
 
 
 def sum_strengths(context: Context, population: Population, cells: Cells) -> None:

@@ -10,7 +10,7 @@ from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, M
 from .cells import strongest
 from .context import Context, cells_of, interneurons_of
 from .dynamics import Pulse, dynamics_of
-from .plasticity import learn_weights, scale_synapses, scales
+from .plasticity import learn_weights
 
 Made = list[Cells | Joined]
 
@@ -57,9 +57,7 @@ def _connect(context: Context, p: Projection, joined: Joined, variable: str, par
     if p.role == "compare" and context.loss == "cross_entropy":
         made += _sum_outputs(context, p)
     if context.turns.learns(p):
-        learn_weights(context, p, joined, owner, part)
-    if scales(context, p):
-        made = [*scale_synapses(context, p, joined, owner, part), *made]
+        made = [*learn_weights(context, p, joined, owner, part), *made]
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 from oneway.circuits import Circuit, Population, Projection
 
@@ -98,7 +98,7 @@ class Turns:
     def mimicking(self, name: str) -> dict[str, tuple[str, ...]]:
         """Mimic projection → phases in which its target takes over what it brings."""
         mimics = self.circuit.select(role="mimic", post=name)
-        found = {p.name: self._where(lambda phase, p=p: self._replaces(p, phase)) for p in mimics}
+        found = {p.name: self._where(partial(self._replaces, p)) for p in mimics}
         return {projection: phases for projection, phases in found.items() if phases}
 
     def _replaces(self, mimic: Projection, phase: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from oneway.analysis import Verdict
+from oneway.analysis.drawing import ROLE_COLOURS, ROLE_MEANINGS, VERMILION
+from oneway.circuits import Projection
 
 from .figures import circuit_figure
-from .key import circuit_key
-from .parts import card, code, count, figures, html, paragraph, section, table
+from .parts import card, code, count, gallery, html, paragraph, section, table
 from .tour import RuleTour, Tour
 
-TRANSPORT = {"none": "none", "signs": "signs only", "full": "full"}
+TRANSPORT_WORDS = {"none": "none", "signs": "signs only", "full": "full"}
+SHADE = "#F9D5C7"
 
 
 def verdicts(tour: Tour) -> str:
@@ -57,7 +59,7 @@ def _verdict_row(rule: RuleTour) -> list[str]:
         name,
         _pairs(verdict.papers),
         _pairs(verdict.all),
-        TRANSPORT[verdict.weight_transport],
+        TRANSPORT_WORDS[verdict.weight_transport],
         str(verdict.phases),
         "–" if rule.loop is None else str(rule.loop),
     ]
@@ -81,7 +83,7 @@ def drawings(tour: Tour) -> str:
     title = "The other circuit" if len(rest) == 1 else f"The other {count(len(rest))} circuits"
     more = (
         f"<details><summary>{title}</summary>"
-        + figures(_drawing(rule) for rule in rest)
+        + gallery(_drawing(rule) for rule in rest)
         + "</details>"
     )
     return section(
@@ -91,7 +93,7 @@ def drawings(tour: Tour) -> str:
             "read off another synapse; shaded rows hold pairs of cells that are joined both ways."
         ),
         circuit_key(wired),
-        figures(_drawing(rule) for rule in shown),
+        gallery(_drawing(rule) for rule in shown),
         more if rest else "",
     )
 
@@ -121,10 +123,41 @@ def _drawing(rule: RuleTour) -> str:
     if verdict.papers != verdict.all:
         caption += f", {verdict.papers:,} as the papers count"
     if verdict.weight_transport != "none":
-        caption += f"; weight transport: {TRANSPORT[verdict.weight_transport]}"
+        caption += f"; weight transport: {TRANSPORT_WORDS[verdict.weight_transport]}"
     alt = (
         f"Circuit wired by {rule.label}: {len(rule.wired.populations)} populations and "
         f"{len(rule.wired.projections)} projections in a forward and a feedback path; {n} hidden "
         "pairs are joined in both directions."
     )
     return card(circuit_figure(rule), alt, caption + ".", kind="wide")
+
+
+def circuit_key(rules: Sequence[RuleTour]) -> str:
+    """What lines mean, one key for all drawings; only what occurs in one of them."""
+    drawn = [p for rule in rules if rule.wired for p in rule.wired.projections.values()]
+    paired = any(rule.verdict and rule.verdict.all for rule in rules)
+    entries = "".join(f"<li>{swatch}{html(text)}</li>" for swatch, text in _entries(drawn, paired))
+    return f'<ul class="key">{entries}</ul>'
+
+
+def _entries(drawn: Sequence[Projection], paired: bool) -> Iterator[tuple[str, str]]:
+    roles = {p.role for p in drawn}
+    kinds = {p.weights.kind for p in drawn if p.weights is not None}
+    for role, colour in ROLE_COLOURS.items():
+        if role in roles:
+            yield _line(colour), ROLE_MEANINGS[role]
+    if any(p.plasticity for p in drawn):
+        yield _line(ROLE_COLOURS["drive"], 5), "thick: weights learn"
+    if "tied" in kinds:
+        yield _line(VERMILION, 4, "9 4"), "weights read off the forward ones"
+    if "sign-tied" in kinds:
+        yield _line(VERMILION, 4, "3 3"), "signs read off the forward ones"
+    if paired:
+        yield _line(SHADE, 20), "cells joined both ways"
+
+
+def _line(colour: str, width: float = 2.5, dashes: str = "none") -> str:
+    return (
+        '<svg viewBox="0 0 44 14" aria-hidden="true"><line x1="2" y1="7" x2="42" y2="7" '
+        f'stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"/></svg>'
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .figures import mirror_figure, raster_figure, raster_window
-from .parts import card, code, figures, html, join, paragraph, pretty, section
+from .parts import card, code, gallery, html, join, paragraph, pretty, section
 from .tour import SpikingTour, Tour
 
 
@@ -24,7 +24,7 @@ def spiking_section(tour: Tour) -> str:
             "and a feedback synapse strengthens when the two cells it joins fire more than usual "
             "together. From that alone it learns the weights that it cannot see."
         ),
-        figures([_raster_card(spiking), _mirror_card(spiking)]),
+        gallery([_raster_card(spiking), _mirror_card(spiking)]),
         paragraph(
             f"{record.simulated_s:g} s simulated in {record.wall_s:.0f} s; mean rates of "
             f"{lowest:.0f} to {highest:.0f} Hz.",

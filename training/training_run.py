@@ -1,4 +1,4 @@
-"""`Run`: network, optimizers and generators of one run, and what it does epoch by epoch."""
+"""`TrainingRun`: network, optimizers and generators of one run, and what it does epoch by epoch."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from .identity import STREAMS, check_alike, check_resumable, generators, identit
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
-from .recipes.published import Published, published_figure
-from .records import RunFolder, RunResult
+from .records import Published, RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
 CHECK_EVERY = 50
 EVALUATION_BATCH = 1000
 
 
-class Run:
+class TrainingRun:
     """One run: network, optimizers and the generators of everything that is drawn."""
 
     def __init__(
         self,
         wired: Circuit,
-        rule: Rule | None,
         data: Data,
         config: TrainConfig,
         loss: torch.nn.Module,
+        rule: Rule | None = None,
         folder: RunFolder | None = None,
         floor: float | None = None,
+        published: Published | None = None,
         processes: Processes | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
@@ -77,7 +77,7 @@ class Run:
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
         self.step = 0
         self.history: list[Mapping[str, Any]] = []
-        self.floor = floor
+        self.floor, self.published = floor, published
         self.resumed = False
         self.seconds_before = 0.0
         self.started = time.monotonic()
@@ -294,13 +294,7 @@ class Run:
             selected=self._selected(),
             history=tuple(self.history),
             floor_accuracy=self.floor,
-            published=self._published(),
-        )
-
-    def _published(self) -> Published | None:
-        n_train, n_test = self.data.n_train + self.data.n_validation, self.data.n_test
-        return published_figure(
-            self.data.name, self.wired.name, self.rule, self.config, n_train, n_test
+            published=self.published,
         )
 
     def _selected(self) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from .errors import ConfigError
+
 
 def hardware_line(device: str = "cpu") -> str:
     """Processor or GPU, threads, versions, and how busy the machine was when asked."""
@@ -35,6 +37,19 @@ def fastest_kernels(device: str = "cpu") -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+@contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Let torch use so many threads on the CPU for a while; None leaves it as it is."""
+    if number is not None and number < 1:
+        raise ConfigError(f"threads {number}, expected at least 1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def processor() -> str:

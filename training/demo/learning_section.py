@@ -6,7 +6,7 @@ from .figures import accuracy_figure, always_tied, angle_figures
 from .parts import (
     card,
     code,
-    figures,
+    gallery,
     html,
     join,
     paragraph,
@@ -110,7 +110,7 @@ def angles(tour: Tour) -> str:
             "they have nothing in common, at 0° errors travel as under backpropagation. Weights "
             "that learn turn towards each other; with fixed feedback, W turns towards B instead."
         ),
-        figures(cards),
+        gallery(cards),
         _clock(tour),
         paragraph(" ".join(asides), "note") if asides else "",
     )

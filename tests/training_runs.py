@@ -1,0 +1,9 @@
+"""A forward circuit wired by a rule and trained, in one line."""
+
+from oneway.training import train
+
+
+def wire_and_train(circuit, rule, data, config=None, **options):
+    """`rule` is None for a circuit that is wired already."""
+    wired = circuit if rule is None else rule.wire(circuit)
+    return train(wired, data, config, rule=rule, **options)
