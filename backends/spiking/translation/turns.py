@@ -118,8 +118,9 @@ class Turns:
         )
 
     def open(self, name: str) -> tuple[str, ...]:
-        """Phases in which a bias current flows into a population."""
-        return self._where(lambda phase: self.reading.biased(name, phase))
+        """Phases in which a bias current adds to the input of a population."""
+        reading = self.reading
+        return self._where(lambda p: reading.driven(name, p) and reading.biased(name, p))
 
     def _where(self, holds: Callable[[str], bool]) -> tuple[str, ...]:
         return tuple(name for name in self.names if holds(name))

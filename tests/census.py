@@ -28,10 +28,7 @@ from oneway.rules import parse_rule
 
 Edit = Callable[[Wiring], None]
 FORWARD = mlp((4, 4, 4, 2), activation="tanh")
-BASES = {
-    rule: parse_rule(rule).wire(FORWARD)
-    for rule in ("kp", "asap,gate=local", "wm,decay=0.5,rate=0.1")
-}
+BASES = {rule: parse_rule(rule).wire(FORWARD) for rule in ("kp", "asap,gate=local", "wm")}
 
 
 def edited(circuit: Circuit, edit: Edit) -> Circuit:
@@ -43,7 +40,7 @@ def edited(circuit: Circuit, edit: Edit) -> Circuit:
 
 def edits(circuit: Circuit) -> Iterator[tuple[str, Edit]]:
     """Every edit of a circuit, with a name."""
-    for kind in (_cells, _projections, _plasticity, _phases, _additions):
+    for kind in _KINDS["kp"]:
         yield from kind(circuit)
 
 
@@ -248,7 +245,15 @@ def _late(wiring: Wiring) -> None:
     wiring.during(_of(wiring, "h1 -> h2"), "late")
 
 
-CENSUS = [
-    (f"{rule}: {name}", base, edit) for rule, base in BASES.items() for name, edit in edits(base)
-]
-assert len({name for name, _, _ in CENSUS}) == len(CENSUS)
+# What is the same in all circuits is tried on the first.
+_KINDS = {
+    "kp": (_cells, _projections, _plasticity, _phases, _additions),
+    "asap,gate=local": (_plasticity, _phases, _additions),
+    "wm": (_plasticity, _phases, _additions),
+}
+CENSUS = {
+    f"{rule}: {name}": (BASES[rule], edit)
+    for rule, kinds in _KINDS.items()
+    for kind in kinds
+    for name, edit in kind(BASES[rule])
+}
