@@ -353,7 +353,8 @@ class Phase:
         driven by data.
     noise_mean, noise_std : float
         Baseline β and standard deviation σ of that noise. A drive from a noisy cell conveys its
-        deviation from β (Akrout et al. 2019, eq. 23).
+        deviation from β (Akrout et al. 2019, eq. 23). In a phase that data drives, so does every
+        weighted drive between forward cells.
     bias_blocked : bool
         Cells close off their bias currents (Akrout et al. 2019, section 4.3).
     norm_blocked : bool

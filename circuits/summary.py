@@ -162,7 +162,7 @@ def _entry(projection: Projection) -> str:
 
 
 def _phase_row(phase: Phase) -> Row:
-    noise = "driven by data"
+    noise = "driven by data" + (f" about {phase.noise_mean:g}" if phase.noise_mean else "")
     if phase.noisy:
         noise = f"{', '.join(phase.noisy)}: mean {phase.noise_mean:g}, sd {phase.noise_std:g}"
     biases, norms = (

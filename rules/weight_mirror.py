@@ -8,7 +8,7 @@ from typing import Literal
 
 import networkx as nx
 
-from oneway.circuits import Circuit, Projection, Signal
+from oneway.circuits import ACTIVITY, ENGAGED, Circuit, Projection, Signal
 from oneway.rules.base import Rule
 from oneway.rules.feedback import INDEPENDENT, FeedbackWiring, Pair, with_feedback_path
 
@@ -37,6 +37,9 @@ class WeightMirror(Rule, name="wm"):
         λ_s of synaptic scaling in the mirror mode; 0 for none.
     noise_std, baseline : float
         σ and β of the noise.
+    engaged : {"plain", "baseline"}
+        Whether forward cells convey deviations from β in the engaged mode too, y_{l+1} =
+        φ(W_{l+1} (y_l − β) + b_{l+1}), and synapses learn from them (eqs. 23, 24).
     layers : {"each", "alternate", "all"}
         Layers take turns one by one; or as many as can without disturbing each other: every second
         layer; or all mirror at once, in one phase in which the first one fires noise and every
@@ -61,6 +64,7 @@ class WeightMirror(Rule, name="wm"):
     scaling: float = 0.0
     noise_std: float = 1.0
     baseline: float = 0.0
+    engaged: Literal["plain", "baseline"] = "plain"
     layers: Literal["each", "alternate", "all"] = "each"
     bias_blocking: bool = False
     norm_blocking: Literal["auto"] | bool = "auto"
@@ -68,8 +72,12 @@ class WeightMirror(Rule, name="wm"):
 
     def wire(self, forward: Circuit) -> Circuit:
         wiring = with_feedback_path(forward, self, weights=INDEPENDENT)
+        sent = ACTIVITY
+        if self.engaged == "baseline":
+            wiring.phase(ENGAGED, noise_mean=self.baseline)
+            sent = Signal("activity", centred="baseline")
         for w in wiring.learning_drives():  # W: h_l -> h_{l+1}
-            wiring.learn_from_error(w)
+            wiring.learn_from_error(w, pre=sent)
         own = Signal("activity", centred=self.centre)  # what the cell mimics, about its mean
         auto = isinstance(self.norm_blocking, str)
         for pairs in self._turns(wiring.pairs()):

@@ -233,6 +233,26 @@ def test_all_at_once_in_a_residual_net():
     assert len(learned) == 20  # 16 convolutions, 3 shortcuts, the output
 
 
+def test_engaged_mode_about_a_baseline():
+    """y_{l+1} = φ(W (y_l − β) + b) and ΔW = −η δ_{l+1} (y_l − β)ᵀ (eqs. 23, 24)."""
+    beta, rule = 0.4, parse_rule("wm,baseline=0.4,engaged=baseline")
+    net = RateNetwork(rule.wire(mlp((5, 6, 3), "sigmoid")), dtype=torch.float64, seed=2)
+    net.biases["h1"].data.copy_(torch.linspace(-1, 1, 6, dtype=torch.float64))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 5)), np.array([0, 2, 1, 0])
+    W1, W2 = (net.weight(name).numpy() for name in ("x -> h1", "h1 -> output"))
+    B = net.weight("delta_output -> delta_h1").numpy()
+    h = 1 / (1 + np.exp(-((x - beta) @ W1.T + np.linspace(-1, 1, 6))))
+    out = np.exp((h - beta) @ W2.T)
+    delta = (out / out.sum(1, keepdims=True) - np.eye(3)[y]) / 4
+    net.step(torch.from_numpy(x), torch.from_numpy(y))
+    np.testing.assert_allclose(
+        net.weights["h1 -> output"].grad, delta.T @ (h - beta), rtol=0, atol=1e-13
+    )
+    back = (delta @ B.T) * h * (1 - h)
+    np.testing.assert_allclose(net.weights["x -> h1"].grad, back.T @ (x - beta), rtol=0, atol=1e-13)
+
+
 def test_relu_mirrors_align_in_deep_nets_layer_by_layer_and_alternating():
     for layers, turns in (("each", 3), ("alternate", 2)):
         net, generator = mirror(mlp((8, 20, 18, 16, 5)), layers=layers)
