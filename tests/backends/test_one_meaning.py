@@ -25,7 +25,8 @@ REFUSED = {
     "error norm of": "needs a partner",
     "φ of x": "data alone", "φ of target": "data alone", "φ of delta_output": "comparison",
     "bias of x": "data alone", "bias of target": "data alone", "bias of delta_output": "comparison",
-    "norm of": "BatchNorm", "normalised": "norm",     "h1 learns centred": "centred = 'batch'", "without teach": "teach",
+    "norm of": "BatchNorm", "normalised": "norm", "without teach": "teach",
+    "h1 learns centred": "centred = 'batch'",
     ": decay": "without rate", ": rate": "give its Plasticity both",
     "x -> h2 in": "",
 }  # fmt: skip
