@@ -5,6 +5,7 @@ from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +39,16 @@ def test_version_and_command():
     assert version("oneway") == PROJECT["project"]["version"]
     (command,) = entry_points(group="console_scripts", name="oneway")
     assert command.value == PROJECT["project"]["scripts"]["oneway"]
+
+
+def test_imports_form_no_circle():
+    """Not even those that only types need: what two modules both need lies below them."""
+    grimp = pytest.importorskip("grimp")  # it comes with import-linter
+    graph = grimp.build_graph(*(f"oneway.{folder}" for folder in FOLDERS))
+    arrows = nx.DiGraph(
+        (module, imported)
+        for module in graph.modules
+        for imported in graph.find_modules_directly_imported_by(module)
+    )
+    assert arrows.number_of_edges() > 300
+    assert [sorted(c) for c in nx.strongly_connected_components(arrows) if len(c) > 1] == []
