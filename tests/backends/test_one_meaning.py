@@ -78,7 +78,7 @@ def circuits(draw) -> Circuit:
     return circuit
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(circuit=circuits())
 def test_any_circuit_means_the_same_in_both_backends_or_is_refused(circuit):
     verdict(lambda: circuit, learning=True)
