@@ -283,17 +283,13 @@ def count_totals(circuit: Assembly) -> Totals:
     )
 
 
-def _shapes(circuit: Assembly, projection: Projection):
-    return circuit.populations[projection.pre].shape, circuit.populations[projection.post].shape
-
-
 def _n_weights(circuit: Assembly, drive: Projection) -> int:
-    shape = drive.connector.weight_shape(*_shapes(circuit, drive))
+    shape = drive.connector.weight_shape(*circuit.shapes(drive))
     return 0 if shape is None else prod(shape)
 
 
 def _n_synapses(circuit: Assembly, drive: Projection) -> int:
-    relation = drive.connector.relation(*_shapes(circuit, drive))
+    relation = drive.connector.relation(*circuit.shapes(drive))
     return len(relation.pairs) if isinstance(relation, ListedRelation) else relation.count()
 
 
