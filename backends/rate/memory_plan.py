@@ -49,21 +49,9 @@ class Plan:
     """One step: how much memory it holds, and what for.
 
     Bytes are of tensors made in the step; parameters, data and optimizer state are not among them.
-
-    Parameters
-    ----------
-    operations : tuple of str
-        Kind and label of each.
-    loss_at : int or None
-        Number of the operation that compares output and target; None in a noisy phase.
-    kept : tuple of Kept
-        In the order in which they were made.
-    held : tuple of int
-        Bytes held after each operation, once what it read for the last time is free.
-    peaks : tuple of int
-        Most bytes held in the course of each operation.
-    changes_bytes : int
-        Changes of parameters, which the step leaves behind for the optimizer.
+    `held` are those after each operation, once what it read for the last time is free, `peaks` the
+    most in the course of each, and `changes_bytes` those that the step leaves for the optimizer.
+    The loss is made by operation `loss_at`, by none in a noisy phase.
     """
 
     operations: tuple[str, ...]
@@ -99,10 +87,8 @@ def plan(net: RateNetwork, x: Tensor, y: Tensor) -> str:
     ----------
     net : RateNetwork
         Left as it is, running statistics included.
-    x : Tensor, shape (B, *input)
-        Only shape and dtype matter; may be on the `meta` device.
-    y : Tensor
-        As for `RateNetwork.step`.
+    x, y : Tensor
+        As for `RateNetwork.step`; only shape and dtype matter, and they may be on `meta`.
 
     Examples
     --------

@@ -25,13 +25,7 @@ FIRST_LOSS_SCALE = 1024.0
 
 @dataclass(frozen=True)
 class Step:
-    """Result of one learning step.
-
-    Parameters
-    ----------
-    loss : Tensor, shape ()
-    output : Tensor, shape (B, classes)
-    """
+    """Result of one learning step: the loss, (), and the output, (B, classes)."""
 
     loss: Tensor
     output: Tensor
@@ -153,11 +147,7 @@ class RateNetwork(CircuitParameters):
     def spontaneous_step(self, batch_size: int, generator: torch.Generator | None = None) -> None:
         """Run every phase in which cells fire noise, and fill ``.grad`` of what learns there.
 
-        Parameters
-        ----------
-        batch_size : int
-            Independent noise patterns in each phase.
-        generator : torch.Generator, optional
+        Each phase has `batch_size` independent patterns of noise.
         """
         self._begin()
         changes: dict[Key, Any] = {}

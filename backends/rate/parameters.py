@@ -12,14 +12,7 @@ from oneway.circuits import Circuit, Projection, first_draw, sign_magnitude
 
 
 class CircuitParameters(nn.Module):
-    """Weights, biases and normalisation of a circuit.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    seed : int
-        Of the first draws; see `oneway.circuits.first_draw`.
-    """
+    """Weights, biases and normalisation of a circuit; `seed` is that of `first_draw`."""
 
     def __init__(self, circuit: Circuit, seed: int) -> None:
         super().__init__()
