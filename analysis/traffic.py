@@ -25,24 +25,9 @@ DRIVEN = "driven"
 class ActivationRead:
     """One plastic projection reads one activity, per sample.
 
-    Parameters
-    ----------
-    projection : str
-        The projection that learns.
-    phase : str
-        When it learns.
-    cell : str
-        The population in which the activity stands at the synapse.
-    source : str
-        The population whose activity it is.
-    how : {"own", "noise", "mimicked", "taught"}
-        How it comes to be at `cell`.
-    occasion : str
-        When the source fired it: ``driven`` by the data of the step, or a noisy phase.
-    elements, bytes : int
-        Size of the source, whatever shape it is brought to at `cell`.
-    first : bool
-        Nobody has read it earlier in the step. Only first reads count in the totals.
+    The activity of `source` stands at the synapse in `cell`, and comes to be there as `how` says
+    (`SignalAtHand.kind`). The source fired it on an `occasion`: ``driven`` by the data of the step,
+    or a noisy phase. Only reads that are the `first` of a step count in the totals.
     """
 
     projection: str
@@ -58,14 +43,7 @@ class ActivationRead:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Activities that plasticity reads in one step, per sample.
-
-    Parameters
-    ----------
-    circuit : str
-    reads : tuple of ActivationRead
-        In the order in which the circuit lists its plastic projections.
-    """
+    """Activities that plasticity reads in one step, per sample, in the circuit's order."""
 
     circuit: str
     reads: tuple[ActivationRead, ...]
