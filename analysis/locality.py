@@ -83,10 +83,7 @@ def locality(circuit: Circuit) -> list[LocalityStatement]:
     """
     return [
         LocalityStatement(
-            p.name,
-            p.plasticity.phase,
-            *circuit.reading.ends(p),
-            p.plasticity.hebbian,
+            p.name, p.plasticity.phase, *circuit.reading.ends(p), p.plasticity.hebbian
         )
         for p in circuit.projections.values()
         if p.plasticity is not None

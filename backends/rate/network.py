@@ -285,11 +285,8 @@ class RateNetwork(CircuitParameters):
                 given.add(memory)
 
     def _parameter(self, kind: str, owner: str) -> nn.Parameter:
-        if kind == "weights":
-            return self.weights[owner]
-        if kind == "bias":
-            return self.biases[owner]
-        return getattr(self.norms[owner], kind)
+        held = {"weights": self.weights, "bias": self.biases}.get(kind)
+        return getattr(self.norms[owner], kind) if held is None else held[owner]
 
 
 def _check_batch(x: Tensor, population: Population) -> None:
