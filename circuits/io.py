@@ -37,7 +37,9 @@ GRAPHML_ATTRIBUTE = "oneway_circuit"
 
 _PARTS: tuple[type, ...] = (Population, Projection, Phase, Weights, Plasticity, Signal, BatchNorm)
 _CONNECTORS = (
-    cls for name, cls in vars(connectors).items() if re.fullmatch(r"[A-Z]\w+Connector", name)
+    cls
+    for name, cls in sorted(vars(connectors).items())
+    if re.fullmatch(r"[A-Z]\w+Connector", name)
 )
 _TYPES: dict[str, type] = {cls.__name__: cls for cls in (*_PARTS, *_CONNECTORS)}
 # Fields that came later, each with the one that then said the same.
