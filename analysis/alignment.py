@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneway.circuits import Circuit, Projection, WiringError
+from oneway.circuits import Circuit, WiringError
 
 from .arrays import as_numpy
 
@@ -83,11 +83,10 @@ def error_angles(errors: Mapping[str, Any], reference: Mapping[str, Any]) -> dic
     """
     angles = {}
     for name in errors:
-        if name not in reference:
-            continue
-        a, b = as_numpy(errors[name]), as_numpy(reference[name])
-        _check_same_shape(f"error_angles, population {name!r}", a, b)
-        angles[name] = _mean(_row_angles(a.reshape(len(a), -1), b.reshape(len(b), -1)))
+        if name in reference:
+            a, b = as_numpy(errors[name]), as_numpy(reference[name])
+            _check_same_shape(f"error_angles, population {name!r}", a, b)
+            angles[name] = _mean(_row_angles(a.reshape(len(a), -1), b.reshape(len(b), -1)))
     return angles
 
 
@@ -155,18 +154,12 @@ def _weight_pairs(circuit: Circuit, weight: Callable[[str], Any]) -> dict[str, t
     for feedback in circuit.select(role="drive", path="feedback"):
         if feedback.weights is not None and feedback.partner is not None:
             w, b = as_numpy(weight(feedback.partner)), as_numpy(weight(feedback.name))
-            pairs[feedback.name] = (w, _turned(feedback, w, b))
+            # Weights of listed pairs are stored pair by pair, in the forward order on both sides.
+            turned = b if b.ndim == 1 else b.swapaxes(0, 1)
+            owner = f"feedback projection {feedback.name!r} against {feedback.partner!r}"
+            _check_same_shape(owner, w, turned)
+            pairs[feedback.name] = (w, turned)
     return pairs
-
-
-def _turned(feedback: Projection, w: Array, b: Array) -> Array:
-    """Bᵀ in the orientation of W: (post, pre) exchanged, kernel taps in place."""
-    # Weights of listed pairs are stored pair by pair, in the forward order on both sides.
-    turned = b if b.ndim == 1 else b.swapaxes(0, 1)
-    _check_same_shape(
-        f"feedback projection {feedback.name!r} against {feedback.partner!r}", w, turned
-    )
-    return turned
 
 
 def _row_angles(a_BI: Array, b_BI: Array) -> Array:

@@ -52,12 +52,6 @@ ROLE_MEANINGS = {
 }
 _TIED_DASHES = {"tied": (0, (4, 1.6)), "sign-tied": (0, (1.2, 1.4))}
 _FILLS = {"forward": "#E4EDF5", "feedback": "#FBEBD3", "auxiliary": "#DDF0E8", "target": "#EDEDED"}
-_HEADINGS = {
-    "forward": "forward path",
-    "feedback": "feedback path",
-    "auxiliary": "auxiliary path",
-    "target": "target",
-}
 
 BOX_WIDTH = 1.5
 COLUMN_GAP = 1.7
@@ -106,10 +100,9 @@ def _row(circuit: Circuit, population: Population, rows: Mapping[str, float]) ->
     """Beside what it is paired with, mimicked by, or compared to; else one row above its source."""
     if population.partner is not None:
         return rows.get(population.partner, 0.0)
-    taken_over = [p.post for p in circuit.select(role="mimic", pre=population.name)]
-    for name in taken_over:
-        if name in rows:
-            return rows[name]
+    for p in circuit.select(role="mimic", pre=population.name):
+        if p.post in rows:
+            return rows[p.post]
     if population.path == "target" and circuit.output_error is not None:
         return rows.get(circuit.output_error.partner or "", max(rows.values()))
     below = [rows[p.pre] for p in circuit.select(post=population.name) if p.pre in rows]
@@ -159,13 +152,10 @@ def _extent(circuit: Circuit, place: Layout) -> tuple[float, float, float, float
     columns, half = place.columns.values(), BOX_WIDTH / 2
     left, right = min(columns) - half - 0.35, max(columns) + half + 0.35
     for p in circuit.projections.values():
-        side = _arc_side(circuit, place, p)
-        if side is None:
-            continue
         x, reach = place.centres[p.pre][0], half + 0.75 * _bulge(place, p) + 0.2
-        left, right = (
-            (min(left, x - reach), right) if side == "left" else (left, max(right, x + reach))
-        )
+        side = _arc_side(circuit, place, p)
+        left = min(left, x - reach) if side == "left" else left
+        right = max(right, x + reach) if side == "right" else right
     return left, right, -place.box_height, place.top + place.box_height + 0.35
 
 
@@ -209,7 +199,8 @@ class _Pen:
                 self._shade(pair.first, pair.second)
         for path, x in self.place.columns.items():
             y = self.place.top + self.place.box_height / 2 + 0.2
-            self._text(x, y, _HEADINGS[path], size=8.5, color=GREY, style="italic")
+            heading = path if path == "target" else f"{path} path"
+            self._text(x, y, heading, size=8.5, color=GREY, style="italic")
         for projection in self.circuit.projections.values():
             self._projection(projection)
         for population in self.circuit.populations.values():
@@ -237,7 +228,8 @@ class _Pen:
             self._text(x, y, f"{_pretty(population.name)}  {shape}", size=7.2, zorder=4)
         else:
             self._text(x, y + 0.09, _pretty(population.name), size=9, zorder=4)
-            self._text(x, y - 0.12, f"{shape} {_cells(population)}", size=7, color="#555", zorder=4)
+            size = f"{shape} cells" if len(population.shape) == 1 else shape
+            self._text(x, y - 0.12, size, size=7, color="#555", zorder=4)
 
     def _shade(self, first: str, second: str) -> None:
         """A band behind two populations that are joined cell by cell in both directions."""
@@ -304,8 +296,7 @@ class _Pen:
 
     def _arc(self, p: Projection) -> None:
         """Past the boxes between, on the outer side of the column."""
-        right = _arc_side(self.circuit, self.place, p) == "right"
-        side = 1 if right else -1
+        side = 1 if _arc_side(self.circuit, self.place, p) == "right" else -1
         (x0, y0), (_, y1) = self.place.centres[p.pre], self.place.centres[p.post]
         edge, out = x0 + side * BOX_WIDTH / 2, side * _bulge(self.place, p)
         # Leaving and arriving arcs meet a box at different heights.
@@ -336,15 +327,16 @@ class _Pen:
         return alike.index(p.name)
 
     def _arrow(self, p: Projection, points: list[Point]) -> None:
+        kind = _kind(p)
         codes = [Curve.MOVETO, *([Curve.CURVE4] * 3 if len(points) == 4 else [Curve.LINETO])]
         self.ax.add_patch(
             FancyArrowPatch(
                 path=Curve(points, codes),
                 arrowstyle="-|>",
                 mutation_scale=8 * self.scale,
-                color=_colour(p),
-                linestyle=_dashes(p),
-                linewidth=_width(p) * self.scale,
+                color=ROLE_COLOURS[p.role] if kind == "independent" else VERMILION,
+                linestyle=_TIED_DASHES.get(kind, "solid"),
+                linewidth=(1.9 if p.plasticity or kind != "independent" else 1.0) * self.scale,
                 shrinkA=0,
                 shrinkB=0,
                 joinstyle="miter",
@@ -358,24 +350,8 @@ def _pretty(name: str) -> str:
     return "δ " + name.removeprefix("delta_") if name.startswith("delta_") else name
 
 
-def _cells(population: Population) -> str:
-    return "cells" if len(population.shape) == 1 else ""
-
-
 def _kind(p: Projection) -> str:
     return p.weights.kind if p.weights is not None else "independent"
-
-
-def _colour(p: Projection) -> str:
-    return VERMILION if _kind(p) != "independent" else ROLE_COLOURS[p.role]
-
-
-def _dashes(p: Projection) -> Any:
-    return _TIED_DASHES.get(_kind(p), "solid")
-
-
-def _width(p: Projection) -> float:
-    return 1.9 if p.plasticity is not None or _kind(p) != "independent" else 1.0
 
 
 def _connector_label(connector: Connector) -> str:

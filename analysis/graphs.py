@@ -135,8 +135,7 @@ def dyad_census(graph: nx.DiGraph) -> DyadCensus:
 
 def reciprocity(graph: nx.DiGraph) -> float:
     """Reciprocated edges / edges, parallel edges and self-loops left out; 0 without edges."""
-    adjacency, _ = _adjacency(graph)
-    return 2 * _mutual(adjacency) / int(adjacency.nnz) if adjacency.nnz else 0.0
+    return check_graph(graph).reciprocity
 
 
 def path_lengths(graph: nx.DiGraph, chunk: int = 256) -> PathLengths:

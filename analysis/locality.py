@@ -83,10 +83,7 @@ def locality(circuit: Circuit) -> list[LocalityStatement]:
     """
     return [
         LocalityStatement(
-            p.name,
-            p.plasticity.phase,
-            *circuit.reading.ends(p),
-            p.plasticity.hebbian,
+            p.name, p.plasticity.phase, *circuit.reading.ends(p), p.plasticity.hebbian
         )
         for p in circuit.projections.values()
         if p.plasticity is not None
@@ -150,7 +147,7 @@ def _sends(circuit: Circuit, p: Projection, chosen: BoolArray) -> BoolArray:
     """Presynaptic cells with at least one chosen weight on an outgoing synapse; (I,)."""
     if chosen.ndim == 2:
         return np.any(chosen, axis=0)
-    pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
+    pre, post = circuit.shapes(p)
     if p.connector.convolutional and p.connector.transposed:
         chosen = chosen.swapaxes(0, 1)  # as stored
     ends, taps = p.connector.weight_ends(pre, post), p.connector.taps(pre, post)

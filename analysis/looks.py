@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 
@@ -15,8 +17,19 @@ SHADES = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")
 
 def new_axes(size: tuple[float, float]) -> Axes:
     """Axes in a figure of their own, width and height in inches."""
-    _, ax = plt.subplots(figsize=size, layout="constrained")
-    return ax
+    return new_grid(1, 1, size)[0, 0]
+
+
+def new_grid(rows: int, columns: int, size: tuple[float, float]) -> NDArray[Any]:
+    """Axes in rows and columns of a figure of their own, at least one of each."""
+    shape = (max(rows, 1), max(columns, 1))
+    return plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)[1]
+
+
+def name_rows(ax: Axes, names: Collection[str]) -> None:
+    """A row of the axes for each name, the first at the top."""
+    ax.set_yticks(range(len(names)), list(names))
+    ax.set_ylim(len(names) - 0.4, -0.6)
 
 
 def cycle(n: int) -> list[str]:
@@ -31,15 +44,11 @@ def shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:
     for name, start, end in spans:
         ax.axvspan(start, end, color=SHADES[names.index(name) % len(SHADES)], lw=0, zorder=0)
     for name in names:
-        _, start, end = max((span for span in spans if span[0] == name), key=_length)
+        widest = max((span for span in spans if span[0] == name), key=lambda s: s[2] - s[1])
         ax.annotate(
-            name, ((start + end) / 2, 1.0), xycoords=("data", "axes fraction"),
+            name, (sum(widest[1:]) / 2, 1.0), xycoords=("data", "axes fraction"),
             xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
         )  # fmt: skip
-
-
-def _length(span: tuple[str, float, float]) -> float:
-    return span[2] - span[1]
 
 
 def finish(ax: Axes, legend: str | None = None, grid: bool = True) -> None:

@@ -145,9 +145,7 @@ class _Search:
         return reached
 
     def _relation(self, projection: Projection) -> Relation:
-        relation = self.relations.get(projection.name)
-        if relation is None:
-            pre, post = (self.circuit.populations[end] for end in (projection.pre, projection.post))
-            relation = projection.connector.relation(pre.shape, post.shape)
-            self.relations[projection.name] = relation
-        return relation
+        if projection.name not in self.relations:
+            shapes = self.circuit.shapes(projection)
+            self.relations[projection.name] = projection.connector.relation(*shapes)
+        return self.relations[projection.name]

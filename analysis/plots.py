@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .arrays import as_numpy
 from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
-from .looks import COLOURS, finish, new_axes, shade_phases
+from .looks import COLOURS, finish, name_rows, new_axes, shade_phases
 from .rasters import plot_paths, plot_raster, plot_rates, plot_weights, stack_cells
 
 __all__ = [
@@ -177,8 +177,7 @@ def plot_comparison(
     if floor is not None:
         ax.axvline(floor, color=GREY, lw=1, ls=(0, (4, 3)))
     _key(ax, floor is not None, bool(published))
-    ax.set_yticks(range(len(results)), list(results))
-    ax.set_ylim(len(results) - 0.4, -0.6)
+    name_rows(ax, results)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     ax.set_xlabel(xlabel)
     ax.set_ylabel("rule")

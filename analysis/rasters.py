@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
 from .drawing import INK
-from .looks import cycle, finish, new_axes, shade_phases
+from .looks import cycle, finish, name_rows, new_axes, new_grid, shade_phases
 
 Spikes = Mapping[str, tuple[Any, Any]]
 Span = tuple[str, float, float]
@@ -57,7 +56,7 @@ def plot_raster(
             ax.plot(times[shown], ids[shown], "|", color=tone, ms=3.2, mew=0.8, label=label)
         if low > 0:
             ax.axhline(low - 0.5, color="#CCCCCC", lw=0.7)
-    _name_rows(ax, groups)
+    _name_groups(ax, groups)
     ax.margins(x=0.01)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("cells")
@@ -69,7 +68,7 @@ def _lighter(colour: str) -> tuple[float, ...]:
     return tuple(0.45 * part + 0.55 for part in to_rgb(colour))
 
 
-def _name_rows(ax: Axes, groups: Mapping[str, tuple[int, int]]) -> None:
+def _name_groups(ax: Axes, groups: Mapping[str, tuple[int, int]]) -> None:
     bounds = list(groups.values())
     ax.set_yticks([(low + high - 1) / 2 for low, high in bounds], list(groups))
     ax.tick_params(axis="y", length=0)
@@ -139,11 +138,7 @@ def plot_paths(
     """
     present = {head: [n for n in names if n in spikes] for head, names in columns.items()}
     present = {head: names for head, names in present.items() if names}
-    if axes is None:
-        _, grid = plt.subplots(
-            1, max(len(present), 1), figsize=(9.5, 4.4), layout="constrained", squeeze=False
-        )
-        axes = list(grid[0])
+    axes = list(new_grid(1, len(present), (9.5, 4.4))[0]) if axes is None else axes
     low, high = window_s or _extent(spikes)
     spans = [(n, max(a, low), min(b, high)) for n, a, b in phases if a < high and b > low]
     for (heading, names), ax in zip(present.items(), axes, strict=True):
@@ -169,17 +164,15 @@ def plot_rates(rates_hz: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     rates_hz : mapping of population to array (N,)
     """
     ax = ax or new_axes((5.6, 0.34 * max(len(rates_hz), 3) + 1.0))
-    for row, ((name, values), colour) in enumerate(
-        zip(rates_hz.items(), cycle(len(rates_hz)), strict=True)
-    ):
+    rows = zip(rates_hz.items(), cycle(len(rates_hz)), strict=True)
+    for row, ((name, values), colour) in enumerate(rows):
         v = as_numpy(values).reshape(-1)
         # Spread over the row by a fixed sequence that leaves no gaps, not at random.
         spread = 0.52 * (np.arange(v.size) * 0.618034 % 1 - 0.5)
         ax.plot(v, row + spread, "o", color=colour, ms=3, alpha=0.5, mew=0, label=name)
         if v.size:
             ax.plot(v.mean(), row, "|", color=INK, ms=16, mew=1.8)
-    ax.set_yticks(range(len(rates_hz)), list(rates_hz))
-    ax.set_ylim(len(rates_hz) - 0.4, -0.6)
+    name_rows(ax, rates_hz)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     ax.set_xlabel("mean rate of a cell (Hz)")
     finish(ax)
@@ -198,13 +191,7 @@ def plot_weights(
     axes : array of Axes (rows, 2), optional
     """
     if axes is None:
-        _, axes = plt.subplots(
-            max(len(before), 1),
-            2,
-            figsize=(7.4, 2.1 * max(len(before), 1) + 0.5),
-            layout="constrained",
-            squeeze=False,
-        )
+        axes = new_grid(len(before), 2, (7.4, 2.1 * max(len(before), 1) + 0.5))
     axes = np.asarray(axes, dtype=object).reshape(-1, 2)
     for row, name in zip(axes, before, strict=True):
         pair = [as_numpy(before[name]), as_numpy(after[name])]

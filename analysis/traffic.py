@@ -8,12 +8,13 @@ sharing activations in blocks of k layers leaves about 1/k of what backpropagati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oneway.circuits import Circuit
+from oneway.circuits.summary import aligned
 
-from .locality import SignalAtHand, locality
+from .locality import locality
 
 # Errors are made when they are read, and the target comes from outside: neither has to wait.
 WAITING_PATHS = ("forward", "auxiliary")
@@ -24,24 +25,9 @@ DRIVEN = "driven"
 class ActivationRead:
     """One plastic projection reads one activity, per sample.
 
-    Parameters
-    ----------
-    projection : str
-        The projection that learns.
-    phase : str
-        When it learns.
-    cell : str
-        The population in which the activity stands at the synapse.
-    source : str
-        The population whose activity it is.
-    how : {"own", "noise", "mimicked", "taught"}
-        How it comes to be at `cell`.
-    occasion : str
-        When the source fired it: ``driven`` by the data of the step, or a noisy phase.
-    elements, bytes : int
-        Size of the source, whatever shape it is brought to at `cell`.
-    first : bool
-        Nobody has read it earlier in the step. Only first reads count in the totals.
+    The activity of `source` stands at the synapse in `cell`, and comes to be there as `how` says
+    (`SignalAtHand.kind`). The source fired it on an `occasion`: ``driven`` by the data of the step,
+    or a noisy phase. Only reads that are the `first` of a step count in the totals.
     """
 
     projection: str
@@ -57,14 +43,7 @@ class ActivationRead:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Activities that plasticity reads in one step, per sample.
-
-    Parameters
-    ----------
-    circuit : str
-    reads : tuple of ActivationRead
-        In the order in which the circuit lists its plastic projections.
-    """
+    """Activities that plasticity reads in one step, per sample, in the circuit's order."""
 
     circuit: str
     reads: tuple[ActivationRead, ...]
@@ -129,35 +108,18 @@ def activation_traffic(circuit: Circuit, bytes_per_element: int = 4) -> Traffic:
         raise ValueError(f"bytes_per_element = {bytes_per_element}, expected at least 1")
     reads: list[ActivationRead] = []
     seen: set[tuple[str, str]] = set()
-    for projection, phase, hand in _signals(circuit):
-        source = circuit.populations[hand.origin]
-        if source.path not in WAITING_PATHS:
-            continue
+    for learning in locality(circuit):
         # Driven phases share their activities, every noisy one makes its own.
-        occasion = phase if circuit.phases[phase].noisy else DRIVEN
-        size, first = source.size, (source.name, occasion) not in seen
-        reads.append(
-            ActivationRead(
-                projection,
-                phase,
-                hand.cell,
-                source.name,
-                hand.kind,
-                occasion,
-                size,
-                size * bytes_per_element,
-                first,
-            )
-        )
-        seen.add((source.name, occasion))
+        occasion = learning.phase if circuit.phases[learning.phase].noisy else DRIVEN
+        for hand in (learning.pre, learning.post):
+            source = circuit.populations[hand.origin]
+            if source.path in WAITING_PATHS:
+                made = (source.name, occasion)
+                size = (source.size, source.size * bytes_per_element)
+                who = (learning.projection, learning.phase, hand.cell, source.name, hand.kind)
+                reads.append(ActivationRead(*who, occasion, *size, first=made not in seen))
+                seen.add(made)
     return Traffic(circuit.name, tuple(reads))
-
-
-def _signals(circuit: Circuit) -> Iterator[tuple[str, str, SignalAtHand]]:
-    """Every signal that some synapse learns from: projection, phase, where it is at hand."""
-    for statement in locality(circuit):
-        for hand in (statement.pre, statement.post):
-            yield statement.projection, statement.phase, hand
 
 
 # -- for people --------------------------------------------------------------------------------
@@ -196,7 +158,7 @@ def traffic_table(traffics: Mapping[str, Traffic]) -> str:
                 f"{traffic.relative_to(baseline):.3f}",
             )
         )
-    return _aligned(rows, left=1)
+    return "\n".join(aligned(rows))
 
 
 def reads_table(traffic: Traffic) -> str:
@@ -207,19 +169,4 @@ def reads_table(traffic: Traffic) -> str:
         rows.append(
             (read.source, read.occasion, f"{read.elements:,}", f"{read.bytes / 1024:,.2f}", readers)
         )
-    return _aligned(rows, left=2, last_left=True)
-
-
-def _aligned(rows: Sequence[Sequence[str]], left: int, last_left: bool = False) -> str:
-    """Columns of text: the first `left` to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width)
-            if i < left or (last_left and i == len(row) - 1)
-            else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return "\n".join(aligned(rows))

@@ -344,8 +344,7 @@ def _relations_by_role(
 
 def _relation(circuit: Circuit, route: _Route) -> Relation:
     p, before, after = route
-    pre, post = circuit.populations[p.pre].shape, circuit.populations[p.post].shape
-    relation = p.connector.relation(pre, post)
+    relation = p.connector.relation(*circuit.shapes(p))
     relation = relation if before is None else compose(before, relation)
     return relation if after is None else compose(relation, after.transposed)
 

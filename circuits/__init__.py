@@ -27,7 +27,7 @@ from .connectors import (
     SynapticConnector,
     TransposeConnector,
 )
-from .draws import first_draw, initial_std, scheme, set_point, sign_magnitude
+from .draws import first_draw, initial_std, postsynaptic, scheme, set_point, sign_magnitude
 from .elements import (
     ACTIVITY,
     ENGAGED,
@@ -49,7 +49,6 @@ from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml,
 from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
 from .relays import relay_names, relayed_cells
-from .scaling import postsynaptic
 from .summary import summarise
 from .wiring import Wiring
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from itertools import product
 
 import networkx as nx
 
+from .connectors import Shape
 from .elements import Path, Phase, Population, Projection, Role
 from .errors import WiringError
 
@@ -40,36 +41,26 @@ class Assembly:
 
         `path` is the path of the postsynaptic population.
         """
-        for projection in self._candidates(pre, post):
+        for projection in self._by_ends.get((pre, post), ()):
             if (
                 (role is None or projection.role == role)
-                and (pre is None or projection.pre == pre)
-                and (post is None or projection.post == post)
                 and (phase is None or phase in projection.phases)
                 and (path is None or self.populations[projection.post].path == path)
             ):
                 yield projection
 
-    def _candidates(self, pre: str | None, post: str | None) -> Iterable[Projection]:
-        if pre is not None and post is not None:
-            return self._by_ends.get((pre, post), ())
-        if post is not None:
-            return self._by_post.get(post, ())
-        if pre is not None:
-            return self._by_pre.get(pre, ())
-        return self.projections.values()
-
     @cached_property
-    def _by_ends(self) -> dict[tuple[str, str], list[Projection]]:
-        return _grouped(self.projections.values(), lambda p: (p.pre, p.post))
+    def _by_ends(self) -> dict[tuple[str | None, str | None], list[Projection]]:
+        """Projections by both ends and by each; None is any end."""
+        groups: dict[tuple[str | None, str | None], list[Projection]] = {}
+        for p in self.projections.values():
+            for ends in product((p.pre, None), (p.post, None)):
+                groups.setdefault(ends, []).append(p)
+        return groups
 
-    @cached_property
-    def _by_post(self) -> dict[str, list[Projection]]:
-        return _grouped(self.projections.values(), lambda p: p.post)
-
-    @cached_property
-    def _by_pre(self) -> dict[str, list[Projection]]:
-        return _grouped(self.projections.values(), lambda p: p.pre)
+    def shapes(self, projection: Projection) -> tuple[Shape, Shape]:
+        """Shapes of the populations at both ends of a projection, pre and post."""
+        return self.populations[projection.pre].shape, self.populations[projection.post].shape
 
     @cached_property
     def inputs(self) -> tuple[Population, ...]:
@@ -157,10 +148,3 @@ class Assembly:
     def feedback_graph(self):
         """Error populations and their drives."""
         return self.graph(roles=("drive",), path="feedback")
-
-
-def _grouped(projections: Iterable[Projection], key: Callable[[Projection], Any]) -> dict:
-    groups: dict[Any, list[Projection]] = {}
-    for projection in projections:
-        groups.setdefault(key(projection), []).append(projection)
-    return groups

@@ -52,14 +52,8 @@ class _Layers:
     def drive(
         self, pre: Population, post: Population, connector: Connector, norm: BatchNorm | None
     ) -> None:
-        self.wiring.connect(
-            pre,
-            post,
-            connector,
-            weights=Weights(start=self.init),
-            norm=norm,
-            error_norm="full" if norm else "none",
-        )
+        weights, error_norm = Weights(start=self.init), "full" if norm else "none"
+        self.wiring.connect(pre, post, connector, weights=weights, norm=norm, error_norm=error_norm)
 
     @property
     def norm_before(self) -> BatchNorm | None:
@@ -145,8 +139,7 @@ def conv2(
 
     That table's Linear(6272, 128) fits 28×28 images; other sizes give other input widths.
     """
-    layers = _start("conv2", shape, classes, activation, norm, init, width=width, hidden=hidden)
-    cells = layers.wiring.population("x", shape)
+    layers, cells = _start("conv2", **locals())
     cells = layers.conv(cells, "h1", width, 3)
     cells = layers.conv(cells, "h2", width, 3)
     cells = layers.pool(cells, "pool", MaxPoolConnector(2))
@@ -170,18 +163,7 @@ def alexnet(
     and 2×2 max-pool, then two dense layers of `hidden` cells. `output_norm` puts batch norm on the
     logits, as the published code does.
     """
-    layers = _start(
-        "alexnet",
-        shape,
-        classes,
-        activation,
-        norm,
-        init,
-        width=width,
-        hidden=hidden,
-        output_norm=output_norm,
-    )
-    cells = layers.wiring.population("x", shape)
+    layers, cells = _start("alexnet", **locals())
     for i, channels in enumerate((width, 2 * width, 4 * width), start=1):
         cells = layers.conv(cells, f"h{i}", channels, 5)
         cells = layers.pool(cells, f"pool{i}", MaxPoolConnector(2))
@@ -204,8 +186,7 @@ def alexnet_bn(
     they fit it to small images; here the first convolution is 11×11 stride 4 from 128 pixels on,
     5×5 stride 2 from 64 on and 3×3 stride 1 below.
     """
-    layers = _start("alexnet_bn", shape, classes, activation, norm, init, hidden=hidden)
-    cells = layers.wiring.population("x", shape)
+    layers, cells = _start("alexnet_bn", **locals())
     pixels = min(shape[1:])
     kernel, stride = (11, 4) if pixels >= 128 else (5, 2) if pixels >= 64 else (3, 1)
     cells = layers.conv(cells, "h1", 64, kernel, stride)
@@ -257,8 +238,7 @@ def resnet(
     bottleneck : bool
         1×1, 3×3, 1×1 blocks with four times as many output channels, instead of two 3×3.
     shape, classes
-        Image (C, H, W) and number of classes. Images above 64 pixels get the 7×7 stride-2 stem and
-        max-pool, smaller ones a 3×3 stem.
+        Images above 64 pixels get the 7×7 stride-2 stem and max-pool, smaller ones a 3×3 stem.
     width : int
         Channels of the first stage.
     shortcut : bool
@@ -270,36 +250,17 @@ def resnet(
     init : str
         Scheme by which all weights are drawn; see `Weights` (its `start`).
     """
-    layers = _start(
-        name,
-        shape,
-        classes,
-        activation,
-        norm,
-        init,
-        width=width,
-        shortcut=shortcut,
-        output_norm=output_norm,
-    )
-    cells = layers.wiring.population("x", shape)
+    layers, cells = _start(**locals())
     if min(shape[1:]) > 64:
         cells = layers.conv(cells, "stem", width, 7, 2)
         cells = layers.pool(cells, "stem_pool", MaxPoolConnector(3, 2, 1))
     else:
         cells = layers.conv(cells, "stem", width, 3)
-    number = 0
-    for stage, n_blocks in enumerate(blocks):
-        for i in range(n_blocks):
-            number += 1
-            cells = _residual_block(
-                layers,
-                cells,
-                f"block{number}",
-                channels=width * 2**stage,
-                stride=2 if stage > 0 and i == 0 else 1,
-                bottleneck=bottleneck,
-                shortcut=shortcut,
-            )
+    places = [(stage, i) for stage, n_blocks in enumerate(blocks) for i in range(n_blocks)]
+    for number, (stage, i) in enumerate(places, start=1):
+        stride = 2 if stage > 0 and i == 0 else 1
+        how = (width * 2**stage, stride, bottleneck, shortcut)
+        cells = _residual_block(layers, cells, f"block{number}", *how)
     if cells.shape[1] != cells.shape[2]:
         raise WiringError(f"{name}: needs a square image, got {shape}")
     cells = layers.pool(cells, "pool", AveragePoolConnector(cells.shape[1]))
@@ -332,21 +293,23 @@ def _residual_block(
 
 
 def _start(
-    name: str, shape: Shape, classes: int, activation: str, norm: Norm, init: Draw, **shown
-) -> _Layers:
-    """A wiring named like the builder string that makes it."""
+    name: str, *, shape: Shape, classes: int, activation: str, norm: Norm, init: Draw, **others: Any
+) -> tuple[_Layers, Population]:
+    """A wiring named like the builder string that makes it, and its input; takes all parameters."""
     if len(shape) != 3:
         raise WiringError(f"{name} needs an image shape (C, H, W), got {shape}")
     size = "x".join(map(str, shape)) + f"-{classes}"
-    text = _builder_string(name, size, **shown, norm=norm, activation=activation, init=init)
-    return _Layers(Wiring(text), activation, norm, init)
+    text = _builder_string(name, size, **others, norm=norm, activation=activation, init=init)
+    layers = _Layers(Wiring(text), activation, norm, init)
+    return layers, layers.wiring.population("x", shape)
 
 
-def _builder_string(name: str, size: str, **options: Any) -> str:
+def _builder_string(name: str, size: str, **parameters: Any) -> str:
     """The string that builds the circuit again: its size and what differs from the defaults."""
-    _options(name).check(options)
-    defaults = {key: p.default for key, p in inspect.signature(_source(name)).parameters.items()}
-    changed = [f"{k}={as_text(v)}" for k, v in options.items() if v != defaults[k]]
+    known, defaults = _options(name), inspect.signature(_source(name)).parameters
+    options = {key: value for key, value in parameters.items() if key in known.kinds}
+    known.check(options)
+    changed = [f"{k}={as_text(v)}" for k, v in options.items() if v != defaults[k].default]
     return join([f"{name}:{size}", *changed])
 
 

@@ -73,12 +73,7 @@ class Circuit(Assembly):
         cells = [replace(p, learns=None) for p in self.populations.values() if p.path == "forward"]
         names = {cell.name for cell in cells}
         drives = [
-            replace(
-                p,
-                plasticity=None,
-                phases=(ENGAGED,),
-                error_norm="none" if p.norm is None else "full",
-            )
+            replace(p, plasticity=None, phases=(ENGAGED,), error_norm="full" if p.norm else "none")
             for p in self.select(role="drive")
             if p.pre in names and p.post in names
         ]

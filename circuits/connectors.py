@@ -22,7 +22,7 @@ from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relati
 Shape = tuple[int, ...]
 # On each axis (channel, row, column): does pre position i meet post position j at tap t of its
 # window? Shapes (I, J, T).
-Taps = tuple[np.ndarray, np.ndarray, np.ndarray]
+Taps = tuple[np.ndarray, ...]
 
 
 def as_image(shape: Shape) -> tuple[int, int, int]:
@@ -101,10 +101,6 @@ class Connector(ABC):
         return TransposeConnector(self)
 
 
-def _ones(pre: int, post: int) -> BoolMatrix:
-    return np.ones((pre, post), dtype=bool)
-
-
 def _eye(n: int) -> BoolMatrix:
     return np.eye(n, dtype=bool)
 
@@ -130,10 +126,8 @@ class AllToAllConnector(Connector):
         return prod(post)
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        channel, row, column = (
-            _ones(i, j) for i, j in zip(as_image(pre), as_image(post), strict=True)
-        )
-        return ProductRelation((channel, row, column))
+        axes = zip(as_image(pre), as_image(post), strict=True)
+        return ProductRelation(tuple(np.ones(ends, dtype=bool) for ends in axes))
 
 
 @dataclass(frozen=True)
@@ -153,8 +147,7 @@ class OneToOneConnector(Connector):
         return self
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        channel, row, column = (_eye(n) for n in as_image(pre))
-        return ProductRelation((channel, row, column))
+        return ProductRelation(tuple(_eye(n) for n in as_image(pre)))
 
 
 class _ListedConnector(Connector):
@@ -275,8 +268,7 @@ class _TapConnector(Connector):
     def taps(self, pre: Shape, post: Shape) -> Taps: ...
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        channel, row, column = (np.any(axis, axis=2) for axis in self.taps(pre, post))
-        return ProductRelation((channel, row, column))
+        return ProductRelation(tuple(np.any(axis, axis=2) for axis in self.taps(pre, post)))
 
 
 class _WindowConnector(_TapConnector):
@@ -297,12 +289,11 @@ class _WindowConnector(_TapConnector):
         rows, columns = ((n + 2 * self.padding - self.span) // self.stride + 1 for n in pre[1:])
         return (self._output_channels(pre), rows, columns)
 
-    def _check_window(self) -> None:
-        name = type(self).__name__
-        for field_name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
-            value = getattr(self, field_name)
-            if value < least:
-                raise WiringError(f"{name}: {field_name} = {value}, expected at least {least}")
+    def _check_least(self, **least: int) -> None:
+        for name, at_least in least.items():
+            if (value := getattr(self, name)) < at_least:
+                connector = type(self).__name__
+                raise WiringError(f"{connector}: {name} = {value}, expected at least {at_least}")
 
     def _output_channels(self, pre: Shape) -> int:
         return pre[0]
@@ -348,11 +339,7 @@ class Conv2dConnector(_WindowConnector):
     convolutional = True
 
     def __post_init__(self) -> None:
-        self._check_window()
-        for field_name in ("channels", "groups"):
-            value = getattr(self, field_name)
-            if value < 1:
-                raise WiringError(f"Conv2dConnector: {field_name} = {value}, expected at least 1")
+        self._check_least(kernel=1, stride=1, padding=0, dilation=1, channels=1, groups=1)
 
     def _output_channels(self, pre: Shape) -> int:
         return self.channels
@@ -366,7 +353,7 @@ class Conv2dConnector(_WindowConnector):
         return super().misfit(pre, post)
 
     def _channel_factor(self, pre: Shape, post: Shape) -> BoolMatrix:
-        block = _ones(pre[0] // self.groups, self.channels // self.groups)
+        block = np.ones((pre[0] // self.groups, self.channels // self.groups), dtype=bool)
         return np.kron(_eye(self.groups), block)
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
@@ -399,7 +386,7 @@ class _PoolConnector(_WindowConnector):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stride", self.stride or self.kernel)
-        self._check_window()
+        self._check_least(kernel=1, stride=1, padding=0)
         if 2 * self.padding > self.kernel:
             raise WiringError(
                 f"{type(self).__name__}: padding {self.padding} is more than half of kernel "
@@ -430,13 +417,8 @@ class MatchConnector(_TapConnector):
     def misfit(self, pre: Shape, post: Shape) -> str | None:
         if len(pre) != len(post):
             return f"MatchConnector cannot match a dense with an image population: {pre}, {post}"
-        if len(pre) == 1:
-            fits = pre[0] % post[0] == 0 or post[0] % pre[0] == 0
-        else:
-            fits = post[0] % pre[0] == 0 and all(
-                i % j == 0 for i, j in zip(pre[1:], post[1:], strict=True)
-            )
-        if fits:
+        repeats = post[0] % pre[0] == 0 or (len(pre) == 1 and pre[0] % post[0] == 0)
+        if repeats and all(i % j == 0 for i, j in zip(pre[1:], post[1:], strict=True)):
             return None
         return (
             f"MatchConnector needs integer ratios (channels repeated, space max-pooled), "
@@ -444,13 +426,12 @@ class MatchConnector(_TapConnector):
         )
 
     def taps(self, pre: Shape, post: Shape) -> Taps:
-        channel, row, column = (
+        return tuple(
             _along(i, j, kernel=i // j, stride=i // j)
             if i > j
             else np.tile(_eye(i), j // i)[..., None]
             for i, j in zip(as_image(pre), as_image(post), strict=True)
         )
-        return channel, row, column
 
 
 @dataclass(frozen=True)
@@ -528,10 +509,7 @@ class TransposeConnector(Connector):
 
     def taps(self, pre: Shape, post: Shape) -> Taps | None:
         taps = self.inner.taps(post, pre)
-        if taps is None:
-            return None
-        channel, row, column = (axis.swapaxes(0, 1) for axis in taps)
-        return channel, row, column
+        return None if taps is None else tuple(axis.swapaxes(0, 1) for axis in taps)
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
         # The feedback weights of the papers are drawn like the forward weights they stand for.

@@ -32,11 +32,10 @@ def first_draw(circuit: Circuit, p: Projection, seed: int) -> np.ndarray:
         Not negative.
     """
     p = _drawn(circuit, p)
-    listed = _listed(p)
-    if listed is not None:
+    if (listed := _listed(p)) is not None:
         return listed
     generator = np.random.default_rng([seed, crc32(p.name.encode())])
-    shape, std = p.connector.weight_shape(*_shapes(circuit, p)), initial_std(circuit, p)
+    shape, std = p.connector.weight_shape(*circuit.shapes(p)), initial_std(circuit, p)
     if _is_normal(p):
         return generator.normal(0.0, std, shape)
     return generator.uniform(-sqrt(3) * std, sqrt(3) * std, shape)
@@ -45,11 +44,10 @@ def first_draw(circuit: Circuit, p: Projection, seed: int) -> np.ndarray:
 def initial_std(circuit: Circuit, p: Projection) -> float:
     """Standard deviation, about zero, of a drive's first draw."""
     p = _drawn(circuit, p)
-    listed = _listed(p)
-    if listed is not None:
+    if (listed := _listed(p)) is not None:
         return float(np.sqrt(np.mean(listed**2)))
     _, variance = _SCHEMES[_weights(p).start]
-    return sqrt(variance(p.connector, *_shapes(circuit, p)))
+    return sqrt(variance(p.connector, *circuit.shapes(p)))
 
 
 def set_point(circuit: Circuit, p: Projection) -> float:
@@ -57,8 +55,7 @@ def set_point(circuit: Circuit, p: Projection) -> float:
     if p.plasticity is not None and p.plasticity.set_point is not None:
         return p.plasticity.set_point
     p = _drawn(circuit, p)
-    listed = _listed(p)
-    if listed is not None:
+    if (listed := _listed(p)) is not None:
         return float(np.abs(listed).mean())
     return initial_std(circuit, p) * (sqrt(2 / pi) if _is_normal(p) else sqrt(3) / 2)
 
@@ -74,6 +71,20 @@ def sign_magnitude(circuit: Circuit, p: Projection) -> float:
 def scheme(circuit: Circuit, p: Projection) -> Start:
     """How a drive is drawn: by its own scheme, or by that of the drive that it copies."""
     return _weights(_drawn(circuit, p)).start
+
+
+def postsynaptic(circuit: Circuit, p: Projection) -> np.ndarray:
+    """Postsynaptic cell of each stored weight, in their shape; its channel where they are shared.
+
+    Raises
+    ------
+    WiringError
+        The connector has no weights.
+    """
+    ends = p.connector.weight_ends(*circuit.shapes(p))
+    if ends is None:
+        raise WiringError(f"{p.label}: {type(p.connector).__name__} has no weights")
+    return ends[1]
 
 
 # -- schemes -----------------------------------------------------------------------------------
@@ -113,7 +124,3 @@ def _weights(p: Projection) -> Weights:
 def _listed(p: Projection) -> np.ndarray | None:
     given = getattr(p.connector, "initial_weights", None)
     return None if given is None else np.array(given)
-
-
-def _shapes(circuit: Circuit, p: Projection) -> tuple[Shape, Shape]:
-    return circuit.populations[p.pre].shape, circuit.populations[p.post].shape

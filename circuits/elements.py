@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import cache
+from math import prod
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .activations import ACTIVATIONS
 from .connectors import Connector, Shape
@@ -17,8 +19,9 @@ from .errors import WiringError
 Role = Literal["drive", "teach", "gate", "norm", "mimic", "compare"]
 Path = Literal["forward", "feedback", "auxiliary", "target"]
 
-ROLES: tuple[Role, ...] = ("drive", "teach", "gate", "norm", "mimic", "compare")
-PATHS: tuple[Path, ...] = ("forward", "feedback", "auxiliary", "target")
+ErrorNorm = Literal["none", "full", "scale", "own"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
 ENGAGED = "engaged"
 
 Draw = Literal[
@@ -36,6 +39,20 @@ def _name_of(population: str | Population) -> str:
 def _names(names: str | Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple, so that equal statements are equal and hashable."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+@cache
+def kinds_of(cls: type) -> dict[str, Any]:
+    """The resolved annotation of each field."""
+    return get_type_hints(cls)
+
+
+def _check_words(owner: str, part: Any) -> None:
+    """Fields whose annotation lists words have one of them."""
+    cls: type = type(part)
+    for field, kind in kinds_of(cls).items():
+        if get_origin(kind) is Literal:
+            _check_choice(owner, field, getattr(part, field), get_args(kind))
 
 
 def _check_choice(owner: str, field: str, value: object, choices: tuple[str, ...]) -> None:
@@ -87,8 +104,7 @@ class Signal:
     centred: Literal["no", "batch", "baseline"] = "no"
 
     def __post_init__(self) -> None:
-        _check_choice("signal", "kind", self.kind, ("activity", "taught", "synaptic"))
-        _check_choice("signal", "centred", self.centred, ("no", "batch", "baseline"))
+        _check_words("signal", self)
         if self.kind == "synaptic" and (self.gated or self.centred != "no"):
             raise WiringError(
                 f"signal of kind 'synaptic' from {self.source!r}: gated and centred are made by a "
@@ -153,32 +169,24 @@ class Population:
     error_norm: ErrorNorm = "none"
 
     def __post_init__(self) -> None:
+        owner = f"population {self.name!r}"
         if not _NAME.fullmatch(self.name):
             raise WiringError(
-                f"population {self.name!r}: a name is letters, digits and underscores and does "
+                f"{owner}: a name is letters, digits and underscores and does "
                 "not start with a digit"
             )
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         if len(self.shape) not in (1, 3) or min(self.shape) < 1:
             raise WiringError(
-                f"population {self.name!r}: shape {self.shape}, expected (N,) or (C, H, W) "
-                "with positive sizes"
+                f"{owner}: shape {self.shape}, expected (N,) or (C, H, W) with positive sizes"
             )
-        _check_choice(f"population {self.name!r}", "path", self.path, PATHS)
-        _check_choice(f"population {self.name!r}", "activation", self.activation, ACTIVATIONS)
-        _check_choice(f"population {self.name!r}", "error_norm", self.error_norm, ERROR_NORMS)
+        _check_words(owner, self)
+        _check_choice(owner, "activation", self.activation, ACTIVATIONS)
 
     @property
     def size(self) -> int:
         """Number of cells."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
-
-
-ErrorNorm = Literal["none", "full", "scale", "own"]
-ERROR_NORMS: tuple[ErrorNorm, ...] = ("none", "full", "scale", "own")
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -210,8 +218,7 @@ class Weights:
     scale: float | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("weights", "kind", self.kind, ("independent", "tied", "sign-tied"))
-        _check_choice("weights", "start", self.start, get_args(Start))
+        _check_words("weights", self)
 
 
 @dataclass(frozen=True)
@@ -257,7 +264,7 @@ class Plasticity:
     set_point: float | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("plasticity", "reduction", self.reduction, ("sum", "mean"))
+        _check_words("plasticity", self)
         if self.scaling is None and self.set_point is None:
             return
         if self.scaling is None or not 0 < self.scaling <= 1:
@@ -320,8 +327,7 @@ class Projection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", _names(self.phases))
-        _check_choice(f"projection {self.name!r}", "role", self.role, ROLES)
-        _check_choice(f"projection {self.name!r}", "error_norm", self.error_norm, ERROR_NORMS)
+        _check_words(f"projection {self.name!r}", self)
         if self.derivative is not None:
             _check_choice(f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS)
 

@@ -7,18 +7,26 @@ one graph attribute, beside plain attributes on nodes and edges for Gephi, netwo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, get_type_hints
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import networkx as nx
 
 from . import connectors
 from .circuit import Circuit
-from .elements import BatchNorm, Phase, Plasticity, Population, Projection, Signal, Weights
+from .elements import (
+    BatchNorm,
+    Phase,
+    Plasticity,
+    Population,
+    Projection,
+    Signal,
+    Weights,
+    kinds_of,
+)
 from .errors import WiringError
 from .options import fits
 from .summary import connector_text, plasticity_text, shape_text, weights_text
@@ -27,22 +35,13 @@ FORMAT = "oneway-circuit"
 VERSION = 1
 GRAPHML_ATTRIBUTE = "oneway_circuit"
 
-_TYPES: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        *(Population, Projection, Phase, Weights, Plasticity, Signal, BatchNorm),
-        connectors.AllToAllConnector,
-        connectors.AveragePoolConnector,
-        connectors.Conv2dConnector,
-        connectors.FixedProbabilityConnector,
-        connectors.FromListConnector,
-        connectors.MatchConnector,
-        connectors.MaxPoolConnector,
-        connectors.OneToOneConnector,
-        connectors.SynapticConnector,
-        connectors.TransposeConnector,
-    )
-}
+_PARTS: tuple[type, ...] = (Population, Projection, Phase, Weights, Plasticity, Signal, BatchNorm)
+_CONNECTORS = (
+    cls
+    for name, cls in sorted(vars(connectors).items())
+    if re.fullmatch(r"[A-Z]\w+Connector", name)
+)
+_TYPES: dict[str, type] = {cls.__name__: cls for cls in (*_PARTS, *_CONNECTORS)}
 # Fields that came later, each with the one that then said the same.
 _LATER = {"norm_blocked": "bias_blocked"}
 _LISTS = {"populations": Population, "projections": Projection, "phases": Phase, "notes": str}
@@ -147,10 +146,9 @@ def _decode(value: Any, where: str) -> Any:
     _check_keys(cls, value, where)
     arguments = {k: _decode(v, f"{where}.{k}") for k, v in value.items() if k != "type"}
     for name, argument in arguments.items():
-        if not fits(argument, _hints(cls)[name]):
-            raise WiringError(
-                f"{where}.{name}: {_shown(value[name])}, expected {_wanted(_hints(cls)[name])}"
-            )
+        kind = kinds_of(cls)[name]
+        if not fits(argument, kind):
+            raise WiringError(f"{where}.{name}: {_shown(value[name])}, expected {_wanted(kind)}")
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
@@ -167,12 +165,7 @@ def _check_keys(cls: type, value: dict, where: str) -> None:
 
 
 def _required(field: Field) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+    return field.default is field.default_factory is MISSING
 
 
 def _wanted(hint: Any) -> str:
@@ -188,13 +181,7 @@ def _shown(value: Any) -> str:
 
 
 def to_graphml(circuit: Circuit, path_or_buffer: str | Path | BinaryIO) -> None:
-    """Write the circuit as GraphML, one node a population and one edge a projection.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    path_or_buffer : path or binary file
-    """
+    """Write the circuit as GraphML, one node a population and one edge a projection."""
     graph = nx.MultiDiGraph(name=_printable(circuit.name))
     graph.graph[GRAPHML_ATTRIBUTE] = to_json(circuit, indent=None)
     for population in circuit.populations.values():
@@ -291,7 +278,6 @@ def load_circuit(path: str | Path) -> Circuit:
 
 
 def _suffix(path: Path) -> str:
-    suffixes: Sequence[str] = (".json", ".graphml")
-    if path.suffix.lower() not in suffixes:
-        raise WiringError(f"{path}: suffix {path.suffix!r}, expected one of {', '.join(suffixes)}")
+    if path.suffix.lower() not in (".json", ".graphml"):
+        raise WiringError(f"{path}: suffix {path.suffix!r}, expected one of .json, .graphml")
     return path.suffix.lower()

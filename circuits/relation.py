@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
 from math import prod
+from operator import and_
 from typing import TypeVar
 
 import numpy as np
@@ -35,7 +36,7 @@ class ProductRelation:
         belong together? Shapes (C, C'), (H, H'), (W, W').
     """
 
-    factors: tuple[BoolMatrix, BoolMatrix, BoolMatrix]
+    factors: tuple[BoolMatrix, ...]
 
     @property
     def pre_shape(self) -> tuple[int, ...]:
@@ -55,25 +56,22 @@ class ProductRelation:
 
     @property
     def transposed(self) -> ProductRelation:
-        channel, row, column = (factor.T for factor in self.factors)
-        return ProductRelation((channel, row, column))
+        return ProductRelation(tuple(factor.T for factor in self.factors))
 
     def count(self) -> int:
         """Number of pairs; exact, as a Python integer (a deep net overflows 32 bits)."""
         return int(np.prod([int(factor.sum()) for factor in self.factors], dtype=object))
 
     def __and__(self, other: ProductRelation) -> ProductRelation:
-        channel, row, column = (a & b for a, b in zip(self.factors, other.factors, strict=True))
-        return ProductRelation((channel, row, column))
+        both = zip(self.factors, other.factors, strict=True)
+        return ProductRelation(tuple(a & b for a, b in both))
 
     def contains(self, pairs: Pairs) -> BoolMatrix:
         """Which of the listed (pre, post) pairs belong to the relation; shape (K,)."""
         pre = np.unravel_index(pairs[:, 0], self.pre_shape)
         post = np.unravel_index(pairs[:, 1], self.post_shape)
-        inside = np.ones(len(pairs), dtype=bool)
-        for factor, i, j in zip(self.factors, pre, post, strict=True):
-            inside &= factor[i, j]
-        return inside
+        axes = zip(self.factors, pre, post, strict=True)
+        return np.all([factor[i, j] for factor, i, j in axes], axis=0)
 
     def reach(self, active: BoolMatrix) -> BoolMatrix:
         """Post cells joined to at least one active pre cell; flat masks, (I,) -> (J,)."""
@@ -141,11 +139,8 @@ def compose(first: Relation, second: Relation) -> Relation:
     Products stay products, because a cell in between is found axis by axis; others are listed.
     """
     if isinstance(first, ProductRelation) and isinstance(second, ProductRelation):
-        channel, row, column = (
-            (scipy.sparse.csr_array(a) @ scipy.sparse.csr_array(b)).toarray()
-            for a, b in zip(first.factors, second.factors, strict=True)
-        )
-        return ProductRelation((channel, row, column))
+        sparse, axes = scipy.sparse.csr_array, zip(first.factors, second.factors, strict=True)
+        return ProductRelation(tuple((sparse(a) @ sparse(b)).toarray() for a, b in axes))
     pairs = np.column_stack((_matrix(first) @ _matrix(second)).nonzero()).astype(np.int64)
     return ListedRelation(pairs, first.n_pre, second.n_post)
 
@@ -158,14 +153,7 @@ def _matrix(relation: Relation) -> scipy.sparse.csr_array:
 def count_common(first: Sequence[Relation], second: Sequence[Relation]) -> int:
     """Number of pairs that some relation of `first` and some relation of `second` both join.
 
-    Parameters
-    ----------
-    first, second : sequences of relations over the same (pre, post) populations
-
-    Returns
-    -------
-    int
-        ``|(union of first) intersected with (union of second)|``, exact.
+    Exact; all relations are over the same (pre, post) populations.
     """
     products = [
         a & b
@@ -182,9 +170,8 @@ def _count_union(products: Sequence[ProductRelation]) -> int:
     distinct = without_repeats(products)
     total = 0
     for size in range(1, len(distinct) + 1):
-        sign = 1 if size % 2 else -1
-        for chosen in combinations(distinct, size):
-            total += sign * reduce(lambda a, b: a & b, chosen).count()
+        common = (reduce(and_, chosen).count() for chosen in combinations(distinct, size))
+        total += sum(common) if size % 2 else -sum(common)
     return total
 
 
@@ -215,9 +202,7 @@ def _count_listed(
     candidates = np.unique(np.concatenate([relation.pairs for relation in explicit]), axis=0)
 
     def joined(relations: Sequence[Relation]) -> BoolMatrix:
-        inside = np.zeros(len(candidates), dtype=bool)
-        for relation in relations:
-            inside |= relation.contains(candidates)
-        return inside
+        inside = [relation.contains(candidates) for relation in relations]
+        return np.any(inside, axis=0) if inside else np.zeros(len(candidates), dtype=bool)
 
     return int((joined(first) & joined(second) & ~joined(counted)).sum())

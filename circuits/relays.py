@@ -57,7 +57,7 @@ def relayed_cells(circuit: Circuit) -> dict[str, list[tuple[str, Relation]]]:
         ways: dict[str, list[Relation]] = {}
         for p in circuit.select(role="drive", post=name):
             source = circuit.populations[p.pre]
-            last = p.connector.relation(source.shape, cells.shape)
+            last = p.connector.relation(*circuit.shapes(p))
             reached |= last.reach(np.ones(source.size, dtype=bool))
             for origin, way in found.get(p.pre, [(p.pre, None)]):
                 onward = last if way is None else compose(way, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from math import prod
@@ -16,19 +17,13 @@ from .relation import ListedRelation
 Row = Sequence[str]
 WIDTH = 100
 _NONE = "-"
+_NUMBER = re.compile(r"[\d,.]*|-")
 
 
 def summarise(circuit: Assembly) -> str:
     """The circuit as tables: cells, who drives whom, what every synapse learns from, totals.
 
-    Parameters
-    ----------
-    circuit : Assembly
-
-    Returns
-    -------
-    str
-        Lines without trailing blanks. Columns in which nothing stands are left out.
+    Columns in which nothing stands are left out.
 
     Examples
     --------
@@ -76,19 +71,21 @@ _PHASE = ("name", "mode", "noise", "biases", "norms")
 
 
 def _table(header: Row, rows: Iterable[Row]) -> list[str]:
-    """Rows under a header, in aligned columns; a column of numbers is aligned right."""
-    columns = list(zip(header, *rows, strict=True))
+    """Rows under a header, without the columns in which nothing stands."""
+    columns = zip(header, *rows, strict=True)
     shown = [column for column in columns if set(column[1:]) - {_NONE}]
-    if not shown:
-        return ["  none"]
-    padded = [_padded(column) for column in shown]
-    return [("  " + "  ".join(line)).rstrip() for line in zip(*padded, strict=True)]
+    return [f"  {line}" for line in aligned(zip(*shown, strict=True))] or ["  none"]
+
+
+def aligned(rows: Iterable[Row]) -> list[str]:
+    """Lines of text in columns, the header first; numbers, but for shapes, to the right."""
+    columns = [_padded(column) for column in zip(*rows, strict=True)]
+    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
 
 
 def _padded(column: Row) -> list[str]:
-    width = max(map(len, column))
-    numbers = all(cell == _NONE or cell.replace(",", "").isdigit() for cell in column[1:])
-    right = numbers and column[0] != "shape"
+    width, (header, *cells) = max(map(len, column)), column
+    right = header != "shape" and all(_NUMBER.fullmatch(cell) for cell in cells)
     return [cell.rjust(width) if right else cell.ljust(width) for cell in column]
 
 
@@ -283,17 +280,13 @@ def count_totals(circuit: Assembly) -> Totals:
     )
 
 
-def _shapes(circuit: Assembly, projection: Projection):
-    return circuit.populations[projection.pre].shape, circuit.populations[projection.post].shape
-
-
 def _n_weights(circuit: Assembly, drive: Projection) -> int:
-    shape = drive.connector.weight_shape(*_shapes(circuit, drive))
+    shape = drive.connector.weight_shape(*circuit.shapes(drive))
     return 0 if shape is None else prod(shape)
 
 
 def _n_synapses(circuit: Assembly, drive: Projection) -> int:
-    relation = drive.connector.relation(*_shapes(circuit, drive))
+    relation = drive.connector.relation(*circuit.shapes(drive))
     return len(relation.pairs) if isinstance(relation, ListedRelation) else relation.count()
 
 

@@ -41,18 +41,11 @@ class Wiring:
     """
 
     def __init__(self, start: str | Circuit) -> None:
-        if isinstance(start, Circuit):
-            self.name = start.name
-            self._populations = dict(start.populations)
-            self._projections = dict(start.projections)
-            self._phases = dict(start.phases)
-            self._notes = list(start.notes)
-        else:
-            self.name = start
-            self._populations = {}
-            self._projections = {}
-            self._phases = {ENGAGED: Phase()}
-            self._notes = []
+        self.name, circuit = (start, None) if isinstance(start, str) else (start.name, start)
+        self._populations = dict(circuit.populations) if circuit else {}
+        self._projections = dict(circuit.projections) if circuit else {}
+        self._phases = dict(circuit.phases) if circuit else {ENGAGED: Phase()}
+        self._notes = list(circuit.notes) if circuit else []
 
     # -- cells -----------------------------------------------------------------------------
 
@@ -96,11 +89,8 @@ class Wiring:
         pre_name, post_name = _name_of(pre), _name_of(post)
         connector = connector or OneToOneConnector()
         if name is None:
-            name = (
-                f"{pre_name} -> {post_name}"
-                if role == "drive"
-                else (f"{role}: {pre_name} -> {post_name}")
-            )
+            name = "" if role == "drive" else f"{role}: "
+            name += f"{pre_name} -> {post_name}"
         if name in self._projections:
             raise WiringError(
                 f"there is already a projection {name!r}: give the second one a name="

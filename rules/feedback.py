@@ -110,15 +110,8 @@ class Pair:
 class FeedbackWiring(Wiring):
     """A wiring that knows which forward weights learn and which error cells that takes.
 
-    Parameters
-    ----------
-    forward : Circuit
-        Must have forward populations only.
-    rule : Rule
-    stand_ins : mapping or None
-        See `with_feedback_path`.
-    direct : frozenset of str
-        Populations whose error does not come along the chain.
+    `stand_ins` are those of `with_feedback_path`, and `direct` the populations whose error does not
+    come along the chain.
     """
 
     def __init__(
@@ -144,14 +137,8 @@ class FeedbackWiring(Wiring):
         for name in reversed(self.forward.order()):
             if name in self.erring:
                 partner = self.forward.populations[name]
-                norm = self.rule.norm if partner.norm else "none"
-                self.population(
-                    self.error_of(name),
-                    partner.shape,
-                    path="feedback",
-                    partner=name,
-                    error_norm=norm,
-                )
+                how = {"partner": name, "error_norm": self.rule.norm if partner.norm else "none"}
+                self.population(self.error_of(name), partner.shape, path="feedback", **how)
         self.connect(output, self.error_of(output.name), role="compare")
         self.connect("target", self.error_of(output.name), role="compare")
 
@@ -348,11 +335,9 @@ def _taught(forward: Circuit, rule: Rule, learning: list[Projection]) -> frozens
     """Populations that must be told their error: weights, biases or gains there learn."""
     taught = {p.post for p in learning}
     if not rule.frozen_norm:
-        taught |= {
-            p.post
-            for p in forward.select(role="drive")
-            if p.norm or forward.populations[p.post].bias or forward.populations[p.post].norm
-        }
+        for p in forward.select(role="drive"):
+            cell = forward.populations[p.post]
+            taught |= {cell.name} if p.norm or cell.bias or cell.norm else set()
     return frozenset(taught)
 
 

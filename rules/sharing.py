@@ -76,9 +76,8 @@ def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str
             source[w.name] = w.pre
         else:
             shared = _population_at(forward, rule, w, entrance, readers, depth)
-            misfit = matching(shared, w.pre).misfit(
-                forward.populations[shared].shape, forward.populations[w.pre].shape
-            )
+            shapes = (forward.populations[name].shape for name in (shared, w.pre))
+            misfit = matching(shared, w.pre).misfit(*shapes)
             if misfit is None:
                 source[w.name] = shared
             else:
@@ -108,13 +107,8 @@ def _depths(forward: Circuit) -> dict[str, int]:
     """Weighted drives on the longest way from the input to each population."""
     depth: dict[str, int] = {}
     for name in forward.order():
-        depth[name] = max(
-            (
-                depth[p.pre] + (p.weights is not None)
-                for p in forward.select(role="drive", post=name)
-            ),
-            default=0,
-        )
+        drives = forward.select(role="drive", post=name)
+        depth[name] = max((depth[p.pre] + (p.weights is not None) for p in drives), default=0)
     return depth
 
 

@@ -17,24 +17,14 @@ Gating = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class TorchPhi:
-    """One φ.
-
-    Parameters
-    ----------
-    phi : callable
-        u -> φ(u).
-    times_derivative : callable
-        (error, a) -> error · φ′, with a the value of φ, or u where φ′ does not follow from that;
-        torch's own backward kernels where there are any.
-    module : type
-        As torch users write it.
-    phi_in_place, times_derivative_in_place : callable, optional
-        The same on the memory of the first input, for the φ that deep nets use.
-    """
+    """One φ, as a function and as the module that torch users write."""
 
     phi: Phi
+    # (error, a) -> error · φ′, with a the value of φ, or u where φ′ does not follow from that;
+    # torch's own backward kernels where there are any.
     times_derivative: Gating
     module: type[nn.Module]
+    # The same on the memory of the first input, for the φ that deep nets use.
     phi_in_place: Phi | None = None
     times_derivative_in_place: Gating | None = None
 

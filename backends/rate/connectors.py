@@ -100,7 +100,7 @@ class Conv2d(RateConnector):
         # fewer than 8 channels lie in memory by channels last (torch 2.13, AVX2).
         self._steps_over = c.kernel == 1 and c.stride > 1 and c.padding == 0
         if self._steps_over:
-            self.joint = None  # type: ignore[method-assign]
+            self.joint = None  # type: ignore[assignment, method-assign]
 
     def windows(self, pre: Tensor) -> Tensor:
         """What the postsynaptic cells read: (I · kernel², cells · B), or images if that is slower.
@@ -170,15 +170,8 @@ class MaxPool(RateConnector):
 
     def adjoint(self, route: Tensor, post: Tensor) -> Tensor:
         c = self.connector
-        return torch.ops.aten.max_pool2d_with_indices_backward(
-            *self._images(post),
-            [c.kernel] * 2,
-            [c.stride] * 2,
-            [c.padding] * 2,
-            [1, 1],
-            False,
-            route,
-        )
+        window = ([c.kernel] * 2, [c.stride] * 2, [c.padding] * 2, [1, 1], False)
+        return torch.ops.aten.max_pool2d_with_indices_backward(*self._images(post), *window, route)
 
 
 class AveragePool(RateConnector):
@@ -190,15 +183,8 @@ class AveragePool(RateConnector):
 
     def adjoint(self, post: Tensor) -> Tensor:
         c = self.connector
-        return torch.ops.aten.avg_pool2d_backward(
-            *self._images(post),
-            [c.kernel] * 2,
-            [c.stride] * 2,
-            [c.padding] * 2,
-            False,
-            True,
-            None,
-        )
+        window = ([c.kernel] * 2, [c.stride] * 2, [c.padding] * 2, False, True, None)
+        return torch.ops.aten.avg_pool2d_backward(*self._images(post), *window)
 
 
 class OneToOne(RateConnector):
@@ -220,18 +206,13 @@ class Match(RateConnector):
 
     def apply(self, pre: Tensor) -> Tensor:
         if len(self.pre) == 1:
-            return self._apply_dense(pre)
+            (n,), (m,) = self.pre, self.post
+            return pre.repeat(1, m // n) if m >= n else pre.unflatten(1, (m, n // m)).amax(dim=2)
         window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
         pooled = pre if window == (1, 1) else F.max_pool2d(pre, window)
         repeats = self.post[0] // self.pre[0]
         # Unlike repeat, cat leaves channels where they lie in memory.
         return pooled if repeats == 1 else torch.cat((pooled,) * repeats, dim=1)
-
-    def _apply_dense(self, pre: Tensor) -> Tensor:
-        n, m = self.pre[0], self.post[0]
-        if m >= n:
-            return pre.repeat(1, m // n)
-        return pre.unflatten(1, (m, n // m)).amax(dim=2)
 
     def adjoint(self, post: Tensor) -> Tensor:
         raise WiringError("MatchConnector carries signals one way only; it has no transpose")

@@ -22,16 +22,8 @@ class CompiledRun:
     The first size gets a graph, another one when it comes twice in a row. So the smaller batch at
     the end of an epoch runs uncompiled, and a run takes as many compilations as it has programs.
 
-    Parameters
-    ----------
-    run : callable
-        `Schedule.run`.
-    options : mapping
-        Of ``torch.compile``.
-    on_gpu : bool
+    `run` is `Schedule.run`, and `options` are those of ``torch.compile``.
 
-    Notes
-    -----
     Where ``torch.compile`` records CUDA graphs, a graph writes its results to the same memory every
     time. Changes must be read before a compiled network of this process runs again (`new_step`);
     other results are small and are copied out. Parameters and running statistics are
@@ -44,8 +36,7 @@ class CompiledRun:
         self._last = 0
 
     def __call__(self, given: Mapping[Key, Any], size: int) -> dict[Key, Any]:
-        worth_it = not self.graphs or size == self._last
-        self._last = size
+        worth_it, self._last = not self.graphs or size == self._last, size
         if size not in self.graphs:
             if not worth_it:
                 return self.run(given)

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .norms import within_channel
+
 
 def add_bias(u: Tensor, bias: Tensor) -> Tensor:
     return u + bias.reshape(1, -1, *[1] * (u.dim() - 2))
@@ -18,7 +20,7 @@ def add_bias_in_place(u: Tensor, bias: Tensor) -> Tensor:
 
 def sum_cells(error: Tensor) -> Tensor:
     """Sum over batch and positions: cells of one channel share their bias."""
-    return error.sum(dim=[0, *range(2, error.dim())])
+    return error.sum(dim=within_channel(error))
 
 
 def centre(value: Tensor) -> Tensor:
@@ -43,12 +45,7 @@ def scaled(
 ) -> Tensor:
     """A gradient with synaptic scaling: cells keep the mean |w| that they receive at a set point.
 
-    Parameters
-    ----------
-    cells : array, shape of w
-        Postsynaptic cell of each weight.
-    strength : float
-        λ_s / η.
+    `cells` is the postsynaptic cell of each weight, `strength` is λ_s / η.
     """
     index = torch.as_tensor(cells, device=w.device).flatten()
     counts = torch.bincount(index)

@@ -15,12 +15,8 @@ class OutputError:
     """Compares output and target, in at least 32 bits.
 
     Autograd differentiates the loss with respect to the output, a (B, classes) tensor; no
-    derivative of anything before the output is ever taken.
-
-    Parameters
-    ----------
-    loss : callable
-        ``loss(output, y)`` gives a scalar, as torch's losses do.
+    derivative of anything before the output is ever taken. ``loss(output, y)`` gives a scalar, as
+    torch's losses do.
     """
 
     def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -47,9 +43,8 @@ class OutputError:
     def target(self, classes: int, x: Tensor, y: Tensor, scale: Tensor | None = None) -> Tensor:
         """What the target population fires: y, one-hot for class numbers, scaled like the error.
 
-        In the type of the data x.
-
-        Errors carry the 1/batch of a mean loss, so that plasticity can sum over the batch.
+        In the type of the data x. Errors carry the 1/batch of a mean loss, so that plasticity can
+        sum over the batch.
         """
         code = y if y.is_floating_point() else F.one_hot(y, classes)
         mean = getattr(self.loss, "reduction", "mean") == "mean"

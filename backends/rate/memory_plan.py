@@ -8,13 +8,16 @@ than looking at it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from oneway.circuits.summary import Row, aligned
+
+from .compiler import Compiler
 from .memory import LiveTensors
 from .network import RateNetwork
 from .program import Key, Kind, Operation, Schedule, Value
@@ -28,20 +31,8 @@ SMALL = 1 / 200
 class Kept:
     """Memory that the forward part leaves for the time after the loss.
 
-    Parameters
-    ----------
-    label : str
-        Population or projection that it belongs to.
-    kind : str
-        Operation that made it, as in `Operation.kind`.
-    shape : tuple of int
-    bytes : int
-    made : int
-        Number of that operation.
-    freed : int or None
-        Number of the operation after which the memory is free; None: it is a result.
-    readers : tuple of int
-        Operations after the loss that read it.
+    `made`, `freed` and `readers` are numbers of operations: the one that made it, the one after
+    which it is free (None: it is a result), and those after the loss that read it.
     """
 
     label: str
@@ -58,21 +49,9 @@ class Plan:
     """One step: how much memory it holds, and what for.
 
     Bytes are of tensors made in the step; parameters, data and optimizer state are not among them.
-
-    Parameters
-    ----------
-    operations : tuple of str
-        Kind and label of each.
-    loss_at : int or None
-        Number of the operation that compares output and target; None in a noisy phase.
-    kept : tuple of Kept
-        In the order in which they were made.
-    held : tuple of int
-        Bytes held after each operation, once what it read for the last time is free.
-    peaks : tuple of int
-        Most bytes held in the course of each operation.
-    changes_bytes : int
-        Changes of parameters, which the step leaves behind for the optimizer.
+    `held` are those after each operation, once what it read for the last time is free, `peaks` the
+    most in the course of each, and `changes_bytes` those that the step leaves for the optimizer.
+    The loss is made by operation `loss_at`, by none in a noisy phase.
     """
 
     operations: tuple[str, ...]
@@ -98,7 +77,7 @@ class Plan:
         return self.peaks.index(self.peak_bytes)
 
     def __str__(self) -> str:
-        return "\n".join(_columns(_rows(self) + _totals(self)))
+        return "\n".join(aligned(_rows(self) + _totals(self)))
 
 
 def plan(net: RateNetwork, x: Tensor, y: Tensor) -> str:
@@ -108,10 +87,8 @@ def plan(net: RateNetwork, x: Tensor, y: Tensor) -> str:
     ----------
     net : RateNetwork
         Left as it is, running statistics included.
-    x : Tensor, shape (B, *input)
-        Only shape and dtype matter; may be on the `meta` device.
-    y : Tensor
-        As for `RateNetwork.step`.
+    x, y : Tensor
+        As for `RateNetwork.step`; only shape and dtype matter, and they may be on `meta`.
 
     Examples
     --------
@@ -135,19 +112,12 @@ def plan_step(net: RateNetwork, x: Tensor, y: Tensor) -> Plan:
     # A twin: connectors move their index tensors to where they are used, and meta holds no numbers.
     twin = copy.deepcopy(net).to("meta")
     twin._schedules.clear()
-    schedule = twin._schedule("step", lambda compiler: compiler.learning())
+    schedule = twin._schedule("step", Compiler.learning)
     return describe(schedule, twin._given(x=x.to("meta"), y=y.to("meta")))
 
 
 def describe(schedule: Schedule, given: Mapping[Key, Any]) -> Plan:
-    """Run a schedule and note what it holds after each operation.
-
-    Parameters
-    ----------
-    schedule : Schedule
-    given : mapping
-        As for `Schedule.run`. What is given counts as there before.
-    """
+    """Run a schedule and note what it holds after each operation, besides what is given."""
     with torch.no_grad(), LiveTensors() as live:
         recorder = _Recorder(schedule, given, live)
         for number, operation in enumerate(schedule.operations):
@@ -234,8 +204,6 @@ def _memory(tensor: Tensor) -> int:
 
 # -- text --------------------------------------------------------------------------------------
 
-Row = tuple[str, ...]
-
 
 def _rows(plan: Plan) -> list[Row]:
     rows: list[Row] = [
@@ -245,21 +213,13 @@ def _rows(plan: Plan) -> list[Row]:
     for k in plan.kept:
         if k not in small:
             shape = " x ".join(map(str, k.shape)) or "1"
-            number, users = f"{k.made}", ", ".join(_users(plan, k))
-            rows.append((f"{k.kind} {k.label}", shape, _mib(k.bytes), number, users, _end(plan, k)))
+            # Kinds of the operations that will read it, in their order.
+            users = ", ".join(dict.fromkeys(plan.operations[n].split(" ")[0] for n in k.readers))
+            end = "result" if k.freed is None else f"{k.freed} {plan.operations[k.freed]}"
+            rows.append((f"{k.kind} {k.label}", shape, _mib(k.bytes), f"{k.made}", users, end))
     if small:
-        size = _mib(sum(k.bytes for k in small))
-        rows.append((f"{len(small)} smaller", "", size, "", "", ""))
+        rows.append((f"{len(small)} smaller", "", _mib(sum(k.bytes for k in small)), "", "", ""))
     return rows
-
-
-def _users(plan: Plan, kept: Kept) -> list[str]:
-    """Kinds of the operations that will read it, in their order."""
-    return list(dict.fromkeys(plan.operations[n].split(" ")[0] for n in kept.readers))
-
-
-def _end(plan: Plan, kept: Kept) -> str:
-    return "result" if kept.freed is None else f"{kept.freed} {plan.operations[kept.freed]}"
 
 
 def _totals(plan: Plan) -> list[Row]:
@@ -274,16 +234,3 @@ def _totals(plan: Plan) -> list[Row]:
 
 def _mib(size: int) -> str:
     return f"{size / MIB:.3f}"
-
-
-def _columns(rows: Iterable[Row]) -> list[str]:
-    """Lines of text; columns of numbers to the right."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in (2, 3) else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -9,11 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import (
-    Circuit,
-    Population,
-    WiringError,
-)
+from oneway.circuits import Circuit, Population, WiringError
 
 from .compiler import Compiler
 from .graphs import CompiledRun, new_step
@@ -29,13 +25,7 @@ FIRST_LOSS_SCALE = 1024.0
 
 @dataclass(frozen=True)
 class Step:
-    """Result of one learning step.
-
-    Parameters
-    ----------
-    loss : Tensor, shape ()
-    output : Tensor, shape (B, classes)
-    """
+    """Result of one learning step: the loss, (), and the output, (B, classes)."""
 
     loss: Tensor
     output: Tensor
@@ -123,14 +113,14 @@ class RateNetwork(CircuitParameters):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Output for a batch x of shape (B, *input); fills no gradient."""
-        self._begin()
+        self._begin(learns=False)
         given = self._given(x=x)
-        return self._run("forward", lambda compiler: compiler.forward(), given, len(x))[("output",)]
+        return self._run("forward", Compiler.forward, given, len(x))[("output",)]
 
     @torch.no_grad()
     def signals(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         """Activity of every population for one batch, errors included; nothing learns."""
-        schedule = self._schedule("signals", lambda compiler: compiler.signals())
+        schedule = self._schedule("signals", Compiler.signals)
         given = self._given(x=x, y=y)
         if self.precision.scales_errors:
             given[("loss_scale",)] = torch.ones_like(given[("loss_scale",)])
@@ -148,9 +138,8 @@ class RateNetwork(CircuitParameters):
             What the loss takes: class numbers (B,) or targets shaped like the output.
         """
         self._begin()
-        self._clear_gradients()
         given = self._given(x=x, y=y)
-        results = self._run("step", lambda compiler: compiler.learning(), given, len(x))
+        results = self._run("step", Compiler.learning, given, len(x))
         self._fill_gradients(results)
         return Step(results[("loss",)], results[("output",)])
 
@@ -158,14 +147,9 @@ class RateNetwork(CircuitParameters):
     def spontaneous_step(self, batch_size: int, generator: torch.Generator | None = None) -> None:
         """Run every phase in which cells fire noise, and fill ``.grad`` of what learns there.
 
-        Parameters
-        ----------
-        batch_size : int
-            Independent noise patterns in each phase.
-        generator : torch.Generator, optional
+        Each phase has `batch_size` independent patterns of noise.
         """
         self._begin()
-        self._clear_gradients()
         changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
@@ -175,8 +159,8 @@ class RateNetwork(CircuitParameters):
                     given |= {("norm", name, p): getattr(norm, p).clone() for p in ("mean", "var")}
                 for name in phase.noisy:
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
-                write = lambda compiler: compiler.learning()  # noqa: E731
-                changes |= self._run(phase.name, write, given, batch_size, (phase.name,))
+                how = (Compiler.learning, given, batch_size, (phase.name,))
+                changes |= self._run(phase.name, *how)
         self._fill_gradients(changes)
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:
@@ -230,9 +214,11 @@ class RateNetwork(CircuitParameters):
     def _on_gpu(self) -> bool:
         return any(parameter.is_cuda for parameter in self.parameters())
 
-    def _begin(self) -> None:
+    def _begin(self, learns: bool = True) -> None:
         if self._compile_options is not None and self._on_gpu:
             new_step()
+        if learns:
+            self.zero_grad()  # what does not learn has none, and the last step's memory is free
 
     def _run(
         self,
@@ -277,24 +263,11 @@ class RateNetwork(CircuitParameters):
             given |= {("norm", name, part): getattr(norm, part) for part in Norm.parts}
         if x is not None:
             (population,) = self.circuit.inputs
-            given[("input", population.name)] = self.precision.given(self._checked(x, population))
+            _check_batch(x, population)
+            given[("input", population.name)] = self.precision.given(x)
         if y is not None:
             given[("y",)] = y
         return given
-
-    @staticmethod
-    def _checked(x: Tensor, population: Population) -> Tensor:
-        if tuple(x.shape[1:]) != population.shape:
-            raise ValueError(
-                f"input population {population.name!r} has shape {population.shape}, but the batch "
-                f"has {tuple(x.shape)}, expected (B, {', '.join(map(str, population.shape))})"
-            )
-        return x
-
-    def _clear_gradients(self) -> None:
-        """What does not learn in a step has none, and the last step's memory is free for it."""
-        for parameter in self.parameters():
-            parameter.grad = None
 
     def _fill_gradients(self, changes: Mapping[Key, Any]) -> None:
         """Changes become gradients."""
@@ -312,8 +285,13 @@ class RateNetwork(CircuitParameters):
                 given.add(memory)
 
     def _parameter(self, kind: str, owner: str) -> nn.Parameter:
-        if kind == "weights":
-            return self.weights[owner]
-        if kind == "bias":
-            return self.biases[owner]
-        return getattr(self.norms[owner], kind)
+        held = {"weights": self.weights, "bias": self.biases}.get(kind)
+        return getattr(self.norms[owner], kind) if held is None else held[owner]
+
+
+def _check_batch(x: Tensor, population: Population) -> None:
+    if tuple(x.shape[1:]) != population.shape:
+        raise ValueError(
+            f"input population {population.name!r} has shape {population.shape}, but the batch "
+            f"has {tuple(x.shape)}, expected (B, {', '.join(map(str, population.shape))})"
+        )

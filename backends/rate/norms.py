@@ -43,17 +43,9 @@ def full_derivative(
     training: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm's exact derivative: the error at `z`, and the changes of gain and shift."""
+    statistics, wanted = (running_mean, running_var, mean, scale), [True, *[gain is not None] * 2]
     return torch.ops.aten.native_batch_norm_backward(
-        error,
-        z,
-        gain,
-        running_mean,
-        running_var,
-        mean,
-        scale,
-        training,
-        norm.eps,
-        [True, gain is not None, gain is not None],
+        error, z, gain, *statistics, training, norm.eps, wanted
     )
 
 
@@ -73,9 +65,8 @@ def own(error: Tensor, gain: Tensor | None, scale: Tensor) -> Tensor:
     Every channel's error gets zero mean and the variance that channels have on average; its size
     is scaled by one gain for the whole layer, the mean of γ/σ.
     """
-    axes = [0, *range(2, error.dim())]
     wide = at_least_float32(error)
-    var, mean = torch.var_mean(wide, dim=axes, correction=0)
+    var, mean = torch.var_mean(wide, dim=within_channel(wide), correction=0)
     return balanced(wide, mean, var, gain, scale).to(error.dtype)
 
 
@@ -88,6 +79,11 @@ def balanced(
     size = torch.sqrt(typical / (var + 1e-5 * typical + 1e-30))
     layer_gain = channel_factor(gain, scale).mean()
     return layer_gain * ((error - per_channel(mean, error)) * per_channel(size, error))
+
+
+def within_channel(z: Tensor) -> list[int]:
+    """The dimensions that a channel's values lie along: batch and positions."""
+    return [0, *range(2, z.dim())]
 
 
 def per_channel(factor: Tensor, like: Tensor) -> Tensor:

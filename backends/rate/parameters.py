@@ -12,14 +12,7 @@ from oneway.circuits import Circuit, Projection, first_draw, sign_magnitude
 
 
 class CircuitParameters(nn.Module):
-    """Weights, biases and normalisation of a circuit.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    seed : int
-        Of the first draws; see `oneway.circuits.first_draw`.
-    """
+    """Weights, biases and normalisation of a circuit; `seed` is that of `first_draw`."""
 
     def __init__(self, circuit: Circuit, seed: int) -> None:
         super().__init__()
@@ -35,15 +28,14 @@ class CircuitParameters(nn.Module):
         for p in self.circuit.projections.values():
             if p.norm is not None:
                 learns = self.circuit.populations[p.post].learns is not None
-                self.norms[p.name] = Norm(self._channels(p.post), p.norm.affine)
+                self.norms[p.name] = Norm(self.circuit.shapes(p)[1][0], p.norm.affine)
                 if p.norm.affine:
                     self.norms[p.name].gain.requires_grad_(learns and p.error_norm == "full")
                     self.norms[p.name].shift.requires_grad_(learns)
             if p.weights is None:
                 continue
             if p.plasticity is not None and p.plasticity.reduction == "mean":
-                ends = (self.circuit.populations[end].shape for end in (p.pre, p.post))
-                pairs = torch.from_numpy(p.connector.pairs_per_weight(*ends))
+                pairs = torch.from_numpy(p.connector.pairs_per_weight(*self.circuit.shapes(p)))
                 self._pairs[p.name] = pairs.clamp(min=1).double()  # who joins none changes by 0
             if p.weights.kind == "independent":
                 drawn = torch.from_numpy(first_draw(self.circuit, p, self.seed))
@@ -61,9 +53,6 @@ class CircuitParameters(nn.Module):
         # No buffers: those may not have every name that a projection may have.
         self._pairs = {name: fn(pairs) for name, pairs in self._pairs.items()}
         return super()._apply(fn, recurse)
-
-    def _channels(self, population: str) -> int:
-        return self.circuit.populations[population].shape[0]
 
     @torch.no_grad()
     def weight(self, name: str) -> Tensor:

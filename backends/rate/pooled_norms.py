@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch import Tensor
 from oneway.circuits import BatchNorm
 
 from . import norms
-from .norms import balanced, channel_factor, per_channel
+from .norms import balanced, channel_factor, per_channel, within_channel
 from .precision import at_least_float32
 
 Stack = Callable[[Tensor], Tensor]
@@ -23,28 +24,15 @@ Stack = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class PooledNorms:
-    """The kernels of `norms` with the statistics of all parts together.
-
-    Parameters
-    ----------
-    stack : callable
-    """
+    """The kernels of `norms` with the statistics of all parts together."""
 
     stack: Stack
 
-    def normalise(
-        self,
-        norm: BatchNorm,
-        z: Tensor,
-        gain: Tensor | None,
-        shift: Tensor | None,
-        mean: Tensor,
-        var: Tensor,
-        training: bool,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def normalise(self, norm: BatchNorm, z: Tensor, *stored: Any) -> tuple[Tensor, Tensor, Tensor]:
         """As `norms.normalise`."""
+        gain, shift, mean, var, training = stored
         if not training:
-            return norms.normalise(norm, z, gain, shift, mean, var, training)
+            return norms.normalise(norm, z, *stored)
         batch_mean, batch_var, n = self._moments(z)
         y = torch.native_batch_norm(z, gain, shift, batch_mean, batch_var, False, 0.0, norm.eps)[0]
         mean.lerp_(batch_mean, norm.momentum)
@@ -52,25 +40,15 @@ class PooledNorms:
         return y, batch_mean, torch.rsqrt(batch_var + norm.eps)
 
     def full_derivative(
-        self,
-        norm: BatchNorm,
-        error: Tensor,
-        z: Tensor,
-        gain: Tensor | None,
-        mean: Tensor,
-        scale: Tensor,
-        running_mean: Tensor,
-        running_var: Tensor,
-        training: bool,
+        self, norm: BatchNorm, error: Tensor, z: Tensor, *stored: Any
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As `norms.full_derivative`; gain and shift learn from this part alone."""
+        gain, mean, scale, _, _, training = stored
         if not training:
-            return norms.full_derivative(
-                norm, error, z, gain, mean, scale, running_mean, running_var, training
-            )
+            return norms.full_derivative(norm, error, z, *stored)
         wide = at_least_float32(error)
         x = (at_least_float32(z) - per_channel(mean, wide)) * per_channel(scale, wide)
-        axes = _axes(error)
+        axes = within_channel(error)
         sums = torch.stack([wide.sum(axes), (wide * x).sum(axes)])
         B, n = len(error), torch.full_like(sums[:1], error.numel() / error.shape[1])
         pooled = self.stack(torch.cat([sums * B, n])).sum(0)
@@ -88,14 +66,10 @@ class PooledNorms:
 
     def _moments(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and variance of each channel, and how many values they are of."""
-        var, mean = torch.var_mean(at_least_float32(z), dim=_axes(z), correction=0)
+        var, mean = torch.var_mean(at_least_float32(z), dim=within_channel(z), correction=0)
         counts = torch.full_like(mean, z.numel() / z.shape[1])
         means, variances, counts = self.stack(torch.stack([mean, var, counts])).unbind(1)
         n = counts.sum(0)
         mean = (counts * means).sum(0) / n
         # Variances within the parts, and between their means.
         return mean, (counts * (variances + (means - mean) ** 2)).sum(0) / n, n
-
-
-def _axes(z: Tensor) -> list[int]:
-    return [0, *range(2, z.dim())]

@@ -18,22 +18,11 @@ COMPUTED = (torch.bfloat16, torch.float16)
 
 @dataclass(frozen=True)
 class Precision:
-    """How a program computes.
+    """How a program computes."""
 
-    Parameters
-    ----------
-    compute : torch.dtype or None
-        Of drives, activity and errors; None for that of the parameters.
-    channels_last : bool
-        Images lie in memory pixel by pixel, as GPUs convolve them fastest.
-
-    Raises
-    ------
-    ValueError
-        The type is none to compute in.
-    """
-
+    # Of drives, activity and errors; None for that of the parameters.
     compute: torch.dtype | None = None
+    # Images lie in memory pixel by pixel, as GPUs convolve them fastest.
     channels_last: bool = False
 
     def __post_init__(self) -> None:
@@ -65,12 +54,7 @@ AS_GIVEN = Precision()
 
 
 def check_stored(dtype: torch.dtype) -> None:
-    """Complain about a type in which small changes of weights would be lost.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Complain about a type in which small changes of weights would be lost."""
     if dtype in COMPUTED:
         raise ValueError(
             f"dtype {dtype}: weights are stored in {_names(STORED)}, since small changes are lost "

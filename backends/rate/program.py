@@ -7,7 +7,7 @@ freed after its last one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -25,15 +25,8 @@ class Kind(StrEnum):
     APPLY, ADJOINT, CORRELATE, JOINT = "apply", "adjoint", "correlate", "joint"
     WINDOWS, SIGNS, CAST = "windows", "signs", "cast"
     # Cells.
-    BIAS, PHI, DERIVATIVE, ADD, MINUS, CENTRE = (
-        "bias",
-        "phi",
-        "derivative",
-        "add",
-        "minus",
-        "centre",
-    )
-    KEEP_SIGN = "sign"
+    BIAS, PHI, DERIVATIVE, KEEP_SIGN = "bias", "phi", "derivative", "sign"
+    ADD, MINUS, CENTRE = "add", "minus", "centre"
     # Normalisation, and the ways an error passes it.
     NORMALISE, AGAIN = "normalise", "renormalise"
     FULL, SCALE, OWN = "full", "scale", "own"
@@ -54,22 +47,11 @@ class Part(Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One kernel call.
+    """One kernel call: takes the input tensors, makes one tensor or a tuple of them.
 
-    Parameters
-    ----------
-    kind : Kind
-    kernel : callable
-        Takes the input tensors, returns one tensor or a tuple of them.
-    inputs, outputs : tuples of Value
-    label : str
-        For people: which population or projection this is for.
-    detail : hashable
-        What tells it from others of its kind.
-    inplace : callable, optional
-        The same on the memory of its first input, for when nobody reads that again.
-    parts : tuple of Part
-        What its first inputs are to it.
+    `label` says to people which population or projection it is for, `detail` tells it from others
+    of its kind, and `parts` what its first inputs are to it. `inplace` is the same kernel on the
+    memory of its first input, for when nobody reads that again.
     """
 
     kind: Kind
@@ -129,14 +111,9 @@ class Program:
     ) -> tuple[Value, ...]:
         """Values of `kernel` applied to `inputs`; the same as before if it was asked before.
 
-        Parameters
-        ----------
-        kind, detail : Kind, hashable
-            Two kernels of one kind and detail compute the same.
-        named : mapping
-            Inputs before the others, by what they are to the operation.
-        hints : tuple of Value
-            Inputs after the others that help the kernel and do not change what it computes.
+        Two kernels of one kind and detail compute the same. Before the inputs come `named` ones, by
+        what they are to the operation, and after them `hints`, which help the kernel and do not
+        change what it computes.
         """
         inputs = (*named.values(), *inputs)
         key = (kind, detail, inputs)
@@ -184,15 +161,22 @@ def _in_place(op: Operation, dead: tuple[Value, ...], fixed: set[Value]) -> Oper
     return replace(op, kernel=op.inplace) if free else op
 
 
+def readers_of(operations: Iterable[Operation]) -> dict[Value, list[Operation]]:
+    """The operations that read each value."""
+    readers: dict[Value, list[Operation]] = {}
+    for op in operations:
+        for value in op.inputs:
+            readers.setdefault(value, []).append(op)
+    return readers
+
+
 def _last_uses(operations: Sequence[Operation], results: Any) -> list[tuple[Value, ...]]:
     """For each operation the values that nobody needs after it."""
     alive = set(results)
     frees: list[tuple[Value, ...]] = []
     for operation in reversed(operations):
-        dead = tuple(
-            dict.fromkeys(v for v in (*operation.inputs, *operation.outputs) if v not in alive)
-        )
-        frees.append(dead)
+        values = dict.fromkeys((*operation.inputs, *operation.outputs))
+        frees.append(tuple(value for value in values if value not in alive))
         alive.update(operation.inputs)
     frees.reverse()
     return frees

@@ -14,23 +14,16 @@ from typing import Any
 from torch import Tensor
 
 from ..norms import channel_factor, scale_only
-from ..program import Kernel, Kind, Operation, Part, Program, Value
+from ..program import Kernel, Kind, Operation, Part, Program, Value, readers_of
 
 
 def fold_scales(program: Program, rows_are_channels: Callable[[Any], bool]) -> None:
     """Let the operations that read a scaled error scale it themselves, where all of them can.
 
-    Parameters
-    ----------
-    program : Program
-        Its products are fused already.
-    rows_are_channels : callable
-        Connector key → whether each row of the weights belongs to one channel of the error.
+    Products are fused already. `rows_are_channels` says of a connector's key whether each row of
+    the weights belongs to one channel of the error.
     """
-    readers: dict[Value, list[Operation]] = {}
-    for op in program.operations:
-        for value in op.inputs:
-            readers.setdefault(value, []).append(op)
+    readers = readers_of(program.operations)
     folded = {
         op.outputs[0]: op
         for op in program.operations

@@ -9,7 +9,6 @@ one product with all of their weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,30 +19,19 @@ from torch import Tensor
 from ..program import Kernel, Kind, Operation, Part, Program, Value
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Positions of a product and of the way back of the same error through the same connector."""
-
-    correlate: int
-    adjoint: int
-
-
 def fuse_products(program: Program, joint: Callable[[object], Kernel | None]) -> None:
     """Replace each such pair by one operation, where the pair's inputs are there in time.
 
-    Parameters
-    ----------
-    program : Program
-    joint : callable
-        Connector key → kernel of (weights, post, pre) for both results, or None.
+    `joint` gives for a connector's key the kernel of (weights, post, pre) for both results, or
+    None.
     """
     operations = program.operations
     made_at = {v: i for i, op in enumerate(operations) for v in op.outputs}
     replaced: dict[int, Operation | None] = {}
     for pair in _pairs(operations):
-        correlate, adjoint = operations[pair.correlate], operations[pair.adjoint]
+        correlate, adjoint = (operations[i] for i in pair)
         kernel = joint(correlate.detail)
-        place, other = sorted((pair.correlate, pair.adjoint))
+        place, other = sorted(pair)
         named = {
             Part.WEIGHTS: adjoint.of(Part.WEIGHTS),
             Part.POST: correlate.of(Part.POST),
@@ -62,7 +50,8 @@ def fuse_products(program: Program, joint: Callable[[object], Kernel | None]) ->
     ]
 
 
-def _pairs(operations: list[Operation]) -> list[_Pair]:
+def _pairs(operations: list[Operation]) -> list[tuple[int, int]]:
+    """Where a product is, and the way back of the same error through the same connector."""
     products: dict[tuple[object, Value], int] = {}
     for i, op in enumerate(operations):
         if op.kind == Kind.CORRELATE:
@@ -72,19 +61,16 @@ def _pairs(operations: list[Operation]) -> list[_Pair]:
         if op.kind == Kind.ADJOINT and op.place(Part.WEIGHTS) is not None:
             match = products.pop((op.detail, op.of(Part.POST)), None)
             if match is not None:
-                pairs.append(_Pair(match, i))
+                pairs.append((match, i))
     return pairs
 
 
 def join_drives(program: Program, width: Callable[[Any], int | None]) -> None:
     """Replace drives that read the same activity by one operation, at the first one's place.
 
-    Parameters
-    ----------
-    program : Program
-    width : callable
-        Connector key → postsynaptic cells of a drive that may be joined, or None. Drives to images
-        may not: all of their results at once would take as much memory as all activations.
+    `width` gives for a connector's key the postsynaptic cells of a drive that may be joined, or
+    None. Drives to images may not: all of their results at once would take as much memory as all
+    activations.
     """
     reading: dict[Value, list[Operation]] = {}
     for op in program.operations:

@@ -18,7 +18,7 @@ from torch import Tensor
 from oneway.circuits import PHI
 
 from ..norms import channel_factor
-from ..program import Kind, Operation, Part, Program, Value
+from ..program import Kind, Operation, Part, Program, Value, readers_of
 
 
 def keep_signs_only(program: Program) -> None:
@@ -50,15 +50,6 @@ def _asks_for_sign(op: Operation) -> bool:
     return op.kind == Kind.DERIVATIVE and PHI[str(op.detail)].slope_below is not None
 
 
-def _late_readers(operations: list[Operation], boundary: int) -> dict[Value, list[Operation]]:
-    """Operations after the loss that read each value."""
-    readers: dict[Value, list[Operation]] = {}
-    for op in operations[boundary:]:
-        for value in op.inputs:
-            readers.setdefault(value, []).append(op)
-    return readers
-
-
 def _only_signs(readers: list[Operation]) -> bool:
     return bool(readers) and all(_asks_for_sign(op) for op in readers)
 
@@ -68,7 +59,7 @@ class _Again:
 
     def __init__(self, program: Program, boundary: int) -> None:
         self.program = program
-        self.readers = _late_readers(program.operations, boundary)
+        self.readers = readers_of(program.operations[boundary:])  # after the loss
         self.producers = {v: op for op in program.operations for v in op.outputs}
 
     def before_phi(self, activity: Value) -> Value:
@@ -159,7 +150,8 @@ PLACES = 0x8040201008040201 - 2**64  # as a signed number
 
 def pack(a: Tensor) -> tuple[Tensor, bool]:
     """Bits that say where `a` is positive, and whether they lie in the order of channels last."""
-    channels_last = a.dim() == 4 and not a.is_contiguous() and _is_channels_last(a)
+    by_pixel = a.is_contiguous(memory_format=torch.channels_last) if a.dim() == 4 else False
+    channels_last = by_pixel and not a.is_contiguous()
     positive = (a.permute(0, 2, 3, 1) if channels_last else a).reshape(-1) > 0
     bytes_ = F.pad(positive.view(torch.uint8), (0, -a.numel() % 8))
     return ((bytes_.view(torch.int64) * GATHER) >> 56).to(torch.uint8), channels_last
@@ -173,7 +165,3 @@ def unpack(bits: Tensor, channels_last: bool, like: Tensor) -> Tensor:
         return active.view(like.shape)
     n, c, h, w = like.shape
     return active.view(n, h, w, c).permute(0, 3, 1, 2)
-
-
-def _is_channels_last(a: Tensor) -> bool:
-    return a.is_contiguous(memory_format=torch.channels_last)
