@@ -95,12 +95,10 @@ class Conv2d(RateConnector):
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         super().__init__(connector, pre, post)
         c = self.connector
-        # Cells that a 1x1 kernel with a stride steps over have no part in a change. Leaving them
-        # out is quicker, and torch's CPU kernel for this writes past its buffer where images of
-        # fewer than 8 channels lie in memory by channels last (torch 2.13, AVX2).
+        # Cells that a 1x1 kernel with a stride steps over have no part in a change. They are left
+        # out: torch's CPU kernel for this writes past its buffer where images of fewer than 8
+        # channels lie in memory by channels last (torch 2.13, AVX2).
         self._steps_over = c.kernel == 1 and c.stride > 1 and c.padding == 0
-        if self._steps_over:
-            self.joint = None  # type: ignore[assignment, method-assign]
 
     def windows(self, pre: Tensor) -> Tensor:
         """What the postsynaptic cells read: (I · kernel², cells · B), or images if that is slower.
@@ -149,6 +147,8 @@ class Conv2d(RateConnector):
 
     def joint(self, w: Tensor, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         """`adjoint` and `correlate` of one post signal in one kernel."""
+        if self._steps_over:
+            return self.adjoint(w, post), self.correlate(post, pre, w)
         back, product, _ = self._backward(post, pre, w, self.connector.stride, [True, True, False])
         return back, product
 

@@ -110,14 +110,14 @@ RESNET18 = (64 * 32**2, *4 * (64 * 32**2, 128 * 16**2, 256 * 8**2, 512 * 4**2))
         ("alexnet:3x32x32-10", "kp", ALEXNET, 116_736),
         ("alexnet:3x32x32-10", "wm", ALEXNET, 116_736),
         ("alexnet:3x32x32-10", "dkp", ALEXNET, 116_736),
+        ("alexnet:3x32x32-10", "asap,k=1", ALEXNET, 116_736),
         # Feedback alignment in dense layers: nobody tells the errors of h3 or above what h3 does.
-        ("alexnet:3x32x32-10", "asap,k=1", ALEXNET[:2], 98_304),
-        ("alexnet:3x32x32-10", "asap,k=1,fully_connected=share", ALEXNET, 116_736),
+        ("alexnet:3x32x32-10", "asap,k=1,fully_connected=fa", ALEXNET[:2], 98_304),
         ("conv2:1x28x28-10", "kp", CONV2, 50_304),
         ("resnet18:3x32x32-10", "kp", RESNET18, 557_056),
-        ("resnet18:3x32x32-10", "asap,k=1,fully_connected=share", RESNET18, 557_056),
+        ("resnet18:3x32x32-10", "asap,k=1", RESNET18, 557_056),
         # So here: the errors at the pool are not told what the last block does.
-        ("resnet18:3x32x32-10", "asap,k=1", RESNET18[:-1], 548_864),
+        ("resnet18:3x32x32-10", "asap,k=1,fully_connected=fa", RESNET18[:-1], 548_864),
     ],
 )
 def test_a_pool_hides_no_layer(circuit, rule, layers, number):
