@@ -219,11 +219,6 @@ def joined() -> Iterator[Processes]:
 
     On a machine with GPUs, ``cuda`` is from here on the one of this process.
 
-    Raises
-    ------
-    ConfigError
-        The environment names several processes, but not how to reach them.
-
     Examples
     --------
     >>> with joined() as processes:

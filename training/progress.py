@@ -18,15 +18,7 @@ def keep_quiet(sentence: str) -> None:
 
 
 class ProgressBar:
-    """Counts steps on standard error, from `PATIENCE_S` seconds on.
-
-    Parameters
-    ----------
-    label : str
-    total : int
-    shown : bool
-        Whether to show it at all.
-    """
+    """Counts steps on standard error, from `PATIENCE_S` seconds on, if it is shown at all."""
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total, self.done = label, total, 0

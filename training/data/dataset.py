@@ -82,17 +82,10 @@ class Data(ABC):
     ) -> Batches:
         """Every training sample once, in a drawn order and augmented: x (B, C, H, W) and y (B,).
 
-        Parameters
-        ----------
-        size : int
-            Samples in a batch, those of all processes together.
-        order, augmentation : torch.Generator
-            In the same state in every process; `order` lives on the CPU. What is drawn for a sample
-            does not depend on `part`, and the state after an epoch neither.
-        kind : str
-            One of `AUGMENTATIONS`.
-        part : Part
-            Which samples of each batch this process gets; none where a batch is too small.
+        A batch has `size` samples, those of all processes together, of which this one gets its
+        `part`: none where a batch is too small. Generators are in the same state in every process,
+        and `order` lives on the CPU; what is drawn for a sample does not depend on `part`, and the
+        state after an epoch neither. `kind` is one of `AUGMENTATIONS`.
         """
 
     @abstractmethod
@@ -200,7 +193,6 @@ class DataSet(Data):
         return fingerprint(self.train_x, self.train_y, self.test_x, self.test_y)
 
     def to(self, device: str | torch.device) -> DataSet:
-        """The same data on another device."""
         tensors: dict[str, Any] = {
             name: value.to(device)
             for name, value in vars(self).items()
@@ -209,7 +201,6 @@ class DataSet(Data):
         return replace(self, **tensors)
 
     def fitted(self, shape: tuple[int, ...] | None) -> DataSet:
-        """The same data in the shape of a circuit's input: as images, or flat."""
         images = tuple(self.train_x.shape[1:])
         if shape is None or tuple(shape) == self.shape:
             return self

@@ -14,10 +14,7 @@ PER_CENT = 100
 
 
 def spiking_tour(rule: RuleTour, seconds: float) -> SpikingTour:
-    """Let noise drive a rule's circuit.
-
-    Returns what was recorded, or why nothing was.
-    """
+    """Let noise drive a rule's circuit: what was recorded, or why nothing was."""
     if rule.wired is None:
         return SpikingTour(problem=f"{rule.label} {rule.problem}")
     if not any(phase.noisy for phase in rule.wired.phases.values()):

@@ -23,33 +23,17 @@ INSTALL_SPIKING = 'pip install "oneway[spiking]"'
 
 @dataclass
 class RuleTour:
-    """One rule on the tour's circuit.
+    """One rule on the tour's circuit, or the problem with which wiring or training failed."""
 
-    Parameters
-    ----------
-    label : str
-        As on the command line, options included: ``asap,gate=local``.
-    about : str
-        First sentence of the rule's docstring.
-    wired : Circuit or None
-        None if the rule cannot be wired there; `problem` says why.
-    verdict : Verdict or None
-    loop : int or None
-        Connections on the shortest way from a hidden cell to its error cell and back.
-    first_angles : mapping
-        Seed → feedback drive → angle to its partner before the first step.
-    runs : list of RunResult
-        One a seed.
-    problem : str
-        Why wiring or training failed; empty if nothing did.
-    """
-
-    label: str
-    about: str
+    label: str  # as on the command line, options included: asap,gate=local
+    about: str  # first sentence of the rule's docstring
     rule: Rule
     wired: Circuit | None = None
     verdict: Verdict | None = None
-    loop: int | None = None
+    loop: int | None = (
+        None  # connections on the shortest way from a hidden to its error cell and back
+    )
+    # Seed → feedback drive → angle to its partner before the first step.
     first_angles: dict[int, Mapping[str, float]] = field(default_factory=dict)
     runs: list[RunResult] = field(default_factory=list)
     problem: str = ""
@@ -99,18 +83,7 @@ class RuleTour:
 
 @dataclass
 class SpikingTour:
-    """The spiking run, or why there is none.
-
-    Parameters
-    ----------
-    label : str
-        Of the rule.
-    wired : Circuit or None
-    angles : mapping
-        Feedback drive → angle between its weights and its partner's at ``record.times_s``.
-    problem : str
-        Why there is no record; empty if there is one.
-    """
+    """The spiking run of a rule, or why there is none; angles are those at ``record.times_s``."""
 
     label: str = ""
     wired: Circuit | None = None
@@ -133,27 +106,19 @@ class SpikingTour:
 
 @dataclass
 class Tour:
-    """Everything the report shows.
-
-    Parameters
-    ----------
-    floor : list of float
-        Test accuracy of each seed where only the output layer learns.
-    clock : mapping
-        Rule → how many steps its feedback weights need to align, as a sentence.
-    host : mapping
-        Versions and hardware.
-    """
+    """Everything the report shows."""
 
     forward: Circuit
     config: TrainConfig
     seeds: tuple[int, ...]
     samples: tuple[int, int]
     rules: list[RuleTour] = field(default_factory=list)
-    floor: list[float] = field(default_factory=list)
-    clock: dict[str, str] = field(default_factory=dict)
+    floor: list[float] = field(
+        default_factory=list
+    )  # of each seed, if only the output layer learns
+    clock: dict[str, str] = field(default_factory=dict)  # rule → how its feedback weights align
     spiking: SpikingTour = field(default_factory=SpikingTour)
-    host: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, str] = field(default_factory=dict)  # versions and hardware
     seconds: float = 0.0
 
     @property

@@ -27,17 +27,9 @@ SEEN = 200
 
 @dataclass(frozen=True)
 class Learned:
-    """What a circuit has learned.
+    """What a circuit has learned; `missing` feedback weights start from their own draw."""
 
-    Parameters
-    ----------
-    weights, biases : dict
-        Drive → (post, pre, ...), population → array.
-    missing : list of str
-        Feedback weights that the file does not hold: they start from their own draw.
-    """
-
-    weights: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]  # drive → (post, pre, ...)
     biases: dict[str, np.ndarray]
     missing: list[str] = field(default_factory=list)
 
@@ -59,12 +51,7 @@ def save_weights(
 def read_weights(source: str | Path, wired: Circuit) -> Learned:
     """What a run of ``oneway train`` or ``oneway spike`` has learned, for a circuit.
 
-    Parameters
-    ----------
-    source : path
-        Its folder, or the safetensors file in it.
-    wired : Circuit
-        Of the same forward circuit; another rule may have wired it.
+    `source` is its folder, or the safetensors file in it; another rule may have wired the circuit.
 
     Raises
     ------

@@ -34,14 +34,7 @@ READ_EVERY_S = 0.01
 
 
 class Probe:
-    """The same few test samples each time, and what backpropagation's errors would be there.
-
-    Parameters
-    ----------
-    wired : Circuit
-    data : DataSet
-    dynamics : str
-    """
+    """The same few test samples each time, and what backpropagation's errors would be there."""
 
     def __init__(self, wired: Circuit, data: DataSet, dynamics: str) -> None:
         x = data.normalise(data.test_x[:PROBE]).double()
@@ -101,15 +94,7 @@ def everything(circuit: Circuit) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Spikes of a short time, at the end of a run.
-
-    Parameters
-    ----------
-    data : SpikeData or None
-        None where there are no spikes: dynamics `settled`.
-    mean_rates_hz : mapping
-        Of the populations, in that time.
-    """
+    """Spikes of a short time, at the end of a run; None under `settled`, which has none."""
 
     data: SpikeData | None
     mean_rates_hz: Mapping[str, float]

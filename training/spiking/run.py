@@ -41,19 +41,14 @@ class SpikingRun:
 
     Parameters
     ----------
-    wired : Circuit
     data : DataSet or None
         None: noise alone drives the circuit.
-    config : SpikingConfig
     weights, biases : mappings, optional
         To start from, (post, pre, ...).
-    parameters : SpikingParameters, optional
     network : SpikingNetwork, optional
         Of an earlier run, to be used again with the seed of this one: compiled programs stay.
     notify : callable, optional
         Gets what a person should know, a sentence at a time.
-    label : str
-        Of the progress bar.
     """
 
     def __init__(
