@@ -18,7 +18,7 @@ from oneway.rules import Rule
 from .config import TrainConfig
 from .data.batches import batch_sizes
 from .data.dataset import Batches, Data
-from .distributed import Alone, Processes
+from .distributed import Processes
 from .errors import DataError, TrainingError
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .optimization.loss_scale import LossScale
@@ -47,7 +47,7 @@ class TrainingRun:
         processes: Processes | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
-        self.processes = processes or Alone()
+        self.processes = processes or Processes()
         world = self.processes.part.world
         self.identity: dict[str, Any] = {}
         if folder is not None or world > 1:
