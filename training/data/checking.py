@@ -9,8 +9,8 @@ from pathlib import Path
 from .catalogue import KNOWN, OFFICIAL, STREAMED, File, Known, image_root
 from .download import md5_of
 
-# Has the official md5; none is known, but as far as names and counts tell it holds what it should; is
-# of other content; is not there.
+# Has the official md5; none is known, but as far as names and counts tell it holds what it should;
+# is of other content; is not there.
 AS_OFFICIAL, COUNTED, UNLIKE, MISSING = "official", "counted", "unlike", "missing"
 
 

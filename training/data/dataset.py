@@ -59,17 +59,20 @@ class Data(ABC):
     std: Tensor
 
     @property
-    @abstractmethod
-    def n_train(self) -> int: ...
+    def n_train(self) -> int:
+        return self._size("train")
 
     @property
-    @abstractmethod
-    def n_test(self) -> int: ...
+    def n_test(self) -> int:
+        return self._size("test")
 
     @property
-    @abstractmethod
     def n_validation(self) -> int:
         """Zero, unless `with_validation` set some aside."""
+        return self._size("validation")
+
+    @abstractmethod
+    def _size(self, part: str) -> int: ...
 
     @abstractmethod
     def train_batches(
@@ -156,17 +159,9 @@ class DataSet(Data):
         classes = classes or int(train_y.max()) + 1
         return cls(name, shape, classes, mean, std, train_x, train_y, test_x, test_y)
 
-    @property
-    def n_train(self) -> int:
-        return len(self.train_y)
-
-    @property
-    def n_test(self) -> int:
-        return len(self.test_y)
-
-    @property
-    def n_validation(self) -> int:
-        return 0 if self.validation_y is None else len(self.validation_y)
+    def _size(self, part: str) -> int:
+        y = getattr(self, f"{part}_y")
+        return 0 if y is None else len(y)
 
     def train_batches(
         self,

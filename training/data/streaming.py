@@ -55,17 +55,9 @@ class StreamedData(Data):
     workers: int = 0
     device: str | torch.device = "cpu"
 
-    @property
-    def n_train(self) -> int:
-        return len(self.train)
-
-    @property
-    def n_test(self) -> int:
-        return len(self.test)
-
-    @property
-    def n_validation(self) -> int:
-        return 0 if self.validation is None else len(self.validation)
+    def _size(self, part: str) -> int:
+        listing = getattr(self, part)
+        return 0 if listing is None else len(listing)
 
     def train_batches(
         self,
