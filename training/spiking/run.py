@@ -167,7 +167,7 @@ class SpikingRun:
         first = self.network.weights()
         accuracy: float | None = None
         online: tuple[float, ...] = ()
-        with clear(), _Bar(self.label, self.duration_s()) as self.bar:
+        with clear(), SimulationBar(self.label, self.duration_s()) as self.bar:
             self._warn_if_long()
             if self.data is None:
                 self._noise(self.config.seconds, self.config.measurements)
@@ -336,7 +336,7 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-class _Bar(ProgressBar):
+class SimulationBar(ProgressBar):
     """Counts simulated seconds; Brian2 reports on one part of the run at a time."""
 
     def __init__(self, label: str, duration_s: float) -> None:
