@@ -142,9 +142,8 @@ class SpikingRun:
 
     def _warn_if_long(self) -> None:
         """Say how long it will take, from a few samples, where one would wonder."""
-        if self.target == "cpp_standalone" or self.probe is None:
-            return
-        if self.duration_s() < WORTH_COMPILING_S:
+        short = self.duration_s() < WORTH_COMPILING_S
+        if short or self.target == "cpp_standalone" or self.probe is None:
             return
         self.probe.present(self.network, TRIED_SAMPLES)  # builds the objects
         began = time.perf_counter()
