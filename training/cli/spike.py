@@ -97,7 +97,8 @@ def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what a rule file prints
-        recipe, config = _recipe(arguments), _config(arguments)
+        settings = given(arguments, ("circuit", "rule", "gate", "data", "data_dir", "limit"))
+        recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
         wired = wire(recipe.make_circuit(), rule)
         data = _data(arguments, recipe, wired)
@@ -122,11 +123,6 @@ def _config(arguments: argparse.Namespace) -> SpikingConfig:
     if arguments.weights is not None:
         settings.setdefault("epochs", 0)
     return SpikingConfig(**settings)
-
-
-def _recipe(arguments: argparse.Namespace) -> Recipe:
-    settings = given(arguments, ("circuit", "rule", "gate", "data", "data_dir", "limit"))
-    return make_recipe(check_settings("spike", settings))
 
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from statistics import mean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from oneway.analysis import Verdict
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
+from ..compare import mean_of, spread
 from ..records import RunResult
 
 if TYPE_CHECKING:
@@ -45,12 +46,11 @@ class RuleTour:
     @property
     def mean(self) -> float | None:
         """Mean test accuracy over seeds."""
-        return mean(self.accuracies) if self.runs else None
+        return mean_of(self.accuracies)
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation over seeds."""
-        return stdev(self.accuracies) if len(self.runs) > 1 else None
+        return spread(self.accuracies)
 
     @property
     def own(self) -> bool:
@@ -123,7 +123,7 @@ class Tour:
 
     @property
     def floor_mean(self) -> float:
-        return mean(self.floor)
+        return fmean(self.floor)
 
     @property
     def ranked(self) -> list[RuleTour]:

@@ -72,7 +72,8 @@ class SpikingRun:
                 f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
                 f"task nothing happens. Leave out --no-task{_noisy_rules(wired)}"
             )
-        if config.unshared and not _convolutions(wired):
+        drives = wired.select(role="drive", path="forward")
+        if config.unshared and not any(p.connector.convolutional for p in drives):
             raise ConfigError(
                 f"circuit {wired.name!r} has no convolution, so that no synapses share a weight. "
                 "Leave out --unshared"
@@ -172,7 +173,8 @@ class SpikingRun:
                 self._noise(self.config.seconds, self.config.measurements)
             else:
                 online = tuple(self._learn(self.data))
-                accuracy = self._test(self.data)
+                x, y = samples(self.data, "test")
+                accuracy = float(np.mean(self._present(x).answers == y))
             errors = self._last_error_angles()
             angles = weight_angles(self.wired, self.network.weight)
             weights, biases = self.network.weights(), self.network.biases()
@@ -281,10 +283,6 @@ class SpikingRun:
             return self.curve[-1]["error_angles_deg"]
         return self.probe.error_angles(self.network)
 
-    def _test(self, data: DataSet) -> float:
-        x, y = samples(data, "test")
-        return float(np.mean(self._present(x).answers == y))
-
     def _excerpt(self) -> Excerpt:
         if self.config.dynamics == "settled":
             return Excerpt(None, {})
@@ -304,10 +302,6 @@ def _noisy_rules(wired: Circuit) -> str:
             if any(phase.noisy for phase in rule().wire(forward).phases.values()):
                 names.append(name)
     return f", or use a rule that has one: {', '.join(names)}" if names else ""
-
-
-def _convolutions(circuit: Circuit) -> bool:
-    return any(p.connector.convolutional for p in circuit.select(role="drive", path="forward"))
 
 
 def samples(data: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:
