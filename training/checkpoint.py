@@ -30,11 +30,7 @@ _TENSOR = "tensor"
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Replace the checkpoint by a newer one; until that is complete on disk, the old one stays.
 
-    Parameters
-    ----------
-    path : Path
-    state : mapping
-        Nested mappings and lists of tensors, numbers, text and None.
+    A state is made of nested mappings and lists of tensors, numbers, text and None.
     """
     tensors: dict[str, Tensor] = {}
     values = json.dumps(_named(state, "", tensors))
@@ -49,13 +45,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The state that `write_checkpoint` was given, with lists for tuples and text for keys.
-
-    Raises
-    ------
-    DataError
-        The file is damaged, or no checkpoint of ours.
-    """
+    """The state that `write_checkpoint` was given, with lists for tuples and text for keys."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}

@@ -29,24 +29,13 @@ _NOT_THE_CASE = ("seed", "device", *SPEED)
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run as its folder has it.
-
-    Parameters
-    ----------
-    folder : Path
-    about : mapping
-        As in ``result.json``; of an unfinished run, what is known after its last epoch.
-    history : tuple of mappings
-        A record an epoch.
-    samples : tuple of (int, int)
-        Training and test samples.
-    finished : bool
-    """
+    """A run as its folder has it."""
 
     folder: Path
+    # As in ``result.json``; of an unfinished run, what is known after its last epoch.
     about: Mapping[str, Any]
     history: tuple[Mapping[str, Any], ...]
-    samples: tuple[int, int]
+    samples: tuple[int, int]  # training and test
     finished: bool
 
     @property
@@ -214,15 +203,7 @@ def curves(group: Group) -> list[dict[str, Any]]:
 
 
 def read_runs(folders: Iterable[str | Path]) -> list[SavedRun]:
-    """Every run in these folders, or below them; each once.
-
-    Raises
-    ------
-    ConfigError
-        A folder is not there, or holds no run.
-    DataError
-        A file of a run is damaged.
-    """
+    """Every run in these folders, or below them; each once."""
     places = [place for folder in folders for place in _runs_below(Path(folder))]
     return [_read_run(place) for place in dict.fromkeys(places)]
 

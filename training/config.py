@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .data.batches import AUGMENTATIONS
-from .errors import ConfigError
+from .errors import ConfigError, first_line
 
 LEARNING_PATHS = ("forward", "feedback")
 LOSS_NAMES = ("cross_entropy", "squared")
@@ -116,7 +116,9 @@ class TrainConfig:
         check_least(self, _AT_LEAST_0, 0)
         check_choices(self)
         for name in ("momentum", "feedback_momentum", "validation", "label_smoothing"):
-            self._fraction(name)
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"{name} = {value}, expected at least 0 and below 1")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ConfigError(
                 f"label_smoothing = {self.label_smoothing} belongs to the cross entropy, but loss "
@@ -131,11 +133,6 @@ class TrainConfig:
                 "to each other cannot be compiled. Leave one of them out"
             )
         self._check_device()
-
-    def _fraction(self, name: str) -> None:
-        value = getattr(self, name)
-        if value is not None and not 0 <= value < 1:
-            raise ConfigError(f"{name} = {value}, expected at least 0 and below 1")
 
     def _check_nesterov(self, path: str) -> None:
         if self.of_path(path, "optimizer") == "adam" or not self.of_path(path, "nesterov"):
@@ -168,7 +165,7 @@ class TrainConfig:
             torch.empty(0, device=self.device)
         # torch raises RuntimeError or AssertionError, depending on what it was built with.
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise ConfigError(f"device = {self.device!r} cannot be used: {reason}") from error
 
     @property

@@ -7,7 +7,6 @@ writes files.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,8 +28,8 @@ T = TypeVar("T")
 BUFFER = 2**24
 
 
-class Processes(ABC):
-    """Those that train one network together; this is one of them.
+class Processes:
+    """Those that train one network together, of which this is one: by itself the only one.
 
     Parameters
     ----------
@@ -53,57 +52,28 @@ class Processes(ABC):
         """Whether this one speaks and writes files."""
         return self.part.rank == 0
 
-    @abstractmethod
     def check(self, config: TrainConfig, loss: Any, n_train: int) -> None:
         """Complain about what cannot be shared out."""
 
-    @abstractmethod
     def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
         """Make each gradient the mean over the processes, which have these shares of the batch."""
 
-    @abstractmethod
     def copy_lead(self, tensors: Iterable[Tensor]) -> None:
         """Make each tensor what it is in the first process."""
 
-    @abstractmethod
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Make each tensor the mean over the processes."""
 
-    @abstractmethod
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over the processes."""
-
-    @abstractmethod
-    def from_lead(self, ask: Callable[[], T]) -> T:
-        """What the first process answers; the others do not ask."""
-
-    @abstractmethod
-    def from_each(self, value: T) -> list[T]:
-        """The value of every process, in their order."""
-
-
-class Alone(Processes):
-    """One process: nothing to share, nobody to wait for."""
-
-    def check(self, config: TrainConfig, loss: Any, n_train: int) -> None:
-        pass
-
-    def copy_lead(self, tensors: Iterable[Tensor]) -> None:
-        pass
-
-    def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
-        pass
-
-    def average(self, tensors: Iterable[Tensor]) -> None:
-        pass
-
-    def total(self, tensor: Tensor) -> Tensor:
         return tensor
 
     def from_lead(self, ask: Callable[[], T]) -> T:
+        """What the first process answers; the others do not ask."""
         return ask()
 
     def from_each(self, value: T) -> list[T]:
+        """The value of every process, in their order."""
         return [value]
 
 
@@ -219,11 +189,6 @@ def joined() -> Iterator[Processes]:
 
     On a machine with GPUs, ``cuda`` is from here on the one of this process.
 
-    Raises
-    ------
-    ConfigError
-        The environment names several processes, but not how to reach them.
-
     Examples
     --------
     >>> with joined() as processes:
@@ -233,7 +198,7 @@ def joined() -> Iterator[Processes]:
     if dist.is_available() and dist.is_initialized():  # by somebody else, who will end it
         yield Team(Part(dist.get_rank(), dist.get_world_size()))
     elif not several():
-        yield Alone()
+        yield Processes()
     else:
         rank, world = number("RANK"), number("WORLD_SIZE")
         if torch.cuda.is_available():

@@ -31,13 +31,7 @@ def identity(
     loss: torch.nn.Module,
     world: int,
 ) -> dict[str, Any]:
-    """What two runs must have in common for one to go on where the other stopped.
-
-    Parameters
-    ----------
-    world : int
-        Number of processes.
-    """
+    """What two runs must have in common for one to go on where the other stopped."""
     settings = {
         "circuit": wired.name,
         "rule": None if rule is None else asdict(rule) | {"name": rule.name},

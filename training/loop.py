@@ -14,7 +14,7 @@ from oneway.rules import Rule, parse_rule
 from .config import TrainConfig
 from .data.batches import n_batches
 from .data.dataset import Data
-from .distributed import Alone, Processes
+from .distributed import Processes
 from .errors import ConfigError, first_line
 from .fitting import check_decay, check_wired, fit
 from .hardware import fastest_kernels
@@ -88,7 +88,7 @@ def train(
     >>> result.test_accuracy > 0.5
     True
     """
-    config, processes = config or TrainConfig(), processes or Alone()
+    config, processes = config or TrainConfig(), processes or Processes()
     notify = notify if processes.leads else keep_quiet  # the first one speaks for all
     check_wired(circuit)
     check_decay(circuit, config)
@@ -105,7 +105,9 @@ def train(
     run = TrainingRun(circuit, data, config, loss, rule, folder, floor, published, processes)
     if resume:
         run.restore(notify)
-    _notify_clock(circuit, run.data, config, notify)
+    clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))
+    if clock:
+        notify(clock)
     with _clear(config), fastest_kernels(config.device):
         return run.run()
 
@@ -137,15 +139,6 @@ def _loss(config: TrainConfig, given: torch.nn.Module | None) -> torch.nn.Module
                 f"{setting} = {value!r} belongs to another loss than {given}. Leave one of them out"
             )
     return given
-
-
-def _notify_clock(
-    wired: Circuit, data: Data, config: TrainConfig, notify: Callable[[str], None]
-) -> None:
-    steps = n_batches(data.n_train, config.batch_size)
-    sentence = alignment_clock(wired, config, steps)
-    if sentence:
-        notify(sentence)
 
 
 def floor_accuracy(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -18,15 +17,7 @@ def keep_quiet(sentence: str) -> None:
 
 
 class ProgressBar:
-    """Counts steps on standard error, from `PATIENCE_S` seconds on.
-
-    Parameters
-    ----------
-    label : str
-    total : int
-    shown : bool
-        Whether to show it at all.
-    """
+    """Counts steps on standard error, from `PATIENCE_S` seconds on, if it is shown at all."""
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total, self.done = label, total, 0
@@ -38,12 +29,7 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

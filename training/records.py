@@ -25,17 +25,7 @@ _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
 
 @dataclass(frozen=True)
 class Published:
-    """A paper's figure.
-
-    Parameters
-    ----------
-    accuracy : float
-        On the test images, as a fraction.
-    recipe : str
-        Name of the shipped recipe that has it.
-    differs : tuple of str
-        Settings in which the run is not that recipe.
-    """
+    """A paper's figure: the shipped recipe that has it, and settings in which a run is not that."""
 
     accuracy: float
     recipe: str
@@ -122,16 +112,7 @@ class RunResult:
 
 
 class RunFolder:
-    """The folder of one run. It is never used for a second one, so nothing in it is lost.
-
-    Parameters
-    ----------
-    path : path
-    resume : bool
-        Whether to go on with the run that the folder holds.
-    tensorboard : bool
-        Whether metrics are also written for TensorBoard.
-    """
+    """The folder of one run. It is never used for a second one, so nothing in it is lost."""
 
     def __init__(self, path: str | Path, resume: bool = False, tensorboard: bool = False) -> None:
         self.path = Path(path)

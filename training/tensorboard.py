@@ -37,13 +37,7 @@ def check_installed() -> None:
 
 
 class Board:
-    """The event file of one run.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run; the file lies in a folder of its own in it, for ``tensorboard --logdir``.
-    """
+    """The event file of one run, in a folder of its own in that of the run."""
 
     def __init__(self, folder: Path) -> None:
         check_installed()

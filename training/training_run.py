@@ -18,8 +18,8 @@ from oneway.rules import Rule
 from .config import TrainConfig
 from .data.batches import batch_sizes
 from .data.dataset import Batches, Data
-from .distributed import Alone, Processes
-from .errors import DataError, TrainingError
+from .distributed import Processes
+from .errors import DataError, TrainingError, first_line
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
@@ -47,7 +47,7 @@ class TrainingRun:
         processes: Processes | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
-        self.processes = processes or Alone()
+        self.processes = processes or Processes()
         world = self.processes.part.world
         self.identity: dict[str, Any] = {}
         if folder is not None or world > 1:
@@ -146,7 +146,14 @@ class TrainingRun:
         self.network.train()
         device = self.config.device
         loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-        for (x, y), whole in zip(self._train_batches(), self._batch_sizes(), strict=True):
+        batches = self.data.train_batches(
+            self.config.batch_size,
+            self.generators["order"],
+            self.generators["augmentation"],
+            self.config.augment,
+            self.processes.part,
+        )
+        for (x, y), whole in zip(batches, self._batch_sizes(), strict=True):
             outcome = self._learn_batch(x, y, share=len(y) / whole)
             loss_sum += outcome.loss.detach() * len(y)
             correct += (outcome.output.argmax(1) == y).sum()
@@ -155,15 +162,6 @@ class TrainingRun:
             progress.advance(f"epoch {epoch}")
         n = self.data.n_train
         return self._finite_total(loss_sum, epoch) / n, float(self.processes.total(correct)) / n
-
-    def _train_batches(self) -> Batches:
-        return self.data.train_batches(
-            self.config.batch_size,
-            self.generators["order"],
-            self.generators["augmentation"],
-            self.config.augment,
-            self.processes.part,
-        )
 
     def _learn_batch(self, x: Tensor, y: Tensor, share: float) -> Any:
         outcome = self.network.step(self.data.normalise(x, self.config.torch_dtype), y)
@@ -258,10 +256,9 @@ class TrainingRun:
             noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
             self.generators["noise"].set_state(noise[self.processes.part.rank])
         except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
-            reason = str(error).splitlines()[0]
             raise DataError(
                 f"checkpoint in {state['path']!r} does not fit this version of the network "
-                f"({reason}). Start the run again in another folder; nothing was changed"
+                f"({first_line(error)}). Start the run again in another folder; nothing was changed"
             ) from error
         self.step, self.history = state["step"], state["history"]
         self.floor = state["floor"] if self.floor is None else self.floor

@@ -23,7 +23,7 @@ from oneway.training.checkpoint import CHECKPOINT
 from oneway.training.cli.main import main
 from oneway.training.data.batches import batch_rows, batch_sizes
 from oneway.training.data.dataset import Part
-from oneway.training.distributed import Alone, Team, _buffers
+from oneway.training.distributed import Processes, Team, _buffers
 from oneway.training.identity import generators
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -226,7 +226,7 @@ def test_without_a_launcher_one_process_is_alone(monkeypatch):
     for variable, value in {"WORLD_SIZE": "1", "RANK": "0"}.items():
         monkeypatch.setenv(variable, value)
     with joined() as processes:
-        assert isinstance(processes, Alone) and processes.leads and processes.stack is None
+        assert type(processes) is Processes and processes.leads and processes.stack is None
 
 
 @pytest.mark.parametrize(

@@ -115,13 +115,8 @@ def _check_device(device: str) -> None:
 class Contender:
     """One way to take a learning step.
 
-    Parameters
-    ----------
-    name : str
-    parts : tuple of callables
-        Each fills ``.grad``, and the optimizer steps after each: a batch of data; for rules with
-        spontaneous phases also a batch of noise.
-    optimizer : Optimizer
+    Each part fills ``.grad``, and the optimizer steps after each: a batch of data; for rules with
+    spontaneous phases also a batch of noise.
     """
 
     name: str

@@ -34,31 +34,16 @@ from .timing import Peak, Ratio, alternate, paired_ratio, peak, warm_up
 
 @dataclass(frozen=True)
 class RuleMeasure:
-    """One rule's step against autograd's.
-
-    Parameters
-    ----------
-    rule : str
-    step_s : float
-        Median over rounds.
-    time : Ratio
-    peak : Peak
-    memory_ratio, total_ratio : float
-        Of the peaks of activity and of everything, to autograd's.
-    kept_bytes : int
-        What the plan holds when the loss is computed.
-    traffic_ratio : float
-        Activity that plasticity reads, against backpropagation (`analysis.traffic`).
-    """
+    """One rule's step against autograd's."""
 
     rule: str
-    step_s: float
+    step_s: float  # median over rounds
     time: Ratio
     peak: Peak
-    memory_ratio: float
-    total_ratio: float
-    kept_bytes: int
-    traffic_ratio: float
+    memory_ratio: float  # of the peaks of activity
+    total_ratio: float  # of the peaks of everything
+    kept_bytes: int  # what the plan holds when the loss is computed
+    traffic_ratio: float  # activity that plasticity reads, against backpropagation
 
 
 @dataclass(frozen=True)
@@ -86,21 +71,7 @@ def wire_all(circuit: Circuit, rules: Mapping[str, Rule]) -> dict[str, Circuit]:
 
 
 def bench(circuit: Circuit, rules: Mapping[str, Rule], config: BenchConfig) -> Bench:
-    """Measure rules against autograd.
-
-    Parameters
-    ----------
-    circuit : Circuit
-        A forward circuit.
-    rules : mapping
-        How the rule is called in the result → rule.
-    config : BenchConfig
-
-    Raises
-    ------
-    ConfigError, WiringError
-        Something does not fit or cannot be run; nothing was timed.
-    """
+    """Measure rules, by what they are called in the result, on a forward circuit."""
     wired = wire_all(circuit, rules)
     x, y = random_batch(circuit, config)
     with fastest_kernels(config.device):

@@ -73,15 +73,10 @@ def _wait(device: str) -> None:
 
 @dataclass(frozen=True)
 class Peak:
-    """The most memory that a step takes at any time.
+    """The most bytes that a step takes at any time.
 
-    Parameters
-    ----------
-    activity : int
-        Bytes of all that is made in a step but the changes of parameters that it leaves behind.
-        On a GPU the allocator cannot tell them apart, and this is as `total`.
-    total : int
-        Bytes, those changes included.
+    `total` counts the changes of parameters that it leaves behind, `activity` does not; on a GPU
+    the allocator cannot tell them apart, and both are alike.
     """
 
     activity: int

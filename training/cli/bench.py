@@ -148,15 +148,12 @@ def read_rules(arguments: Iterable[str]) -> dict[str, Rule]:
 def usual_rules(circuit: Circuit) -> dict[str, Rule]:
     """The default rules, without block sizes that the circuit is not deep enough for."""
     usual = read_rules(DEFAULT_RULES)
-    return {text: rule for text, rule in usual.items() if "k=" not in text or _fits(rule, circuit)}
-
-
-def _fits(rule: Rule, circuit: Circuit) -> bool:
-    try:
-        rule.wire(circuit)
-    except WiringError:
-        return False
-    return True
+    for text in [text for text in usual if "k=" in text]:
+        try:
+            usual[text].wire(circuit)
+        except WiringError:
+            del usual[text]
+    return usual
 
 
 # -- for people --------------------------------------------------------------------------------

@@ -19,31 +19,28 @@ from .shared import add_json, print_json, tell
 
 DATA_URL_VARIABLE = "ONEWAY_DATA_URL"
 UNLIKE_OFFICIAL = 1
+ACTIONS = {
+    "list": "what is known, and what is there",
+    "get": "download what is missing; goes on after an interruption",
+    "check": "compare with the official files; exit 1 if they differ",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
-    listing = actions.add_parser(
-        "list", help="what is known, and what is there", allow_abbrev=False
-    )
-    get = actions.add_parser(
-        "get", help="download what is missing; goes on after an interruption", allow_abbrev=False
-    )
-    check = actions.add_parser(
-        "check", help="compare with the official files; exit 1 if they differ", allow_abbrev=False
-    )
-    for action in (get, check):
-        action.add_argument("name", metavar="NAME", help=", ".join(KNOWN))
-    for action in (listing, get, check):
+    parsers = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    for name, help in ACTIONS.items():
+        action = parsers.add_parser(name, help=help, allow_abbrev=False)
+        if name != "list":
+            action.add_argument("name", metavar="NAME", help=", ".join(KNOWN))
         action.add_argument(
             "--data-dir",
             type=Path,
             metavar="DIR",
             help=f"folder of all data sets (default: that in {DATA_DIR_VARIABLE})",
         )
-    for action in (listing, check):
-        add_json(action)
-    get.add_argument(
+        if name != "get":
+            add_json(action)
+    parsers.choices["get"].add_argument(
         "--url",
         metavar="BASE",
         default=os.environ.get(DATA_URL_VARIABLE),

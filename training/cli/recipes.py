@@ -63,7 +63,8 @@ def _list(arguments: argparse.Namespace) -> int:
     for entry in found:
         about = _summary(entry)
         cells = [about[key] for key in ("name", "data", "circuit", "rule", "epochs")]
-        table.add_row(*(escape(str(cell)) for cell in cells), _percent(entry))
+        figure = "–" if entry.published is None else f"{100 * entry.published:.2f}"
+        table.add_row(*(escape(str(cell)) for cell in cells), figure)
     table_console().print(table)
     print(f"{len(found)} recipes; train one with: oneway train {found[0].name} [--smoke]")
     return 0
@@ -77,10 +78,6 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "published": entry.published,
         "source": entry.source,
     }
-
-
-def _percent(entry: Entry) -> str:
-    return "–" if entry.published is None else f"{100 * entry.published:.2f}"
 
 
 # -- show ----------------------------------------------------------------------------------------

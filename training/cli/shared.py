@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
+from dataclasses import Field
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +17,20 @@ WIDE = 1000
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def explained(described: Field) -> str:
+    """The help of an `option`: what it is, its choices, and its default if that says something."""
+    help, choices = described.metadata["help"], described.metadata["choices"]
+    help += f": {', '.join(choices)}" if choices else ""
+    silent = described.default in (None, ()) or described.default is False
+    return help if silent else f"{help} (default: {described.default})"
+
+
+def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the options that the command line has."""
+    values = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def print_json(content: Any) -> None:

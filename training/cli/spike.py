@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_wei
 from ..spiking.config import SpikingConfig
 from ..spiking.result import SpikingResult
 from ..spiking.run import SpikingRun, clear
-from .shared import add_json, print_json, tell
+from .shared import add_json, explained, given, print_json, tell
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikingParameters
@@ -55,7 +55,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="digits", help=f"one of {', '.join(KNOWN)}")
     parser.add_argument("--data-dir", metavar="DIR", help="folder with its official files")
     parser.add_argument(
-        "--samples", metavar="N", help="use only N training samples, or N,M with M for the test"
+        "--samples",
+        dest="limit",
+        metavar="N",
+        help="use only N training samples, or N,M with M for the test",
     )
     for described in fields(SpikingConfig):
         _add_setting(parser, described)
@@ -83,25 +86,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _add_setting(parser: argparse.ArgumentParser, described: Any) -> None:
-    about = described.metadata
+def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
+    option, help = f"--{described.name}", explained(described)
     if described.default is False:
-        parser.add_argument(
-            f"--{described.name}", action="store_true", default=None, help=about["help"]
-        )
+        parser.add_argument(option, action="store_true", default=None, help=help)
         return
-    help = about["help"] + (f": {', '.join(about['choices'])}" if about["choices"] else "")
-    parser.add_argument(
-        f"--{described.name}",
-        type=type(described.default),
-        metavar=described.name[0].upper() if not about["choices"] else "NAME",
-        help=f"{help} (default: {described.default})",
-    )
+    metavar = "NAME" if described.metadata["choices"] else described.name[0].upper()
+    parser.add_argument(option, type=type(described.default), metavar=metavar, help=help)
 
 
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what a rule file prints
-        recipe, config = _recipe(arguments), _config(arguments)
+        settings = given(arguments, ("circuit", "rule", "gate", "data", "data_dir", "limit"))
+        recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
         wired = wire(recipe.make_circuit(), rule)
         data = _data(arguments, recipe, wired)
@@ -122,24 +119,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> SpikingConfig:
-    given = {f.name: getattr(arguments, f.name) for f in fields(SpikingConfig)}
-    given = {name: value for name, value in given.items() if value is not None}
+    settings = given(arguments, (f.name for f in fields(SpikingConfig)))
     if arguments.weights is not None:
-        given.setdefault("epochs", 0)
-    return SpikingConfig(**given)
-
-
-def _recipe(arguments: argparse.Namespace) -> Recipe:
-    named = ("circuit", "rule", "gate", "data", "data_dir")
-    given = {name: getattr(arguments, name) for name in named} | {"limit": arguments.samples}
-    given = {key: value for key, value in given.items() if value is not None}
-    return make_recipe(check_settings("spike", given))
+        settings.setdefault("epochs", 0)
+    return SpikingConfig(**settings)
 
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
     if not arguments.task:
-        for option in ("samples", "epochs"):
-            if getattr(arguments, option) is not None:
+        for option, value in (("samples", arguments.limit), ("epochs", arguments.epochs)):
+            if value is not None:
                 raise ConfigError(f"--{option} belongs to a task: leave out it or --no-task")
         return None
     data = fit(recipe.load_data(wired.inputs[0].shape), wired)
@@ -296,17 +285,11 @@ def _write(
     return files
 
 
-def _to_nir(
-    circuit: Circuit,
-    weights: Mapping[str, np.ndarray],
-    biases: Mapping[str, np.ndarray],
-    parameters: SpikingParameters,
-    rule: str | None,
-) -> Any:
+def _to_nir(*what: Any) -> Any:
     from oneway.backends.spiking import to_nir
 
     with clear():
-        return to_nir(circuit, weights, biases, parameters, rule)
+        return to_nir(*what)
 
 
 # -- for people --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,7 @@ from ..recipes.recipe import Recipe
 from ..recipes.smoke import shrunk, synthetic
 from ..recipes.tables import find, published_figure
 from ..records import RunFolder, RunResult, jsonable
-from .shared import add_json, print_json, tell
+from .shared import add_json, explained, given, print_json, tell
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,22 +71,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_json(parser)
     for key, described in recipes.recipe_keys().items():
-        _add_key(parser, key, described.metadata, described.default)
-
-
-def _add_key(
-    parser: argparse.ArgumentParser, key: str, about: Mapping[str, Any], default: Any
-) -> None:
-    option = "--" + key.replace("_", "-")
-    help = about["help"]
-    if about["choices"]:
-        help += f": {', '.join(about['choices'])}"
-    if default not in (None, False, ()):
-        help += f" (default: {default})"
-    if recipes.is_switch(key):
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=help)
-    else:
-        parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+        option, help = "--" + key.replace("_", "-"), explained(described)
+        if recipes.is_switch(key):
+            switch = argparse.BooleanOptionalAction
+            parser.add_argument(option, action=switch, default=None, help=help)
+        else:
+            parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -132,9 +122,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
     settings = shrunk(settings) if arguments.smoke else settings
     settings |= recipes.options_of("--set").parse(arguments.set)
-    given = {key: getattr(arguments, key) for key in recipes.recipe_keys()}
-    given = {key: value for key, value in given.items() if value is not None}
-    return settings | recipes.check_settings("train", given)
+    return settings | recipes.check_settings("train", given(arguments, recipes.recipe_keys()))
 
 
 def _recipe_settings(name: str) -> dict[str, Any]:

@@ -23,20 +23,11 @@ DATA_DIR_VARIABLE = "ONEWAY_DATA_DIR"
 
 @dataclass(frozen=True)
 class File:
-    """A file as its reader wants it.
-
-    Parameters
-    ----------
-    name : str
-    md5 : str
-        "" where none is known.
-    packed_md5 : str
-        Of the file with ``.gz`` behind its name, where the reader takes that too.
-    """
+    """A file as its reader wants it."""
 
     name: str
-    md5: str = ""
-    packed_md5: str = ""
+    md5: str = ""  # none is known
+    packed_md5: str = ""  # with ``.gz`` behind its name, where the reader takes that too
 
     def forms(self) -> Iterator[tuple[str, str]]:
         """Names that it may have on disk, each with its md5."""
@@ -47,25 +38,13 @@ class File:
 
 @dataclass(frozen=True)
 class Download:
-    """A file on a server: a data file, or an archive that holds a folder of them.
-
-    Parameters
-    ----------
-    url : str
-    md5 : str
-    size : int
-        Bytes.
-    folder : str
-        Of the data folder, in which the file is put.
-    unpacks : str
-        Folder in the archive.
-    """
+    """A file on a server: a data file, or an archive that holds a folder of them."""
 
     url: str
     md5: str
-    size: int
-    folder: str = ""
-    unpacks: str = ""
+    size: int  # in bytes
+    folder: str = ""  # where in the data folder it is put
+    unpacks: str = ""  # the folder in the archive
 
     @property
     def name(self) -> str:
@@ -74,17 +53,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Known:
-    """A data set.
-
-    Parameters
-    ----------
-    name, samples, terms, citation, home : str
-    places : tuple of str
-        Subfolders of the data folder in which files are looked for, in this order.
-    files : tuple of File
-    downloads : tuple of Download
-        Empty where it cannot be had without asking.
-    """
+    """A data set; `places` are subfolders of the data folder, looked into in this order."""
 
     name: str
     samples: str
@@ -93,7 +62,7 @@ class Known:
     home: str = ""
     places: tuple[str, ...] = ("",)
     files: tuple[File, ...] = ()
-    downloads: tuple[Download, ...] = ()
+    downloads: tuple[Download, ...] = ()  # none where it cannot be had without asking
 
     @property
     def size(self) -> int:

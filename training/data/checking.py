@@ -9,21 +9,14 @@ from pathlib import Path
 from .catalogue import KNOWN, OFFICIAL, STREAMED, File, Known, image_root
 from .download import md5_of
 
+# Has the official md5; none is known, but as far as names and counts tell it holds what it should;
+# is of other content; is not there.
 AS_OFFICIAL, COUNTED, UNLIKE, MISSING = "official", "counted", "unlike", "missing"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What there is to say of a file or a folder.
-
-    Parameters
-    ----------
-    name : str
-    state : {"official", "counted", "unlike", "missing"}
-        Has the official md5; no md5 is known, but it holds what it should as far as names and
-        counts tell; is of other content; is not there.
-    note : str
-    """
+    """What there is to say of a file or a folder."""
 
     name: str
     state: str

@@ -59,17 +59,20 @@ class Data(ABC):
     std: Tensor
 
     @property
-    @abstractmethod
-    def n_train(self) -> int: ...
+    def n_train(self) -> int:
+        return self._size("train")
 
     @property
-    @abstractmethod
-    def n_test(self) -> int: ...
+    def n_test(self) -> int:
+        return self._size("test")
 
     @property
-    @abstractmethod
     def n_validation(self) -> int:
         """Zero, unless `with_validation` set some aside."""
+        return self._size("validation")
+
+    @abstractmethod
+    def _size(self, part: str) -> int: ...
 
     @abstractmethod
     def train_batches(
@@ -82,17 +85,10 @@ class Data(ABC):
     ) -> Batches:
         """Every training sample once, in a drawn order and augmented: x (B, C, H, W) and y (B,).
 
-        Parameters
-        ----------
-        size : int
-            Samples in a batch, those of all processes together.
-        order, augmentation : torch.Generator
-            In the same state in every process; `order` lives on the CPU. What is drawn for a sample
-            does not depend on `part`, and the state after an epoch neither.
-        kind : str
-            One of `AUGMENTATIONS`.
-        part : Part
-            Which samples of each batch this process gets; none where a batch is too small.
+        A batch has `size` samples, those of all processes together, of which this one gets its
+        `part`: none where a batch is too small. Generators are in the same state in every process,
+        and `order` lives on the CPU; what is drawn for a sample does not depend on `part`, and the
+        state after an epoch neither. `kind` is one of `AUGMENTATIONS`.
         """
 
     @abstractmethod
@@ -163,17 +159,9 @@ class DataSet(Data):
         classes = classes or int(train_y.max()) + 1
         return cls(name, shape, classes, mean, std, train_x, train_y, test_x, test_y)
 
-    @property
-    def n_train(self) -> int:
-        return len(self.train_y)
-
-    @property
-    def n_test(self) -> int:
-        return len(self.test_y)
-
-    @property
-    def n_validation(self) -> int:
-        return 0 if self.validation_y is None else len(self.validation_y)
+    def _size(self, part: str) -> int:
+        y = getattr(self, f"{part}_y")
+        return 0 if y is None else len(y)
 
     def train_batches(
         self,
@@ -200,7 +188,6 @@ class DataSet(Data):
         return fingerprint(self.train_x, self.train_y, self.test_x, self.test_y)
 
     def to(self, device: str | torch.device) -> DataSet:
-        """The same data on another device."""
         tensors: dict[str, Any] = {
             name: value.to(device)
             for name, value in vars(self).items()
@@ -209,7 +196,6 @@ class DataSet(Data):
         return replace(self, **tensors)
 
     def fitted(self, shape: tuple[int, ...] | None) -> DataSet:
-        """The same data in the shape of a circuit's input: as images, or flat."""
         images = tuple(self.train_x.shape[1:])
         if shape is None or tuple(shape) == self.shape:
             return self

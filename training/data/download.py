@@ -26,17 +26,7 @@ TIMEOUT_S = 60.0
 
 
 def download(url: str, target: Path, md5: str, notify: Callable[[str], None]) -> None:
-    """Bring a file; where an earlier attempt left a part of it, only the rest.
-
-    Parameters
-    ----------
-    url : str
-    target : Path
-        Must not be there.
-    md5 : str
-        In hexadecimal.
-    notify : callable
-        Gets what a person should know, a sentence at a time.
+    """Bring a file that is not there; where an earlier attempt left a part of it, only the rest.
 
     Raises
     ------

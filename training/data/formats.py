@@ -28,14 +28,7 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:
-    """An idx file of unsigned bytes, plain or ``.gz``.
-
-    Parameters
-    ----------
-    path : Path
-    dimensions : int
-        3 for images (N, rows, columns), 1 for labels (N,).
-    """
+    """An idx file of unsigned bytes, plain or ``.gz``: images (N, rows, columns) or labels (N,)."""
     content = _content(path)
     expected = (_UNSIGNED_BYTE << 8) | dimensions
     header = 4 * (1 + dimensions)
@@ -85,12 +78,8 @@ def read_cifar_batch(
 ) -> tuple[Bytes, Labels]:
     """One batch of CIFAR's Python version: images (N, 3, 32, 32) and labels.
 
-    Parameters
-    ----------
-    path : Path
-    labelled : {"labels", "fine_labels", "coarse_labels"}
-        Key of the labels: the first in CIFAR-10, the others in CIFAR-100.
-    classes : int
+    The key of the labels is ``labels`` in CIFAR-10, ``fine_labels`` or ``coarse_labels`` in
+    CIFAR-100.
     """
     batch = _unpickle(path)
     if not isinstance(batch, dict) or not {"data", labelled} <= batch.keys():

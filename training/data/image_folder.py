@@ -20,19 +20,10 @@ LAYOUT = "train/CLASS/*.JPEG and val/CLASS/*.JPEG, with the same classes in both
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """Files of one part, and their classes.
-
-    Parameters
-    ----------
-    root : Path
-    names : ndarray
-        Paths below `root` as bytes (N,): one block of memory, which processes can share.
-    labels : Tensor
-        Classes (N,), int64.
-    """
+    """Files of one part, and their classes."""
 
     root: Path
-    names: np.ndarray
+    names: np.ndarray  # below `root`, as bytes (N,): one block of memory that processes can share
     labels: Tensor
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,23 +92,13 @@ def _digits(_: Path) -> tuple[Split, Split, int]:
     return (train_x, train_y), (test_x, test_y), 10
 
 
-def _idx_reader(name: str) -> Reader:
-    def read(folder: Path) -> tuple[Split, Split, int]:
-        train, test = (
-            read_idx_pair(
-                KNOWN[name].require(folder, f"{part}-images-idx3-ubyte"),
-                KNOWN[name].require(folder, f"{part}-labels-idx1-ubyte"),
-                pixels=(28, 28),
-            )
-            for part in ("train", "t10k")
-        )
-        return train, test, 10
-
-    return read
-
-
 def _files(name: str, folder: Path) -> Iterator[Path]:
     return (KNOWN[name].require(folder, file.name) for file in KNOWN[name].files)
+
+
+def _idx(name: str, folder: Path) -> tuple[Split, Split, int]:
+    x, y, test_x, test_y = _files(name, folder)
+    return read_idx_pair(x, y, (28, 28)), read_idx_pair(test_x, test_y, (28, 28)), 10
 
 
 def _cifar10(folder: Path) -> tuple[Split, Split, int]:
@@ -135,8 +126,8 @@ def _tiny_imagenet(folder: Path) -> tuple[Split, Split, int]:
 
 READERS: dict[str, Reader] = {
     "digits": _digits,
-    "mnist": _idx_reader("mnist"),
-    "fashion-mnist": _idx_reader("fashion-mnist"),
+    "mnist": partial(_idx, "mnist"),
+    "fashion-mnist": partial(_idx, "fashion-mnist"),
     "svhn": _svhn,
     "cifar10": _cifar10,
     "cifar100": _cifar100,

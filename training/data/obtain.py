@@ -128,18 +128,9 @@ _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZM
 def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) -> None:
     """Unpack the folder that an archive (``.zip`` or a tar) holds beside it, whole or not at all.
 
-    Parameters
-    ----------
-    archive : Path
-    folder : str
-        Name of that folder; must not be there.
-    check : callable
-        Looks at the folder that holds the unpacked one, and raises what is wrong with it.
-
-    Raises
-    ------
-    DataError
-        The archive is damaged, would write elsewhere, or lacks the folder; the disk is full.
+    The folder must not be there; `check` looks at the place in which it was unpacked, and raises
+    what is wrong with it. So does this where the archive is damaged, would write elsewhere, or
+    lacks the folder, or the disk is full.
     """
     unfinished = archive.with_name(f".{archive.name}.unpacking")
     shutil.rmtree(unfinished, ignore_errors=True)  # what an earlier attempt left

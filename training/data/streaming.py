@@ -55,17 +55,9 @@ class StreamedData(Data):
     workers: int = 0
     device: str | torch.device = "cpu"
 
-    @property
-    def n_train(self) -> int:
-        return len(self.train)
-
-    @property
-    def n_test(self) -> int:
-        return len(self.test)
-
-    @property
-    def n_validation(self) -> int:
-        return 0 if self.validation is None else len(self.validation)
+    def _size(self, part: str) -> int:
+        listing = getattr(self, part)
+        return 0 if listing is None else len(listing)
 
     def train_batches(
         self,
@@ -182,15 +174,7 @@ def _rows(n: int, size: int, part: Part, order: torch.Generator | None = None) -
 
 
 def read_folder(name: str, root: Path, workers: int | None = None) -> StreamedData:
-    """A folder with ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``, for circuits of 3x224x224.
-
-    Parameters
-    ----------
-    name : str
-    root : Path
-    workers : int, optional
-        By default one for each core that a process may use, up to `MOST_WORKERS`.
-    """
+    """A folder with ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``, for circuits of 3x224x224."""
     train, test, classes = list_parts(root)
     workers = default_workers() if workers is None else workers
     return StreamedData(
@@ -200,6 +184,7 @@ def read_folder(name: str, root: Path, workers: int | None = None) -> StreamedDa
 
 
 def default_workers() -> int:
+    """One for each core that a process may use, up to `MOST_WORKERS`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     # torchrun says how many processes share this machine.
     sharing = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -220,17 +205,10 @@ CENTRE = 224 / 256
 
 
 def view(path: Path, pixels: int, kind: str, draw: np.random.Generator | None) -> Bytes:
-    """One image as (3, pixels, pixels).
+    """One image as (3, pixels, pixels): for a test, without a generator, its centre.
 
-    Parameters
-    ----------
-    path : Path
-    pixels : int
-    kind : str
-        With "crop" in it, a random part of 8 to 100 % of the area and of width to height 3:4 to
-        4:3, scaled to the square; else the centre. With "flip", mirrored at random.
-    draw : Generator or None
-        None for a test: the centre, not mirrored.
+    A `kind` with "crop" in it is a random part of 8 to 100 % of the area and of width to height 3:4
+    to 4:3, scaled to the square, else the centre; with "flip", mirrored at random.
     """
     image = _opened(path)
     box, mirrored = centre_box(*image.size), False

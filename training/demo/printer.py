@@ -7,7 +7,8 @@ from rich.markup import escape
 
 from .tour import RuleTour, SpikingTour, Tour
 
-_ROW = "{rule:<{width}} {pairs:>6} {gates:>10}  {transport:<9} {modes:>6}  {accuracy}"
+_ROW = "{:<{width}} {:>6} {:>10}  {:<9} {:>6}  {}"
+_HEADS = ("rule", "pairs", "with gates", "transport", "phases", "test accuracy %")
 
 
 class TourPrinter:
@@ -25,35 +26,18 @@ class TourPrinter:
         )
         for label, sentence in list(tour.clock.items())[:1]:
             self._say(f"[dim]{escape(label)}: {escape(sentence)}[/]")
-        heads = {
-            "rule": "rule",
-            "pairs": "pairs",
-            "gates": "with gates",
-            "transport": "transport",
-            "modes": "phases",
-            "accuracy": "test accuracy %",
-        }
-        self._say("\n[bold]" + _ROW.format(width=self.width, **heads) + "[/]")
+        self._say(f"\n[bold]{self._row(*_HEADS)}[/]")
 
     def floor(self, tour: Tour) -> None:
-        blank = dict.fromkeys(("pairs", "gates", "transport", "modes"), "")
-        name, accuracy = "only the output learns", f"{100 * tour.floor_mean:5.1f}"
-        row = _ROW.format(rule=name, width=self.width, accuracy=accuracy, **blank)
-        self._say(f"[dim]{row}[/]")
+        accuracy = f"{100 * tour.floor_mean:5.1f}"
+        self._say(f"[dim]{self._row('only the output learns', '', '', '', '', accuracy)}[/]")
 
     def rule(self, rule: RuleTour) -> None:
-        verdict = rule.verdict
-        cells = {
-            "rule": escape(rule.label),
-            "pairs": verdict.papers if verdict else "",
-            "gates": verdict.all if verdict else "",
-            "transport": verdict.weight_transport if verdict else "",
-            "modes": verdict.phases if verdict else "",
-            "accuracy": _accuracy(rule),
-        }
-        style = "green" if verdict and verdict.ok else ""
-        line = _ROW.format(width=self.width, **cells)
-        self._say(f"[{style}]{line}[/]" if style else line)
+        found: tuple[object, ...] = ("", "", "", "")
+        if (v := rule.verdict) is not None:
+            found = (v.papers, v.all, v.weight_transport, v.phases)
+        line = self._row(escape(rule.label), *found, _accuracy(rule))
+        self._say(f"[green]{line}[/]" if v and v.ok else line)
 
     def spiking_starts(self, seconds: float) -> None:
         self._say(f"\n[dim]{seconds:g} s of spikes ...[/]")
@@ -65,6 +49,9 @@ class TourPrinter:
         for name, angles in spiking.angles.items():
             line = f"angle of {name} to its partner: {angles[0]:.0f}° to {angles[-1]:.0f}°"
             self._say(f"{escape(spiking.label)}, spiking: {escape(line)}")
+
+    def _row(self, *cells: object) -> str:
+        return _ROW.format(*cells, width=self.width)
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)

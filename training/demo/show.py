@@ -42,19 +42,13 @@ CONFIG = TrainConfig(epochs=40, batch_size=128, lr=0.04, weight_decay=0.01)
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """One setting for all rules, so that only the wiring differs.
-
-    Parameters
-    ----------
-    spiking : str
-        The rule whose noisy phases run as spikes, for `spiking_s` of simulated time.
-    """
+    """One setting for all rules, so that only the wiring differs."""
 
     sizes: tuple[int, ...] = (64, 32, 32, 10)
     # Without normalisation the rules whose hidden errors never fade drive rectified cells silent.
     norm: Norm = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
-    spiking: str = "wm"
+    spiking: str = "wm"  # whose noisy phases run as spikes
     spiking_s: float = 12.0
     config: TrainConfig = CONFIG
 
@@ -65,20 +59,10 @@ class DemoSettings:
 
 
 def run_demo(out: Path, quick: bool = False, settings: DemoSettings | None = None) -> Path:
-    """Take the tour and write ``report.html`` and ``results.json`` into `out`.
+    """Take the tour and write ``report.html``, whose path this returns, and ``results.json``.
 
-    Parameters
-    ----------
-    out : Path
-        Made if it is not there; an earlier report in it is replaced.
-    quick : bool
-        Few epochs: shows what the report looks like, not what the rules can do.
-    settings : DemoSettings, optional
-
-    Returns
-    -------
-    Path
-        Of the report.
+    An earlier report in `out` is replaced. A quick one, with few epochs, shows what the report
+    looks like, not what the rules can do.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

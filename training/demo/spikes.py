@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from oneway.analysis import angle_deg
 from oneway.circuits import WiringError
 
-from ..progress import ProgressBar
+from ..spiking.run import SimulationBar
 from .tour import INSTALL_SPIKING, RuleTour, SpikingTour
-
-PER_CENT = 100
 
 
 def spiking_tour(rule: RuleTour, seconds: float) -> SpikingTour:
-    """Let noise drive a rule's circuit.
-
-    Returns what was recorded, or why nothing was.
-    """
+    """Let noise drive a rule's circuit: what was recorded, or why nothing was."""
     if rule.wired is None:
         return SpikingTour(problem=f"{rule.label} {rule.problem}")
     if not any(phase.noisy for phase in rule.wired.phases.values()):
@@ -41,19 +34,11 @@ def _run(rule: RuleTour, seconds: float) -> SpikingTour:
     # In steps shorter than its filter, activity says nothing new to the synapses.
     parameters = SpikingParameters(plasticity_dt=SpikingParameters().noise_tau_trace)
     network = SpikingNetwork(rule.wired, parameters, seed=0)
-    with ProgressBar(f"{rule.label}, spiking", PER_CENT) as bar:
-        record = network.run_spontaneous(seconds, seconds / 48, report=_reporter(bar))
+    with SimulationBar(rule.label, seconds) as bar:
+        record = network.run_spontaneous(seconds, seconds / 48, report=bar.report)
     angles = {}
     for name, weights in record.weights.items():
         partner = rule.wired.projections[name].partner
         if partner is not None:  # forward weights, which may be recorded too, have none
             angles[name] = [angle_deg(b_IJ.T, network.weight(partner)) for b_IJ in weights]
     return SpikingTour(rule.label, rule.wired, record, angles)
-
-
-def _reporter(bar: ProgressBar) -> Callable[[float, float, float, float], None]:
-    def report(elapsed_s: float, completed: float, start_s: float, duration_s: float) -> None:
-        while bar.done < round(PER_CENT * completed):
-            bar.advance()
-
-    return report

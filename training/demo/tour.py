@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from statistics import mean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from oneway.analysis import Verdict
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
+from ..compare import mean_of, spread
 from ..records import RunResult
 
 if TYPE_CHECKING:
@@ -23,33 +24,17 @@ INSTALL_SPIKING = 'pip install "oneway[spiking]"'
 
 @dataclass
 class RuleTour:
-    """One rule on the tour's circuit.
+    """One rule on the tour's circuit, or the problem with which wiring or training failed."""
 
-    Parameters
-    ----------
-    label : str
-        As on the command line, options included: ``asap,gate=local``.
-    about : str
-        First sentence of the rule's docstring.
-    wired : Circuit or None
-        None if the rule cannot be wired there; `problem` says why.
-    verdict : Verdict or None
-    loop : int or None
-        Connections on the shortest way from a hidden cell to its error cell and back.
-    first_angles : mapping
-        Seed → feedback drive → angle to its partner before the first step.
-    runs : list of RunResult
-        One a seed.
-    problem : str
-        Why wiring or training failed; empty if nothing did.
-    """
-
-    label: str
-    about: str
+    label: str  # as on the command line, options included: asap,gate=local
+    about: str  # first sentence of the rule's docstring
     rule: Rule
     wired: Circuit | None = None
     verdict: Verdict | None = None
-    loop: int | None = None
+    loop: int | None = (
+        None  # connections on the shortest way from a hidden to its error cell and back
+    )
+    # Seed → feedback drive → angle to its partner before the first step.
     first_angles: dict[int, Mapping[str, float]] = field(default_factory=dict)
     runs: list[RunResult] = field(default_factory=list)
     problem: str = ""
@@ -61,12 +46,11 @@ class RuleTour:
     @property
     def mean(self) -> float | None:
         """Mean test accuracy over seeds."""
-        return mean(self.accuracies) if self.runs else None
+        return mean_of(self.accuracies)
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation over seeds."""
-        return stdev(self.accuracies) if len(self.runs) > 1 else None
+        return spread(self.accuracies)
 
     @property
     def own(self) -> bool:
@@ -99,18 +83,7 @@ class RuleTour:
 
 @dataclass
 class SpikingTour:
-    """The spiking run, or why there is none.
-
-    Parameters
-    ----------
-    label : str
-        Of the rule.
-    wired : Circuit or None
-    angles : mapping
-        Feedback drive → angle between its weights and its partner's at ``record.times_s``.
-    problem : str
-        Why there is no record; empty if there is one.
-    """
+    """The spiking run of a rule, or why there is none; angles are those at ``record.times_s``."""
 
     label: str = ""
     wired: Circuit | None = None
@@ -133,32 +106,24 @@ class SpikingTour:
 
 @dataclass
 class Tour:
-    """Everything the report shows.
-
-    Parameters
-    ----------
-    floor : list of float
-        Test accuracy of each seed where only the output layer learns.
-    clock : mapping
-        Rule → how many steps its feedback weights need to align, as a sentence.
-    host : mapping
-        Versions and hardware.
-    """
+    """Everything the report shows."""
 
     forward: Circuit
     config: TrainConfig
     seeds: tuple[int, ...]
     samples: tuple[int, int]
     rules: list[RuleTour] = field(default_factory=list)
-    floor: list[float] = field(default_factory=list)
-    clock: dict[str, str] = field(default_factory=dict)
+    floor: list[float] = field(
+        default_factory=list
+    )  # of each seed, if only the output layer learns
+    clock: dict[str, str] = field(default_factory=dict)  # rule → how its feedback weights align
     spiking: SpikingTour = field(default_factory=SpikingTour)
-    host: Mapping[str, str] = field(default_factory=dict)
+    host: Mapping[str, str] = field(default_factory=dict)  # versions and hardware
     seconds: float = 0.0
 
     @property
     def floor_mean(self) -> float:
-        return mean(self.floor)
+        return fmean(self.floor)
 
     @property
     def ranked(self) -> list[RuleTour]:

@@ -22,10 +22,6 @@ class LossScale:
 
     The network divides changes by the scale itself, so a change that is finite is right whatever
     the scale was. A network in another type than float16 has no scale, and every step is taken.
-
-    Parameters
-    ----------
-    network : RateNetwork
     """
 
     def __init__(self, network: RateNetwork) -> None:
@@ -37,16 +33,7 @@ class LossScale:
     def allows(self, parameters: Iterable[Tensor], scaled: bool = True) -> bool:
         """Whether an optimizer may take the changes in ``.grad``.
 
-        Parameters
-        ----------
-        parameters : iterable of Tensor
-        scaled : bool
-            They come from errors; those of spontaneous activity do not depend on the scale.
-
-        Raises
-        ------
-        TrainingError
-            Nothing but overflow, however small the scale.
+        Those that come from errors are scaled; those of spontaneous activity do not depend on it.
         """
         if self.network.loss_scale is None:
             return True

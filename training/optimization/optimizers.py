@@ -60,13 +60,9 @@ _MAKERS: dict[str, Callable[..., Optimizer]] = {
 class Optimizers:
     """The optimizers of a network's paths, stepped and rescheduled together.
 
-    Parameters
-    ----------
-    groups : callable
-        ``groups(forward=settings, feedback=settings)`` gives parameter groups with the path of
-        each: `RateNetwork.parameter_groups`. A group of another path has settings of its own,
-        which no schedule changes.
-    config : TrainConfig
+    ``groups(forward=settings, feedback=settings)`` gives parameter groups with the path of each:
+    `RateNetwork.parameter_groups`. One of another path has settings of its own, which no schedule
+    changes.
     """
 
     def __init__(self, groups: Callable[..., list[dict[str, Any]]], config: TrainConfig) -> None:

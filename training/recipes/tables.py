@@ -35,27 +35,13 @@ _WANTED = {str: "text", bool: "true or false", dict: "a table in brackets or bra
 
 @dataclass(frozen=True)
 class Entry:
-    """A recipe in a table.
+    """A recipe in a table."""
 
-    Parameters
-    ----------
-    name : str
-        ``table/row/column``, as `find` takes it.
-    settings : mapping
-        By the keys of a recipe file.
-    source : str
-        Paper and table.
-    published : float or None
-        Test accuracy there, as a fraction.
-    notes : tuple of str
-        What to know before comparing.
-    """
-
-    name: str
+    name: str  # table/row/column, as `find` takes it
     settings: Mapping[str, Any]
-    source: str = ""
-    published: float | None = None
-    notes: tuple[str, ...] = ()
+    source: str = ""  # paper and table
+    published: float | None = None  # test accuracy there, as a fraction
+    notes: tuple[str, ...] = ()  # what to know before comparing
 
     def recipe(self) -> Recipe:
         return make_recipe(self.settings)
@@ -77,11 +63,6 @@ def shipped() -> Mapping[str, Entry]:
 
 def find(text: str) -> Entry:
     """The recipe that `text` names: a shipped one, a file, or a cell of a table in a file.
-
-    Raises
-    ------
-    ConfigError
-        There is no such recipe, or the file holds something else.
 
     Examples
     --------
@@ -219,15 +200,7 @@ def published_figure(
 ) -> Published | None:
     """The figure of the shipped recipe that is most like a run; None where there is no such one.
 
-    Parameters
-    ----------
-    data, circuit : str
-        Name of the data set, and builder string.
-    rule : Rule or None
-        Gates and norms count too.
-    config : TrainConfig
-    n_train, n_test : int
-        Samples; those held out of the training part for validation count as training samples.
+    Gates and norms of the rule count too; samples held out for validation are training samples.
 
     Examples
     --------

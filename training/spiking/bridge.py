@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,33 +22,21 @@ from ..errors import DataError
 
 WEIGHTS = "weights.safetensors"
 FORMAT, VERSION = "oneway-weights", "1"
+Arrays = Mapping[str, np.ndarray]
 # Samples on which activity is looked at.
 SEEN = 200
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a circuit has learned.
+    """What a circuit has learned; `missing` feedback weights start from their own draw."""
 
-    Parameters
-    ----------
-    weights, biases : dict
-        Drive → (post, pre, ...), population → array.
-    missing : list of str
-        Feedback weights that the file does not hold: they start from their own draw.
-    """
-
-    weights: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]  # drive → (post, pre, ...)
     biases: dict[str, np.ndarray]
     missing: list[str] = field(default_factory=list)
 
 
-def save_weights(
-    path: Path,
-    circuit: Circuit,
-    weights: Mapping[str, np.ndarray],
-    biases: Mapping[str, np.ndarray],
-) -> Path:
+def save_weights(path: Path, circuit: Circuit, weights: Arrays, biases: Arrays) -> Path:
     """Weights as ``weights/PROJECTION``, (post, pre, ...), and biases as ``biases/POPULATION``."""
     arrays = {f"weights/{name}": w for name, w in weights.items()}
     arrays |= {f"biases/{name}": b for name, b in biases.items()}
@@ -59,12 +48,7 @@ def save_weights(
 def read_weights(source: str | Path, wired: Circuit) -> Learned:
     """What a run of ``oneway train`` or ``oneway spike`` has learned, for a circuit.
 
-    Parameters
-    ----------
-    source : path
-        Its folder, or the safetensors file in it.
-    wired : Circuit
-        Of the same forward circuit; another rule may have wired it.
+    `source` is its folder, or the safetensors file in it; another rule may have wired the circuit.
 
     Raises
     ------
@@ -118,28 +102,23 @@ def _own_file(path: Path) -> Learned | None:
     return Learned(_below("weights/", arrays), _below("biases/", arrays))
 
 
-def _below(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _below(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
 
 
 def _checkpoint(path: Path, rates: RateNetwork) -> Learned:
     """Weights in a checkpoint, turned into (post, pre, ...) by the rate network itself."""
     state: Mapping[str, Tensor] = read_checkpoint(path).get("network", {})
-    weights, biases = _part(state, "weights."), _part(state, "biases.")
+    weights, biases = (
+        {name: tensor.double().numpy() for name, tensor in _below(prefix, state).items()}
+        for prefix in ("weights.", "biases.")
+    )
     for name, w in rates.weights.items():
         if name in weights and weights[name].shape == w.shape:
             with torch.no_grad():
                 w.copy_(torch.as_tensor(weights[name]))
             weights[name] = rates.weight(name).numpy().copy()
     return Learned(weights, biases)
-
-
-def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray]:
-    return {
-        key.removeprefix(prefix): value.double().numpy()
-        for key, value in state.items()
-        if key.startswith(prefix)
-    }
 
 
 def _fitting(path: Path, label: str, a: np.ndarray, expected: tuple[int, ...]) -> np.ndarray:
@@ -154,12 +133,7 @@ def _fitting(path: Path, label: str, a: np.ndarray, expected: tuple[int, ...]) -
     return a
 
 
-def rates_accuracy(
-    wired: Circuit,
-    data: DataSet,
-    weights: Mapping[str, np.ndarray],
-    biases: Mapping[str, np.ndarray],
-) -> float:
+def rates_accuracy(wired: Circuit, data: DataSet, weights: Arrays, biases: Arrays) -> float:
     """Test accuracy of given forward weights as rates."""
     rates = as_rates(wired.forward_circuit(), weights, biases)
     answers = rates(data.normalise(data.test_x, torch.float64)).argmax(1)
@@ -176,16 +150,19 @@ def largest_activity(wired: Circuit, data: DataSet, learned: Learned) -> float:
     return max((float(signals[name].abs().max()) for name in hidden), default=0.0)
 
 
-@torch.no_grad()
-def as_rates(
-    circuit: Circuit, weights: Mapping[str, np.ndarray], biases: Mapping[str, np.ndarray]
-) -> RateNetwork:
+def as_rates(circuit: Circuit, weights: Arrays, biases: Arrays) -> RateNetwork:
     """The circuit as rates, with given weights, (post, pre, ...); others as drawn."""
     rates = RateNetwork(circuit, dtype=torch.float64)
+    put(rates, weights, biases)
+    return rates
+
+
+@torch.no_grad()
+def put(rates: RateNetwork, weights: Arrays, biases: Arrays) -> None:
+    """Give a network as rates these weights, as far as it has such."""
     for name in rates.weights:
         if name in weights:
             rates.weight(name).copy_(torch.as_tensor(weights[name]))  # a view of what is stored
     for name, bias in rates.biases.items():
         if name in biases:
             bias.copy_(torch.as_tensor(biases[name]))
-    return rates

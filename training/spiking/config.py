@@ -59,9 +59,6 @@ class SpikingConfig:
         """The target, chosen by the length of the run where it is left open."""
         if self.target != "auto":
             return self.target
-        compiles = self.dynamics != "settled" and simulated_s > WORTH_COMPILING_S
-        return "cpp_standalone" if compiles and _compiler() else "numpy"
-
-
-def _compiler() -> str | None:
-    return shutil.which("g++") or shutil.which("clang++")
+        worthwhile = self.dynamics != "settled" and simulated_s > WORTH_COMPILING_S
+        compiler = shutil.which("g++") or shutil.which("clang++")
+        return "cpp_standalone" if worthwhile and compiler else "numpy"

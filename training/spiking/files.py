@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +16,9 @@ from ..errors import ConfigError
 from ..records import RESULT, RunFolder, write_json
 from .bridge import WEIGHTS, save_weights
 from .result import SpikingResult
+
+if TYPE_CHECKING:
+    from oneway.backends.spiking import SpikeData
 
 SPIKES = "spikes.npz"
 COLUMNS = {"forward": "forward path", "auxiliary": "auxiliary path", "feedback": "feedback path"}
@@ -47,9 +50,10 @@ def write_files(folder: Path, result: SpikingResult, content: Mapping[str, Any])
 
 def figures(result: SpikingResult) -> dict[str, Figure]:
     """Every picture that there is something to draw for."""
+    data = result.excerpt.data
     drawn = {
-        "raster": _raster(result),
-        "rates": _rates(result),
+        "raster": None if data is None else _raster(result.circuit, data),
+        "rates": None if data is None else _rates(result.circuit, data),
         "alignment": _curve(result, "angles_deg"),
         "errors": _curve(result, "error_angles_deg"),
         "weights": _weights(result),
@@ -57,11 +61,8 @@ def figures(result: SpikingResult) -> dict[str, Figure]:
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _raster(result: SpikingResult) -> Figure | None:
-    data = result.excerpt.data
-    if data is None:
-        return None
-    columns = path_columns(result.circuit)
+def _raster(circuit: Circuit, data: SpikeData) -> Figure:
+    columns = path_columns(circuit)
     spikes = {name: (train.times_s, train.cells) for name, train in data.spikes.items()}
     shown = [heading for heading, names in columns.items() if any(n in spikes for n in names)]
     figure = Figure(figsize=(1.5 + 4.0 * len(shown), 4.6), layout="constrained")
@@ -89,13 +90,10 @@ def path_columns(circuit: Circuit) -> dict[str, list[str]]:
     return columns
 
 
-def _rates(result: SpikingResult) -> Figure | None:
-    data = result.excerpt.data
-    if data is None:
-        return None
+def _rates(circuit: Circuit, data: SpikeData) -> Figure:
     length_s = data.stop_s - data.start_s
     rates = {}
-    order = [name for names in path_columns(result.circuit).values() for name in names]
+    order = [name for names in path_columns(circuit).values() for name in names]
     for name in (name for name in order if name in data.spikes):
         train, size = data.spikes[name], data.sizes[name]
         rates[name] = np.bincount(train.cells % size, minlength=size) / length_s

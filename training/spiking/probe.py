@@ -17,6 +17,7 @@ from oneway.rules import RULES
 
 from ..data.dataset import DataSet
 from ..loss import SquaredError
+from .bridge import put
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import (
@@ -34,14 +35,7 @@ READ_EVERY_S = 0.01
 
 
 class Probe:
-    """The same few test samples each time, and what backpropagation's errors would be there.
-
-    Parameters
-    ----------
-    wired : Circuit
-    data : DataSet
-    dynamics : str
-    """
+    """The same few test samples each time, and what backpropagation's errors would be there."""
 
     def __init__(self, wired: Circuit, data: DataSet, dynamics: str) -> None:
         x = data.normalise(data.test_x[:PROBE]).double()
@@ -57,10 +51,10 @@ class Probe:
 
     def error_angles(self, network: SpikingNetwork) -> dict[str, float]:
         """Angle of each error population to what backpropagation gives with the same weights."""
-        reference = self._reference(network)
-        if reference is None:
+        if self._backpropagation is None:
             return {}
-        return error_angles(self._errors(network), reference)
+        put(self._backpropagation, network.weights(), network.biases())
+        return error_angles(self._errors(network), self._backpropagation.signals(self.x, self.y))
 
     def _errors(self, network: SpikingNetwork) -> dict[str, np.ndarray]:
         if self.dynamics == "settled":
@@ -69,17 +63,6 @@ class Probe:
         shown = self.present(network).activities
         shapes = {name: self.circuit.populations[name].shape for name in self.errors}
         return {name: shown[name].reshape(-1, *shape) for name, shape in shapes.items()}
-
-    def _reference(self, network: SpikingNetwork) -> dict[str, Any] | None:
-        if self._backpropagation is None:
-            return None
-        rates = self._backpropagation
-        with torch.no_grad():
-            for name, w in rates.weights.items():
-                w.copy_(torch.as_tensor(network.weight(name)))
-            for name, b in rates.biases.items():
-                b.copy_(torch.as_tensor(network.biases()[name]))
-        return rates.signals(self.x, self.y)
 
     @cached_property
     def _backpropagation(self) -> RateNetwork | None:
@@ -101,15 +84,7 @@ def everything(circuit: Circuit) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Spikes of a short time, at the end of a run.
-
-    Parameters
-    ----------
-    data : SpikeData or None
-        None where there are no spikes: dynamics `settled`.
-    mean_rates_hz : mapping
-        Of the populations, in that time.
-    """
+    """Spikes of a short time, at the end of a run; None under `settled`, which has none."""
 
     data: SpikeData | None
     mean_rates_hz: Mapping[str, float]

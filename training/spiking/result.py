@@ -25,10 +25,6 @@ class SpikingResult:
 
     Parameters
     ----------
-    circuit : Circuit
-        As wired.
-    config : SpikingConfig
-    parameters : SpikingParameters
     target : str
         What Brian2 ran on.
     angles_deg : mapping
@@ -45,11 +41,8 @@ class SpikingResult:
         One record a measurement: ``simulated_s``, ``angles_deg``, ``error_angles_deg``, accuracy.
     first_weights, weights : mapping
         Drive → (post, pre, ...), before and after.
-    biases : mapping
-        Population → array, after.
     excerpt : Excerpt
         A few spikes at the end, for pictures.
-    simulated_s, wall_s : float
     """
 
     circuit: Circuit

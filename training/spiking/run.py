@@ -41,19 +41,14 @@ class SpikingRun:
 
     Parameters
     ----------
-    wired : Circuit
     data : DataSet or None
         None: noise alone drives the circuit.
-    config : SpikingConfig
     weights, biases : mappings, optional
         To start from, (post, pre, ...).
-    parameters : SpikingParameters, optional
     network : SpikingNetwork, optional
         Of an earlier run, to be used again with the seed of this one: compiled programs stay.
     notify : callable, optional
         Gets what a person should know, a sentence at a time.
-    label : str
-        Of the progress bar.
     """
 
     def __init__(
@@ -77,7 +72,8 @@ class SpikingRun:
                 f"circuit {wired.name!r} has no phase in which noise drives it, so that without a "
                 f"task nothing happens. Leave out --no-task{_noisy_rules(wired)}"
             )
-        if config.unshared and not _convolutions(wired):
+        drives = wired.select(role="drive", path="forward")
+        if config.unshared and not any(p.connector.convolutional for p in drives):
             raise ConfigError(
                 f"circuit {wired.name!r} has no convolution, so that no synapses share a weight. "
                 "Leave out --unshared"
@@ -147,9 +143,8 @@ class SpikingRun:
 
     def _warn_if_long(self) -> None:
         """Say how long it will take, from a few samples, where one would wonder."""
-        if self.target == "cpp_standalone" or self.probe is None:
-            return
-        if self.duration_s() < WORTH_COMPILING_S:
+        short = self.duration_s() < WORTH_COMPILING_S
+        if short or self.target == "cpp_standalone" or self.probe is None:
             return
         self.probe.present(self.network, TRIED_SAMPLES)  # builds the objects
         began = time.perf_counter()
@@ -172,13 +167,14 @@ class SpikingRun:
         first = self.network.weights()
         accuracy: float | None = None
         online: tuple[float, ...] = ()
-        with clear(), _Bar(self.label, self.duration_s()) as self.bar:
+        with clear(), SimulationBar(self.label, self.duration_s()) as self.bar:
             self._warn_if_long()
             if self.data is None:
                 self._noise(self.config.seconds, self.config.measurements)
             else:
                 online = tuple(self._learn(self.data))
-                accuracy = self._test(self.data)
+                x, y = samples(self.data, "test")
+                accuracy = float(np.mean(self._present(x).answers == y))
             errors = self._last_error_angles()
             angles = weight_angles(self.wired, self.network.weight)
             weights, biases = self.network.weights(), self.network.biases()
@@ -287,10 +283,6 @@ class SpikingRun:
             return self.curve[-1]["error_angles_deg"]
         return self.probe.error_angles(self.network)
 
-    def _test(self, data: DataSet) -> float:
-        x, y = samples(data, "test")
-        return float(np.mean(self._present(x).answers == y))
-
     def _excerpt(self) -> Excerpt:
         if self.config.dynamics == "settled":
             return Excerpt(None, {})
@@ -310,10 +302,6 @@ def _noisy_rules(wired: Circuit) -> str:
             if any(phase.noisy for phase in rule().wire(forward).phases.values()):
                 names.append(name)
     return f", or use a rule that has one: {', '.join(names)}" if names else ""
-
-
-def _convolutions(circuit: Circuit) -> bool:
-    return any(p.connector.convolutional for p in circuit.select(role="drive", path="forward"))
 
 
 def samples(data: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -341,7 +329,7 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-class _Bar(ProgressBar):
+class SimulationBar(ProgressBar):
     """Counts simulated seconds; Brian2 reports on one part of the run at a time."""
 
     def __init__(self, label: str, duration_s: float) -> None:
