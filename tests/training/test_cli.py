@@ -64,12 +64,12 @@ def test_check_for_people(oneway):
 def test_check_sees_through_pools(oneway):
     """Cells of h1 and h2 in small: 2 x 8 x 8 and 4 x 4 x 4; each is told the error of its pool."""
     circuit = "alexnet:1x8x8-3,width=2,hidden=4"
-    code, out, _ = oneway("check", circuit, "--rule", "asap,k=1", "--json")
+    code, out, _ = oneway("check", circuit, "--rule", "asap,k=1,fully_connected=fa", "--json")
     content = json.loads(out)
     assert code == 1 and not content["ok"]
     assert content["reciprocal_pairs"]["papers"] == 2 * 8 * 8 + 4 * 4 * 4
     assert content["reciprocal_pairs"]["relays_apart"] == 0
-    _, out, _ = oneway("check", circuit, "--rule", "asap,k=1")
+    _, out, _ = oneway("check", circuit, "--rule", "asap,k=1,fully_connected=fa")
     words = " ".join(out.split())
     assert "pool1, pool2, pool3, delta_h3, delta_h2, delta_h1 only pass on" in words
     assert "0 pairs if they counted as neurons themselves" in words
