@@ -29,6 +29,8 @@ PHI = {
     "softplus": F.softplus,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
+    "silu": F.silu,
 }
 
 

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README, and the page on what a circuit means, say is so."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from oneway.analysis import check_wiring
-from oneway.circuits import parse_circuit
+from oneway.circuits import ROLES, parse_circuit
 from oneway.rules import RULES, parse_rule
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEANING = (ROOT / "docs" / "circuits.md").read_text(encoding="utf-8")
 
 
 def table_rows() -> dict[str, tuple[str, ...]]:
@@ -40,6 +42,19 @@ def test_tour_runs(capsys):
     assert (net(x).argmax(1) == y).float().mean() > 0.8
     assert len(tour.splitlines()) <= 25
     assert max(map(len, tour.splitlines())) <= 100
+
+
+def test_what_is_at_hand(capsys):
+    """The code block on what a circuit means prints what its comment says."""
+    (block,) = re.findall(r"```python\n(.*?)```", MEANING, flags=re.DOTALL)
+    (said,) = re.findall(r"print\(.*\)  # (.*) \(through \.\.\.\)", block)
+    exec(compile(block, "circuits.md", "exec"), {})
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_every_role_has_its_row():
+    rows = re.findall(r"^\| `(\w+)` \|", MEANING, flags=re.MULTILINE)
+    assert set(rows) == set(ROLES)
 
 
 def test_command_options_that_the_readme_names():

@@ -9,7 +9,7 @@ from strategies import forward_circuits
 from torch import nn
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.rate.plain import PlainNetwork
+from oneway.backends.rate.autograd import PlainNetwork
 from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, parse_circuit
 from oneway.rules import Backpropagation
 
