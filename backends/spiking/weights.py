@@ -7,33 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneway.circuits import (
-    Circuit,
-    Projection,
-    WiringError,
-    first_draw,
-    sign_magnitude,
-)
+from oneway.circuits import Circuit, Projection, WiringError, first_draw, sign_magnitude
 
 WeightMap = Mapping[str, np.ndarray]
 
 
 @dataclass
 class Arrays:
-    """What a circuit has learned so far.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    weights : dict
-        Drive that owns its weights → array as its connector stores it.
-    biases : dict
-        Population → one value a cell, or a channel of images.
-    """
+    """What a circuit has learned so far."""
 
     circuit: Circuit
-    weights: dict[str, np.ndarray]
-    biases: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]  # of each drive that owns some, as its connector stores them
+    biases: dict[str, np.ndarray]  # of each population, one a cell, or a channel of images
 
     @classmethod
     def drawn(cls, circuit: Circuit, seed: int) -> Arrays:

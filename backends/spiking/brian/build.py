@@ -30,12 +30,7 @@ BrianLogger.suppress_hierarchy("brian2.codegen.generators.base")
 
 
 class Objects:
-    """A model as Brian2 objects.
-
-    Parameters
-    ----------
-    model : Model
-    """
+    """A model as Brian2 objects."""
 
     def __init__(self, model: Model) -> None:
         self.model = model

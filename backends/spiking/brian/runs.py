@@ -19,15 +19,7 @@ Report = Callable[[float, float, float, float], None]
 
 @dataclass(frozen=True)
 class Recording:
-    """What to keep of a run.
-
-    Parameters
-    ----------
-    spikes : tuple of str
-        Groups of cells.
-    states : mapping
-        (group, variable) → interval at which it is recorded.
-    """
+    """What to keep of a run: spikes of groups, and variables at an interval each."""
 
     spikes: tuple[str, ...] = ()
     states: Mapping[Place, Quantity] = field(default_factory=dict)
@@ -41,16 +33,11 @@ class Recording:
 class Recorded:
     """What was kept; times in seconds since the run began.
 
-    Parameters
-    ----------
-    spikes : dict
-        Group → (times, cells); cells of the negative half of a pair are counted from N on.
-    states : dict
-        (group, variable) → (times, values (T, n)).
+    Cells of the negative half of a pair are counted from N on.
     """
 
-    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # times, cells
+    states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # t, (T, n)
 
 
 class Simulation(ABC):

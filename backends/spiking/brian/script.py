@@ -37,20 +37,7 @@ def script(
     target: str = "numpy",
     file: str = "circuit.py",
 ) -> tuple[str, dict[str, np.ndarray]]:
-    """The program and the arrays that it loads.
-
-    Parameters
-    ----------
-    model : Model
-    tables : mapping
-        What the schedule brings.
-    n_ticks : int
-        For how many ticks of the schedule it runs.
-    target : str
-        Brian2's code generation target.
-    file : str
-        What the program is going to be called.
-    """
+    """The program, for so many ticks of the schedule, and the arrays that it loads."""
     arrays: dict[str, np.ndarray] = {}
     parts = [
         _HEAD.format(

@@ -31,14 +31,7 @@ _PROGRESS = 'std::cout << "progress " << elapsed << " " << completed << std::end
 
 
 class StandaloneSimulation(Simulation):
-    """With Brian2's C++ standalone mode.
-
-    Parameters
-    ----------
-    model : Model
-    threads : int
-        Of OpenMP; 0 for none.
-    """
+    """With Brian2's C++ standalone mode."""
 
     def __init__(self, model: Model, threads: int = 0) -> None:
         super().__init__(model)
@@ -85,23 +78,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Executable:
-    """A built simulation.
-
-    Parameters
-    ----------
-    folder : Path
-    variables : dict
-        (group, variable) → where it is left; every variable that may change.
-    monitors : dict
-        (kind, group, variable) → where what was recorded is left.
-    sizes : dict
-        Number of elements of each group.
-    duration_s : float
-    """
+    """A built simulation, and where it leaves what may change and what it records."""
 
     folder: Path
     variables: dict[Place, Stored]
-    monitors: dict[tuple[str, str, str], Stored]
+    monitors: dict[tuple[str, str, str], Stored]  # by kind, group and variable
     sizes: dict[str, int]
     duration_s: float
 

@@ -47,20 +47,11 @@ class Running:
 
 @dataclass
 class Engine:
-    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters.
-
-    Parameters
-    ----------
-    holding : Holding
-        Present weights and biases: where runs begin, and what they leave.
-    rates : Rates
-    simulated_s : float
-        Of all runs so far.
-    """
+    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters."""
 
     circuit: Circuit
     parameters: SpikingParameters
-    holding: Holding
+    holding: Holding  # where runs begin, and what they leave
     seed: int
     dynamics: str
     target: str
@@ -68,7 +59,7 @@ class Engine:
     in_turn: bool
     threads: int
     rates: Rates = field(default_factory=Rates)
-    simulated_s: float = 0.0
+    simulated_s: float = 0.0  # of all runs so far
     _running: dict[tuple, Running] = field(default_factory=dict)
 
     @property

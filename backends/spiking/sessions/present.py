@@ -27,12 +27,8 @@ def present(
 ) -> Presentation:
     """See `SpikingNetwork.present`.
 
-    Parameters
-    ----------
-    factors : (float, float)
-        Parts of the learning rates at the first and at the last sample; linear between.
-    chunk : int
-        How many samples the program presents that is built once; compiled targets only.
+    `factors` are parts of the learning rates at the first and the last sample; `chunk` is how many
+    samples a compiled program presents, which is built once.
     """
     began, rows_of = time.perf_counter(), data_rows(engine.circuit, x, y)
     x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
