@@ -85,6 +85,11 @@ class ModelGroup:
     # What its code looks things up in: name → number of columns (0: one value a tick).
     tables: dict[str, int] = field(default_factory=dict, kw_only=True)
 
+    @property
+    def text(self) -> str:
+        """The equations as Brian2 reads them."""
+        return "\n".join(map(str, self.equations))
+
     def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
         """Give the group a variable, see `Equation`; said twice alike, it is one."""
         self._say(name, Equation(name, text, **how), self.equations, "name")
@@ -142,6 +147,12 @@ class Cells(ModelGroup):
     follows: bool = False
 
     @property
+    def codes(self) -> dict[str, str | bool]:
+        """What it is told beside its equations."""
+        codes = {"threshold": self.threshold, "reset": self.reset, "refractory": self.refractory}
+        return {name: code for name, code in codes.items() if code}
+
+    @property
     def paired(self) -> bool:
         """Whether each unit is two cells, with `side` to say which of them fires."""
         return any(equation.name == "side" for equation in self.equations)
@@ -156,6 +167,11 @@ class Joined(ModelGroup):
     i: np.ndarray
     j: np.ndarray
     on_pre: str | None = None
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """What it is told beside its equations."""
+        return {"on_pre": self.on_pre} if self.on_pre else {}
 
 
 @dataclass
@@ -187,6 +203,11 @@ class Model:
                 self.cells.append(group)
             else:
                 self.synapses.append(group)
+
+    def relays(self, joined: Joined) -> bool:
+        """Whether synapses bring spikes of cells that follow, which are heard in the same step."""
+        pre = self.groups[joined.pre]
+        return isinstance(pre, Cells) and pre.follows and joined.on_pre is not None
 
     def homes(self, kind: Literal["holds", "tallies"]) -> dict[Key, dict[str, Place]]:
         """Where each part of what is held is, or of what changes are added up."""

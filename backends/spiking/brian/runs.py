@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, SpikeMonitor, StateMonitor, second
+from brian2 import Quantity, SpikeMonitor, StateMonitor
 from brian2 import seed as set_seed
 
 from .build import Objects, codegen
@@ -40,6 +40,17 @@ class Recorded:
     states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # t, (T, n)
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a run does: for how many ticks, with what tables of the schedule, and what it keeps."""
+
+    tables: Mapping[str, np.ndarray]
+    ticks: int
+    seed: int
+    recording: Recording
+    report: Report | None = None
+
+
 class Simulation(ABC):
     """A model that can be run again and again."""
 
@@ -59,15 +70,8 @@ class Simulation(ABC):
         """Forget all runs: cells start as at first."""
 
     @abstractmethod
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
-        """Go on for some ticks."""
+    def run(self, job: Job) -> Recorded:
+        """Go on for the ticks of a job."""
 
 
 class RuntimeSimulation(Simulation):
@@ -83,27 +87,22 @@ class RuntimeSimulation(Simulation):
             self.objects = Objects(self.model)
 
     def set(self, place: Place, value: Any) -> None:
-        self.objects.write(*place, value)
+        group, variable = place
+        setattr(self.objects.groups[group], variable + "_", value)
 
     def get(self, place: Place) -> np.ndarray:
-        return self.objects.read(*place)
+        group, variable = place
+        return np.array(getattr(self.objects.groups[group], variable + "_")[:])
 
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
+    def run(self, job: Job) -> Recorded:
         network = self.objects.network
         began_s = float(network.t)
         with codegen(self.target):
-            monitors = Monitors(self.objects, recording)
+            monitors = Monitors(self.objects, job.recording)
             network.add(*monitors.all)
-            set_seed(seed)
+            set_seed(job.seed)
             try:
-                self.objects.run(tables, ticks, report=report, report_period=1 * second)
+                self.objects.run(job.tables, job.ticks, job.report)
                 return monitors.read(began_s)
             finally:
                 network.remove(*monitors.all)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brian2 import get_device, prefs, second, set_device
+from brian2 import get_device, prefs, set_device
 from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
 from .model import Model, Place
-from .runs import Monitors, Recorded, Recording, Report, Simulation, numbered
+from .runs import Job, Monitors, Recorded, Recording, Simulation, numbered
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -49,23 +49,16 @@ class StandaloneSimulation(Simulation):
     def restart(self) -> None:
         self._state.clear()  # programs start from what they were built with
 
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
-        shapes = tuple((name, values.shape) for name, values in tables.items())
-        key = (ticks, shapes, recording.key())
+    def run(self, job: Job) -> Recorded:
+        shapes = tuple((name, values.shape) for name, values in job.tables.items())
+        key = (job.ticks, shapes, job.recording.key())
         if key not in self._programs:
             folder = Path(self._folder.name) / f"program_{len(self._programs)}"
-            self._programs[key] = build(self.model, tables, ticks, recording, folder, self.threads)
+            self._programs[key] = build(self.model, job, folder, self.threads)
         program = self._programs[key]
-        program.execute(self._state, tables, seed, report)
+        program.execute(self._state, job)
         self._state |= program.states()
-        return program.recorded(recording)
+        return program.recorded(job.recording)
 
 
 @dataclass(frozen=True)
@@ -86,21 +79,15 @@ class Executable:
     sizes: dict[str, int]
     duration_s: float
 
-    def execute(
-        self,
-        state: Mapping[Place, np.ndarray],
-        tables: Mapping[str, np.ndarray],
-        seed: int,
-        report: Report | None,
-    ) -> None:
-        """Run with the given variables and tables."""
+    def execute(self, state: Mapping[Place, np.ndarray], job: Job) -> None:
+        """Run with the given variables."""
         arguments = ["--results_dir", str(self.folder / "results") + os.sep]
         for (group, variable), value in state.items():
             stored = self.variables[group, variable]
             arguments.append(self._argument(f"{group}.{variable}", value, stored.dtype))
-        for name, values in tables.items():
+        for name, values in job.tables.items():
             arguments.append(self._argument(f"table_{name}.values", values, np.dtype(float)))
-        environment = os.environ | {"ONEWAY_SEED": str(seed % 2**31)}
+        environment = os.environ | {"ONEWAY_SEED": str(job.seed % 2**31)}
         running = subprocess.Popen(
             ["./main", *arguments],
             cwd=self.folder,
@@ -113,8 +100,8 @@ class Executable:
         assert running.stdout is not None
         for line in running.stdout:
             kind, *numbers = line.split()
-            if kind == "progress" and report is not None:
-                report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
+            if kind == "progress" and job.report is not None:
+                job.report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
             elif kind != "progress":
                 said.append(line)
         if running.wait() != 0:
@@ -152,15 +139,8 @@ class Executable:
         return np.fromfile(self.folder / "results" / stored.file, dtype=stored.dtype)
 
 
-def build(
-    model: Model,
-    tables: Mapping[str, np.ndarray],
-    ticks: int,
-    recording: Recording,
-    folder: Path,
-    threads: int,
-) -> Executable:
-    """Generate and compile the program of a model for runs of so many ticks."""
+def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
+    """Generate and compile the program of a model for jobs like this one."""
     if get_device().__class__.__name__ != "RuntimeDevice":
         raise RuntimeError(
             "Brian2's standalone mode is switched on already. Call brian2.reset_device() first: a "
@@ -174,10 +154,10 @@ def build(
         settings.openmp_threads = threads
         flags.extra_compile_args_gcc = [*before[1], "-include", "common.h"]
         objects = Objects(model)
-        monitors = Monitors(objects, recording)
+        monitors = Monitors(objects, job.recording)
         objects.network.add(*monitors.all)
         get_device().insert_code("before_network_run", _SEED)
-        objects.run(tables, ticks, report=_PROGRESS, report_period=1 * second)
+        objects.run(job.tables, job.ticks, _PROGRESS)
         get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
         compile_program(folder)
         return Executable(
@@ -185,7 +165,7 @@ def build(
             _variables(objects),
             _monitored(monitors),
             {cells.name: cells.size for cells in model.cells},
-            ticks * float(model.tick),
+            job.ticks * float(model.tick),
         )
     finally:
         settings.openmp_threads, flags.extra_compile_args_gcc = before

@@ -73,14 +73,14 @@ class Watch:
         held = {part: recorded.states[place] for part, place in self.projections[name].items()}
         times = next(iter(held.values()))[0]
         p, key = self.engine.circuit.projections[name], ("weights", name)
-        others = self.engine.arrays.weights[name]
+        others = self.engine.holding.arrays.weights[name]
         at_each = ({part: w[i] for part, (_, w) in held.items()} for i in range(len(times)))
         merged = [self.engine.holding.merged(key, parts, others) for parts in at_each]
         return times, np.stack([oriented(p, w) for w in merged])
 
 
 def _check_known(engine: Engine, names: list[str]) -> None:
-    known = (*engine.circuit.populations, *engine.arrays.weights)
+    known = (*engine.circuit.populations, *engine.holding.arrays.weights)
     for name in names:
         if name not in known:
             raise WiringError(
