@@ -64,15 +64,8 @@ class Arrays:
         return oriented(p, self._stored(p)).copy()
 
     def _stored(self, p: Projection) -> np.ndarray:
-        assert p.weights is not None
-        if p.weights.kind == "independent":
-            return self.weights[p.name]
-        forward = self._stored(self.circuit.projections[p.weights.to or ""])
-        return forward if p.weights.kind == "tied" else self.scale(p) * np.sign(forward)
-
-    def scale(self, p: Projection) -> float:
-        """Magnitude of sign-tied weights."""
-        return sign_magnitude(self.circuit, p)
+        w = self.weights[self.circuit.reading.owner(p).name]
+        return sign_magnitude(self.circuit, p) * np.sign(w) if _kind(p) == "sign-tied" else w
 
     def _drive(self, name: str) -> Projection:
         p = self.circuit.projections.get(name)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from brian2 import Quantity, SpikeMonitor, StateMonitor
 from brian2 import seed as set_seed
+from brian2.core.variables import ArrayVariable
 
 from .build import Objects, codegen
 from .model import Cells, Model, Place
 
 Report = Callable[[float, float, float, float], None]
+Kept = tuple[str, str, str]  # what, of which group, and of which of its variables
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class RuntimeSimulation(Simulation):
             set_seed(job.seed)
             try:
                 self.objects.run(job.tables, job.ticks, job.report)
-                return monitors.read(began_s)
+                kept = {key: np.array(v.get_value()) for key, v in monitors.variables.items()}
+                return read(kept, self.model, job.recording, began_s)
             finally:
                 network.remove(*monitors.all)
 
@@ -112,7 +115,6 @@ class Monitors:
     """Brian2's monitors for a recording."""
 
     def __init__(self, objects: Objects, recording: Recording) -> None:
-        self.objects = objects
         self.spikes: dict[str, SpikeMonitor] = {}
         self.states: dict[Place, StateMonitor] = {}
         for group in recording.spikes:
@@ -139,19 +141,31 @@ class Monitors:
         """Every monitor."""
         return [*self.spikes.values(), *self.states.values()]
 
-    def read(self, began_s: float = 0.0) -> Recorded:
-        """What they saw, with times from the beginning of a run."""
-        recorded = Recorded()
+    @property
+    def variables(self) -> dict[Kept, ArrayVariable]:
+        """Where they keep what."""
+        found = {}
         for group, monitor in self.spikes.items():
-            side = np.array(monitor.side_) if hasattr(monitor, "side_") else None
-            cells = numbered(np.array(monitor.i), side, len(self.objects.groups[group]))
-            recorded.spikes[group] = (np.array(monitor.t_) - began_s, cells)
-        for place, monitor in self.states.items():
-            values = np.array(getattr(monitor, place[1] + "_")).T
-            recorded.states[place] = (np.array(monitor.t_) - began_s, values)
-        return recorded
+            for part in ("t", "i", "side"):
+                if part in monitor.variables:
+                    found[part, group, ""] = monitor.variables[part]
+        for (group, variable), monitor in self.states.items():
+            found["t", group, variable] = monitor.variables["t"]
+            found["values", group, variable] = monitor.variables[variable]
+        return found
 
 
-def numbered(cells: np.ndarray, side: np.ndarray | None, size: int) -> np.ndarray:
-    """Cells of spikes; of a pair, the one for negative activity counts as i + size."""
-    return cells if side is None else cells + size * (side < 0)
+def read(
+    kept: Mapping[Kept, np.ndarray], model: Model, recording: Recording, began_s: float = 0.0
+) -> Recorded:
+    """What monitors have kept, with times from the beginning of a run."""
+    recorded = Recorded()
+    for group in recording.spikes:
+        spec, cells = model.groups[group], kept["i", group, ""]
+        assert isinstance(spec, Cells)
+        if ("side", group, "") in kept:
+            cells = cells + spec.size * (kept["side", group, ""] < 0)
+        recorded.spikes[group] = (kept["t", group, ""] - began_s, cells)
+    for place in recording.states:
+        recorded.states[place] = (kept["t", *place] - began_s, kept["values", *place])
+    return recorded

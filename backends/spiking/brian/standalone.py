@@ -19,7 +19,7 @@ from brian2.devices.device import reset_device
 
 from .build import Objects
 from .model import Model, Place
-from .runs import Job, Monitors, Recorded, Recording, Simulation, numbered
+from .runs import Job, Kept, Monitors, Recorded, Recording, Simulation, read
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -73,10 +73,10 @@ class Stored:
 class Executable:
     """A built simulation, and where it leaves what may change and what it records."""
 
+    model: Model
     folder: Path
     variables: dict[Place, Stored]
-    monitors: dict[tuple[str, str, str], Stored]  # by kind, group and variable
-    sizes: dict[str, int]
+    monitors: dict[Kept, Stored]
     duration_s: float
 
     def execute(self, state: Mapping[Place, np.ndarray], job: Job) -> None:
@@ -123,17 +123,11 @@ class Executable:
 
     def recorded(self, recording: Recording) -> Recorded:
         """What the monitors saw."""
-        recorded = Recorded()
-        for group in recording.spikes:
-            times, cells = (self._load(self.monitors["spikes", group, part]) for part in "ti")
-            sides = self.monitors.get(("spikes", group, "side"))
-            side = None if sides is None else self._load(sides)
-            recorded.spikes[group] = (times, numbered(cells, side, self.sizes[group]))
+        kept = {key: self._load(stored) for key, stored in self.monitors.items()}
         for place in recording.states:
-            times = self._load(self.monitors["times", *place])
-            values = self._load(self.monitors["values", *place])
-            recorded.states[place] = (times, values.reshape(len(times), -1))
-        return recorded
+            times, values = kept["t", *place], kept["values", *place]
+            kept["values", *place] = values.reshape(len(times), -1)
+        return read(kept, self.model, recording)
 
     def _load(self, stored: Stored) -> np.ndarray:
         return np.fromfile(self.folder / "results" / stored.file, dtype=stored.dtype)
@@ -161,10 +155,10 @@ def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
         get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
         compile_program(folder)
         return Executable(
+            model,
             folder,
             _variables(objects),
-            _monitored(monitors),
-            {cells.name: cells.size for cells in model.cells},
+            {key: _stored(variable) for key, variable in monitors.variables.items()},
             job.ticks * float(model.tick),
         )
     finally:
@@ -233,18 +227,6 @@ def _variables(objects: Objects) -> dict[Place, Stored]:
             if name in ("lastspike", "not_refractory", "N", "delay"):
                 continue
             found[spec.name, name] = _stored(variable)
-    return found
-
-
-def _monitored(monitors: Monitors) -> dict[tuple[str, str, str], Stored]:
-    found = {}
-    for group, monitor in monitors.spikes.items():
-        for part in ("t", "i", "side"):
-            if part in monitor.variables:
-                found["spikes", group, part] = _stored(monitor.variables[part])
-    for (group, variable), monitor in monitors.states.items():
-        found["times", group, variable] = _stored(monitor.variables["t"])
-        found["values", group, variable] = _stored(monitor.variables[variable])
     return found
 
 
