@@ -106,8 +106,8 @@ class SpikingNetwork:
         self.parameters = parameters or SpikingParameters()
         self.in_turn, self.threads, self.chunk = in_turn, threads, chunk
         self._arrays = Arrays.drawn(circuit, seed)
-        self._arrays.set_weights(weights or {})
-        self._arrays.set_biases(biases or {})
+        self.set_weights(weights or {})
+        self.set_biases(biases or {})
         self._engine = Engine(
             circuit,
             self.parameters,
@@ -130,8 +130,6 @@ class SpikingNetwork:
     def simulated_s(self) -> float:
         """Simulated time so far."""
         return self._engine.simulated_s
-
-    # -- weights ---------------------------------------------------------------------------
 
     def weight(self, name: str) -> np.ndarray:
         """Present weights of a drive, (post, pre, ...); tied ones resolved."""
@@ -161,8 +159,6 @@ class SpikingNetwork:
         self._engine.restart(seed)
         self.seed, self._order = seed, np.random.default_rng(seed)
 
-    # -- settled ---------------------------------------------------------------------------
-
     def signals(self, x: np.ndarray, y: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Activity of every population for a batch, errors included; nothing learns.
 
@@ -191,8 +187,6 @@ class SpikingNetwork:
             Noisy population → array (B, *shape).
         """
         return oracle.spontaneous_changes(self._engine, noise)
-
-    # -- presenting data -------------------------------------------------------------------
 
     def present(
         self,
@@ -226,9 +220,7 @@ class SpikingNetwork:
         if learn and y is None:
             raise ValueError("learn=True needs y, the class numbers that the output should have")
         factors = (slowing[0] * learn, slowing[1] * learn)
-        return present(
-            self._engine, x, y, factors, record, record_every_s, report, chunk=self.chunk
-        )
+        return present(self._engine, x, y, factors, record, record_every_s, report, self.chunk)
 
     def train(
         self,
@@ -260,8 +252,6 @@ class SpikingNetwork:
         """Part of the samples that are classified as `y` says; nothing learns."""
         return float(np.mean(self.present(x, report=report).answers == np.asarray(y)))
 
-    # -- as a program -----------------------------------------------------------------------
-
     def script(
         self, x: np.ndarray | None = None, y: np.ndarray | None = None, file: str = "circuit.py"
     ) -> tuple[str, dict[str, np.ndarray]]:
@@ -279,8 +269,6 @@ class SpikingNetwork:
         """
         return program.program(self._engine, x, y, file)
 
-    # -- exchange --------------------------------------------------------------------------
-
     def load(self, rate_network: Any) -> None:
         """Take over weights and biases of a `RateNetwork` of the same circuit, by name.
 
@@ -291,8 +279,6 @@ class SpikingNetwork:
     def store(self, rate_network: Any) -> None:
         """Put weights and biases into a `RateNetwork` of the same circuit, by name."""
         program.store(self._arrays, rate_network)
-
-    # -- noise -----------------------------------------------------------------------------
 
     def run_spontaneous(
         self,

@@ -7,33 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneway.circuits import (
-    Circuit,
-    Projection,
-    WiringError,
-    first_draw,
-    sign_magnitude,
-)
+from oneway.circuits import Circuit, Projection, WiringError, first_draw, sign_magnitude
 
 WeightMap = Mapping[str, np.ndarray]
 
 
 @dataclass
 class Arrays:
-    """What a circuit has learned so far.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    weights : dict
-        Drive that owns its weights → array as its connector stores it.
-    biases : dict
-        Population → one value a cell, or a channel of images.
-    """
+    """What a circuit has learned so far."""
 
     circuit: Circuit
-    weights: dict[str, np.ndarray]
-    biases: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]  # of each drive that owns some, as its connector stores them
+    biases: dict[str, np.ndarray]  # of each population, one a cell, or a channel of images
 
     @classmethod
     def drawn(cls, circuit: Circuit, seed: int) -> Arrays:
@@ -79,15 +64,8 @@ class Arrays:
         return oriented(p, self._stored(p)).copy()
 
     def _stored(self, p: Projection) -> np.ndarray:
-        assert p.weights is not None
-        if p.weights.kind == "independent":
-            return self.weights[p.name]
-        forward = self._stored(self.circuit.projections[p.weights.to or ""])
-        return forward if p.weights.kind == "tied" else self.scale(p) * np.sign(forward)
-
-    def scale(self, p: Projection) -> float:
-        """Magnitude of sign-tied weights."""
-        return sign_magnitude(self.circuit, p)
+        w = self.weights[self.circuit.reading.owner(p).name]
+        return sign_magnitude(self.circuit, p) * np.sign(w) if _kind(p) == "sign-tied" else w
 
     def _drive(self, name: str) -> Projection:
         p = self.circuit.projections.get(name)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from brian2 import (
-    BrianLogger,
-    Clock,
-    Network,
-    NeuronGroup,
-    Synapses,
-    TimedArray,
-    prefs,
-    second,
-)
+from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArray, prefs, second
 
 from .functions import functions
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
@@ -30,12 +21,7 @@ BrianLogger.suppress_hierarchy("brian2.codegen.generators.base")
 
 
 class Objects:
-    """A model as Brian2 objects.
-
-    Parameters
-    ----------
-    model : Model
-    """
+    """A model as Brian2 objects."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -55,16 +41,7 @@ class Objects:
         self.network = Network(*self.groups.values())
 
     def _cells(self, spec: Cells) -> NeuronGroup:
-        group = NeuronGroup(
-            spec.size,
-            "\n".join(map(str, spec.equations)),
-            threshold=spec.threshold,
-            reset=spec.reset,
-            refractory=spec.refractory,
-            method="euler",
-            clock=self.clock,
-            name=spec.name,
-        )
+        group = NeuronGroup(spec.size, spec.text, **self._told(spec))
         if spec.follows:
             group.thresholder["spike"].when = "synapses"
             group.thresholder["spike"].order = FOLLOW
@@ -73,20 +50,15 @@ class Objects:
         return group
 
     def _synapses(self, spec: Joined) -> Synapses:
-        synapses = Synapses(
-            self.groups[spec.pre],
-            self.groups[spec.post],
-            "\n".join(map(str, spec.equations)),
-            on_pre=spec.on_pre,
-            method="euler",
-            clock=self.clock,
-            name=spec.name,
-        )
-        pre = self.model.groups[spec.pre]
-        if isinstance(pre, Cells) and pre.follows and spec.on_pre:
+        ends = self.groups[spec.pre], self.groups[spec.post]
+        synapses = Synapses(*ends, spec.text, **self._told(spec))
+        if self.model.relays(spec):
             synapses.pre.order = FOLLOWED
         synapses.connect(i=spec.i, j=spec.j)
         return synapses
+
+    def _told(self, spec: Cells | Joined) -> dict[str, Any]:
+        return {**spec.codes, "method": "euler", "clock": self.clock, "name": spec.name}
 
     def _refer(self, group: NeuronGroup | Synapses, spec: Cells | Joined) -> None:
         for reference in spec.references:
@@ -108,31 +80,17 @@ class Objects:
                 name=f"{spec.name}_regular_{number}",
             )
 
-    # -- reading and writing ---------------------------------------------------------------
-
-    def read(self, group: str, variable: str) -> np.ndarray:
-        """A variable of a group, without units."""
-        return np.array(getattr(self.groups[group], variable + "_")[:])
-
-    def write(self, group: str, variable: str, value: Any) -> None:
-        """Set a variable of a group, without units."""
-        setattr(self.groups[group], variable + "_", value)
-
-    # -- running ---------------------------------------------------------------------------
-
-    def namespace(self, tables: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What the equations find outside their groups."""
-        arrays = {}
+    def run(
+        self, tables: Mapping[str, np.ndarray], ticks: int, report: Callable | str | None
+    ) -> None:
+        """Run for some ticks from now on, with what equations find outside their groups."""
+        tick, namespace = self.model.tick, {"begin": self.network.t, "second": second}
+        namespace |= self.model.constants | functions(self.model.functions)
         for name, values in tables.items():
-            step = second if values.ndim == 2 else self.model.tick
-            arrays[name] = TimedArray(values, dt=step, name=f"table_{name}")
-        own = functions(self.model.functions)
-        return {**self.model.constants, **own, **arrays, "second": second}
-
-    def run(self, tables: Mapping[str, np.ndarray], ticks: int, **how: Any) -> None:
-        """Run for some ticks from now on."""
-        namespace = self.namespace(tables) | {"begin": self.network.t}
-        self.network.run(ticks * self.model.tick, namespace=namespace, **how)
+            step = second if values.ndim == 2 else tick
+            namespace[name] = TimedArray(values, dt=step, name=f"table_{name}")
+        period = 1 * second
+        self.network.run(ticks * tick, report=report, report_period=period, namespace=namespace)
 
 
 @contextmanager

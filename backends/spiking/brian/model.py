@@ -26,29 +26,14 @@ SCHEDULE = "schedule"
 
 @dataclass(frozen=True)
 class Equation:
-    """What one variable of a group is.
-
-    Parameters
-    ----------
-    name : str
-    text : str
-        The right-hand side; without one the variable has a value that is set.
-    unit : str
-    flag : str
-        As Brian2's, without brackets.
-    integrated : bool
-        Whether `text` is the variable's derivative.
-    kept : bool
-        Whether the value goes on from step to step, and a trial that begins at rest puts it back.
-    comment : str
-    """
+    """What one variable of a group is: its derivative, its value, or a value that is set."""
 
     name: str
     text: str = ""
     unit: str = "1"
     flag: Flag = ""
     integrated: bool = False
-    kept: bool = False
+    kept: bool = False  # from step to step, until a trial that begins at rest puts it back
     comment: str = ""
 
     def __str__(self) -> str:
@@ -61,41 +46,24 @@ class Equation:
 
 @dataclass(frozen=True)
 class Reference:
-    """A variable of another group, read (and written) as if it were one's own.
-
-    Parameters
-    ----------
-    variable : str
-        Its name here.
-    group, source : str
-        The group that owns it and its name there.
-    index : str, optional
-        The own variable that says which entry belongs to an element; None for a shared variable.
-    """
+    """A variable of another group, read (and written) as if it were one's own."""
 
     variable: str
     group: str
     source: str
-    index: str | None = None
+    index: str | None = None  # the own variable that says which entry is an element's
 
 
 @dataclass(frozen=True)
 class Regular:
-    """Code that runs at every tick of the schedule.
-
-    Parameters
-    ----------
-    code : str
-    order : int
-        All run before a step; those of a low order first. Learning from the tick that has passed
-        comes before the schedule goes on, which has order `SCHEDULED`; what the onset of a trial
-        puts back comes last.
-    """
+    """Code that runs at every tick of the schedule, before a step; that of a low order first."""
 
     code: str
     order: int = 0
 
 
+# Learning from the tick that has passed comes before the schedule goes on; what the onset of a
+# trial puts back comes last.
 SCHEDULED, ONSET = 10, 20
 # In a step's slot of synapses: cells that follow fire once they have heard, then they are heard.
 FOLLOW, FOLLOWED = 1, 2
@@ -103,31 +71,24 @@ FOLLOW, FOLLOWED = 1, 2
 
 @dataclass
 class ModelGroup:
-    """What `Cells` and `Joined` have in common.
-
-    Parameters
-    ----------
-    name, comment : str
-    equations : list of Equation
-    starts : dict
-        Variable → its first value.
-    references : list of Reference
-    regular : list of Regular
-    holds, tallies : dict
-        Variable → what it holds a part of, and which part; or of what it adds up the change.
-    tables : dict
-        Tables that its code looks things up in: name → number of columns (0: one value a tick).
-    """
+    """What `Cells` and `Joined` have in common."""
 
     name: str
     comment: str = field(default="", kw_only=True)
     equations: list[Equation] = field(default_factory=list, kw_only=True)
-    starts: dict[str, Start] = field(default_factory=dict, kw_only=True)
+    starts: dict[str, Start] = field(default_factory=dict, kw_only=True)  # by variable
     references: list[Reference] = field(default_factory=list, kw_only=True)
     regular: list[Regular] = field(default_factory=list, kw_only=True)
+    # By variable: what it holds a part of, and which part; or of what it adds up the change.
     holds: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
     tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
+    # What its code looks things up in: name → number of columns (0: one value a tick).
     tables: dict[str, int] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def text(self) -> str:
+        """The equations as Brian2 reads them."""
+        return "\n".join(map(str, self.equations))
 
     def add(self, name: str, text: str = "", start: Start | None = None, **how: Any) -> str:
         """Give the group a variable, see `Equation`; said twice alike, it is one."""
@@ -186,6 +147,12 @@ class Cells(ModelGroup):
     follows: bool = False
 
     @property
+    def codes(self) -> dict[str, str | bool]:
+        """What it is told beside its equations."""
+        codes = {"threshold": self.threshold, "reset": self.reset, "refractory": self.refractory}
+        return {name: code for name, code in codes.items() if code}
+
+    @property
     def paired(self) -> bool:
         """Whether each unit is two cells, with `side` to say which of them fires."""
         return any(equation.name == "side" for equation in self.equations)
@@ -201,31 +168,23 @@ class Joined(ModelGroup):
     j: np.ndarray
     on_pre: str | None = None
 
+    @property
+    def codes(self) -> dict[str, str]:
+        """What it is told beside its equations."""
+        return {"on_pre": self.on_pre} if self.on_pre else {}
+
 
 @dataclass
 class Model:
-    """A whole circuit.
-
-    Parameters
-    ----------
-    name : str
-    dt, tick : Quantity
-        Steps of cells and of the schedule.
-    cells, synapses : lists
-        Cells come after those that they refer to.
-    constants : dict
-        Name → quantity, for all equations.
-    functions : list of str
-        Names of functions in equations that Brian2 does not have.
-    """
+    """A whole circuit."""
 
     name: str
-    dt: Any
-    tick: Any
-    cells: list[Cells] = field(default_factory=list)
+    dt: Any  # steps of cells
+    tick: Any  # and of the schedule
+    cells: list[Cells] = field(default_factory=list)  # behind those that they refer to
     synapses: list[Joined] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
-    functions: list[str] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)  # that Brian2 does not have
 
     @property
     def groups(self) -> Mapping[str, Cells | Joined]:
@@ -244,6 +203,11 @@ class Model:
                 self.cells.append(group)
             else:
                 self.synapses.append(group)
+
+    def relays(self, joined: Joined) -> bool:
+        """Whether synapses bring spikes of cells that follow, which are heard in the same step."""
+        pre = self.groups[joined.pre]
+        return isinstance(pre, Cells) and pre.follows and joined.on_pre is not None
 
     def homes(self, kind: Literal["holds", "tallies"]) -> dict[Key, dict[str, Place]]:
         """Where each part of what is held is, or of what changes are added up."""

@@ -8,26 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from brian2 import Quantity, SpikeMonitor, StateMonitor, second
+from brian2 import Quantity, SpikeMonitor, StateMonitor
 from brian2 import seed as set_seed
+from brian2.core.variables import ArrayVariable
 
 from .build import Objects, codegen
 from .model import Cells, Model, Place
 
 Report = Callable[[float, float, float, float], None]
+Kept = tuple[str, str, str]  # what, of which group, and of which of its variables
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What to keep of a run.
-
-    Parameters
-    ----------
-    spikes : tuple of str
-        Groups of cells.
-    states : mapping
-        (group, variable) → interval at which it is recorded.
-    """
+    """What to keep of a run: spikes of groups, and variables at an interval each."""
 
     spikes: tuple[str, ...] = ()
     states: Mapping[Place, Quantity] = field(default_factory=dict)
@@ -41,16 +35,22 @@ class Recording:
 class Recorded:
     """What was kept; times in seconds since the run began.
 
-    Parameters
-    ----------
-    spikes : dict
-        Group → (times, cells); cells of the negative half of a pair are counted from N on.
-    states : dict
-        (group, variable) → (times, values (T, n)).
+    Cells of the negative half of a pair are counted from N on.
     """
 
-    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # times, cells
+    states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # t, (T, n)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run does: for how many ticks, with what tables of the schedule, and what it keeps."""
+
+    tables: Mapping[str, np.ndarray]
+    ticks: int
+    seed: int
+    recording: Recording
+    report: Report | None = None
 
 
 class Simulation(ABC):
@@ -72,15 +72,8 @@ class Simulation(ABC):
         """Forget all runs: cells start as at first."""
 
     @abstractmethod
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
-        """Go on for some ticks."""
+    def run(self, job: Job) -> Recorded:
+        """Go on for the ticks of a job."""
 
 
 class RuntimeSimulation(Simulation):
@@ -96,28 +89,24 @@ class RuntimeSimulation(Simulation):
             self.objects = Objects(self.model)
 
     def set(self, place: Place, value: Any) -> None:
-        self.objects.write(*place, value)
+        group, variable = place
+        setattr(self.objects.groups[group], variable + "_", value)
 
     def get(self, place: Place) -> np.ndarray:
-        return self.objects.read(*place)
+        group, variable = place
+        return np.array(getattr(self.objects.groups[group], variable + "_")[:])
 
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
+    def run(self, job: Job) -> Recorded:
         network = self.objects.network
         began_s = float(network.t)
         with codegen(self.target):
-            monitors = Monitors(self.objects, recording)
+            monitors = Monitors(self.objects, job.recording)
             network.add(*monitors.all)
-            set_seed(seed)
+            set_seed(job.seed)
             try:
-                self.objects.run(tables, ticks, report=report, report_period=1 * second)
-                return monitors.read(began_s)
+                self.objects.run(job.tables, job.ticks, job.report)
+                kept = {key: np.array(v.get_value()) for key, v in monitors.variables.items()}
+                return read(kept, self.model, job.recording, began_s)
             finally:
                 network.remove(*monitors.all)
 
@@ -126,7 +115,6 @@ class Monitors:
     """Brian2's monitors for a recording."""
 
     def __init__(self, objects: Objects, recording: Recording) -> None:
-        self.objects = objects
         self.spikes: dict[str, SpikeMonitor] = {}
         self.states: dict[Place, StateMonitor] = {}
         for group in recording.spikes:
@@ -153,19 +141,31 @@ class Monitors:
         """Every monitor."""
         return [*self.spikes.values(), *self.states.values()]
 
-    def read(self, began_s: float = 0.0) -> Recorded:
-        """What they saw, with times from the beginning of a run."""
-        recorded = Recorded()
+    @property
+    def variables(self) -> dict[Kept, ArrayVariable]:
+        """Where they keep what."""
+        found = {}
         for group, monitor in self.spikes.items():
-            side = np.array(monitor.side_) if hasattr(monitor, "side_") else None
-            cells = numbered(np.array(monitor.i), side, len(self.objects.groups[group]))
-            recorded.spikes[group] = (np.array(monitor.t_) - began_s, cells)
-        for place, monitor in self.states.items():
-            values = np.array(getattr(monitor, place[1] + "_")).T
-            recorded.states[place] = (np.array(monitor.t_) - began_s, values)
-        return recorded
+            for part in ("t", "i", "side"):
+                if part in monitor.variables:
+                    found[part, group, ""] = monitor.variables[part]
+        for (group, variable), monitor in self.states.items():
+            found["t", group, variable] = monitor.variables["t"]
+            found["values", group, variable] = monitor.variables[variable]
+        return found
 
 
-def numbered(cells: np.ndarray, side: np.ndarray | None, size: int) -> np.ndarray:
-    """Cells of spikes; of a pair, the one for negative activity counts as i + size."""
-    return cells if side is None else cells + size * (side < 0)
+def read(
+    kept: Mapping[Kept, np.ndarray], model: Model, recording: Recording, began_s: float = 0.0
+) -> Recorded:
+    """What monitors have kept, with times from the beginning of a run."""
+    recorded = Recorded()
+    for group in recording.spikes:
+        spec, cells = model.groups[group], kept["i", group, ""]
+        assert isinstance(spec, Cells)
+        if ("side", group, "") in kept:
+            cells = cells + spec.size * (kept["side", group, ""] < 0)
+        recorded.spikes[group] = (kept["t", group, ""] - began_s, cells)
+    for place in recording.states:
+        recorded.states[place] = (kept["t", *place] - began_s, kept["values", *place])
+    return recorded

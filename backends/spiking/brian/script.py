@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
 from .functions import SOURCES
-from .model import FOLLOW, FOLLOWED, Cells, Equation, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 _HEAD = '''"""{title}
 
@@ -37,20 +37,7 @@ def script(
     target: str = "numpy",
     file: str = "circuit.py",
 ) -> tuple[str, dict[str, np.ndarray]]:
-    """The program and the arrays that it loads.
-
-    Parameters
-    ----------
-    model : Model
-    tables : mapping
-        What the schedule brings.
-    n_ticks : int
-        For how many ticks of the schedule it runs.
-    target : str
-        Brian2's code generation target.
-    file : str
-        What the program is going to be called.
-    """
+    """The program, for so many ticks of the schedule, and the arrays that it loads."""
     arrays: dict[str, np.ndarray] = {}
     parts = [
         _HEAD.format(
@@ -90,38 +77,27 @@ def _tables(model: Model, tables: Mapping[str, np.ndarray], arrays: dict[str, np
 
 
 def _cells(cells: Cells, arrays: dict[str, np.ndarray]) -> str:
-    arguments = [
-        str(cells.size),
-        _block(cells.equations),
-        *(f"threshold={cells.threshold!r}," for _ in "x" if cells.threshold),
-        *(f"reset={_code(cells.reset)}," for _ in "x" if cells.reset),
-        *(f"refractory={cells.refractory!r}," for _ in "x" if cells.refractory),
-        'method="euler",',
-        f"clock=steps, name={cells.name!r},",
-    ]
-    arguments[0] += ","
-    made = f"{cells.name} = NeuronGroup(\n    " + "\n    ".join(arguments) + "\n)"
+    lines = _made(cells, f"NeuronGroup(\n    {cells.size},")
     if cells.follows:
         fires = f'{cells.name}.thresholder["spike"]'
-        made += f'\n{fires}.when, {fires}.order = "synapses", {FOLLOW}'
-    lines = [f"# {cells.comment}", made, *_references(cells), *_starts(cells, arrays)]
-    return "\n".join(lines)
+        lines.append(f'{fires}.when, {fires}.order = "synapses", {FOLLOW}')
+    return "\n".join([*lines, *_references(cells), *_starts(cells, arrays)])
 
 
 def _synapses(joined: Joined, model: Model, arrays: dict[str, np.ndarray]) -> str:
-    arguments = [
-        f"{joined.pre}, {joined.post},",
-        *(_block(joined.equations) for _ in "x" if joined.equations),
-        *(f"on_pre={_code(joined.on_pre)}," for _ in "x" if joined.on_pre),
-        'method="euler",',
-        f"clock=steps, name={joined.name!r},",
-    ]
-    made = f"{joined.name} = Synapses(\n    " + "\n    ".join(arguments) + "\n)"
-    lines = [f"# {joined.comment}", made, _connect(joined, arrays)]
-    pre = model.groups[joined.pre]
-    if isinstance(pre, Cells) and pre.follows and joined.on_pre:
+    lines = _made(joined, f"Synapses(\n    {joined.pre}, {joined.post},")
+    lines.append(_connect(joined, arrays))
+    if model.relays(joined):
         lines.append(f"{joined.name}.pre.order = {FOLLOWED}")
     return "\n".join([*lines, *_starts(joined, arrays)])
+
+
+def _made(group: Cells | Joined, call: str) -> list[str]:
+    lines = [f"# {group.comment}", f"{group.name} = {call}"]
+    if group.equations:
+        lines.append(f"    {_block(group.text)},")
+    lines += [f"    {name}={_code(code)}," for name, code in group.codes.items()]
+    return [*lines, '    method="euler",', f"    clock=steps, name={group.name!r},", ")"]
 
 
 def _connect(joined: Joined, arrays: dict[str, np.ndarray]) -> str:
@@ -180,11 +156,9 @@ def _run(model: Model, n_ticks: int) -> str:
     )
 
 
-def _block(equations: list[Equation]) -> str:
-    return '"""\n    ' + "\n    ".join(map(str, equations)) + '\n    """,'
+def _code(code: str | bool) -> str:
+    return _block(code) if isinstance(code, str) and "\n" in code else repr(code)
 
 
-def _code(code: str | None) -> str:
-    assert code is not None
-    lines = code.split("\n")
-    return repr(code) if len(lines) == 1 else '"""\n    ' + "\n    ".join(lines) + '\n    """'
+def _block(lines: str) -> str:
+    return '"""\n    ' + lines.replace("\n", "\n    ") + '\n    """'

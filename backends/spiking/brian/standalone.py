@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brian2 import get_device, prefs, second, set_device
+from brian2 import get_device, prefs, set_device
 from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
 from .model import Model, Place
-from .runs import Monitors, Recorded, Recording, Report, Simulation, numbered
+from .runs import Job, Kept, Monitors, Recorded, Recording, Simulation, read
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -31,14 +31,7 @@ _PROGRESS = 'std::cout << "progress " << elapsed << " " << completed << std::end
 
 
 class StandaloneSimulation(Simulation):
-    """With Brian2's C++ standalone mode.
-
-    Parameters
-    ----------
-    model : Model
-    threads : int
-        Of OpenMP; 0 for none.
-    """
+    """With Brian2's C++ standalone mode."""
 
     def __init__(self, model: Model, threads: int = 0) -> None:
         super().__init__(model)
@@ -56,23 +49,16 @@ class StandaloneSimulation(Simulation):
     def restart(self) -> None:
         self._state.clear()  # programs start from what they were built with
 
-    def run(
-        self,
-        tables: Mapping[str, np.ndarray],
-        ticks: int,
-        seed: int,
-        recording: Recording,
-        report: Report | None = None,
-    ) -> Recorded:
-        shapes = tuple((name, values.shape) for name, values in tables.items())
-        key = (ticks, shapes, recording.key())
+    def run(self, job: Job) -> Recorded:
+        shapes = tuple((name, values.shape) for name, values in job.tables.items())
+        key = (job.ticks, shapes, job.recording.key())
         if key not in self._programs:
             folder = Path(self._folder.name) / f"program_{len(self._programs)}"
-            self._programs[key] = build(self.model, tables, ticks, recording, folder, self.threads)
+            self._programs[key] = build(self.model, job, folder, self.threads)
         program = self._programs[key]
-        program.execute(self._state, tables, seed, report)
+        program.execute(self._state, job)
         self._state |= program.states()
-        return program.recorded(recording)
+        return program.recorded(job.recording)
 
 
 @dataclass(frozen=True)
@@ -85,41 +71,23 @@ class Stored:
 
 @dataclass(frozen=True)
 class Executable:
-    """A built simulation.
+    """A built simulation, and where it leaves what may change and what it records."""
 
-    Parameters
-    ----------
-    folder : Path
-    variables : dict
-        (group, variable) → where it is left; every variable that may change.
-    monitors : dict
-        (kind, group, variable) → where what was recorded is left.
-    sizes : dict
-        Number of elements of each group.
-    duration_s : float
-    """
-
+    model: Model
     folder: Path
     variables: dict[Place, Stored]
-    monitors: dict[tuple[str, str, str], Stored]
-    sizes: dict[str, int]
+    monitors: dict[Kept, Stored]
     duration_s: float
 
-    def execute(
-        self,
-        state: Mapping[Place, np.ndarray],
-        tables: Mapping[str, np.ndarray],
-        seed: int,
-        report: Report | None,
-    ) -> None:
-        """Run with the given variables and tables."""
+    def execute(self, state: Mapping[Place, np.ndarray], job: Job) -> None:
+        """Run with the given variables."""
         arguments = ["--results_dir", str(self.folder / "results") + os.sep]
         for (group, variable), value in state.items():
             stored = self.variables[group, variable]
             arguments.append(self._argument(f"{group}.{variable}", value, stored.dtype))
-        for name, values in tables.items():
+        for name, values in job.tables.items():
             arguments.append(self._argument(f"table_{name}.values", values, np.dtype(float)))
-        environment = os.environ | {"ONEWAY_SEED": str(seed % 2**31)}
+        environment = os.environ | {"ONEWAY_SEED": str(job.seed % 2**31)}
         running = subprocess.Popen(
             ["./main", *arguments],
             cwd=self.folder,
@@ -132,8 +100,8 @@ class Executable:
         assert running.stdout is not None
         for line in running.stdout:
             kind, *numbers = line.split()
-            if kind == "progress" and report is not None:
-                report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
+            if kind == "progress" and job.report is not None:
+                job.report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
             elif kind != "progress":
                 said.append(line)
         if running.wait() != 0:
@@ -155,31 +123,18 @@ class Executable:
 
     def recorded(self, recording: Recording) -> Recorded:
         """What the monitors saw."""
-        recorded = Recorded()
-        for group in recording.spikes:
-            times, cells = (self._load(self.monitors["spikes", group, part]) for part in "ti")
-            sides = self.monitors.get(("spikes", group, "side"))
-            side = None if sides is None else self._load(sides)
-            recorded.spikes[group] = (times, numbered(cells, side, self.sizes[group]))
+        kept = {key: self._load(stored) for key, stored in self.monitors.items()}
         for place in recording.states:
-            times = self._load(self.monitors["times", *place])
-            values = self._load(self.monitors["values", *place])
-            recorded.states[place] = (times, values.reshape(len(times), -1))
-        return recorded
+            times, values = kept["t", *place], kept["values", *place]
+            kept["values", *place] = values.reshape(len(times), -1)
+        return read(kept, self.model, recording)
 
     def _load(self, stored: Stored) -> np.ndarray:
         return np.fromfile(self.folder / "results" / stored.file, dtype=stored.dtype)
 
 
-def build(
-    model: Model,
-    tables: Mapping[str, np.ndarray],
-    ticks: int,
-    recording: Recording,
-    folder: Path,
-    threads: int,
-) -> Executable:
-    """Generate and compile the program of a model for runs of so many ticks."""
+def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
+    """Generate and compile the program of a model for jobs like this one."""
     if get_device().__class__.__name__ != "RuntimeDevice":
         raise RuntimeError(
             "Brian2's standalone mode is switched on already. Call brian2.reset_device() first: a "
@@ -193,18 +148,18 @@ def build(
         settings.openmp_threads = threads
         flags.extra_compile_args_gcc = [*before[1], "-include", "common.h"]
         objects = Objects(model)
-        monitors = Monitors(objects, recording)
+        monitors = Monitors(objects, job.recording)
         objects.network.add(*monitors.all)
         get_device().insert_code("before_network_run", _SEED)
-        objects.run(tables, ticks, report=_PROGRESS, report_period=1 * second)
+        objects.run(job.tables, job.ticks, _PROGRESS)
         get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
         compile_program(folder)
         return Executable(
+            model,
             folder,
             _variables(objects),
-            _monitored(monitors),
-            {cells.name: cells.size for cells in model.cells},
-            ticks * float(model.tick),
+            {key: _stored(variable) for key, variable in monitors.variables.items()},
+            job.ticks * float(model.tick),
         )
     finally:
         settings.openmp_threads, flags.extra_compile_args_gcc = before
@@ -272,18 +227,6 @@ def _variables(objects: Objects) -> dict[Place, Stored]:
             if name in ("lastspike", "not_refractory", "N", "delay"):
                 continue
             found[spec.name, name] = _stored(variable)
-    return found
-
-
-def _monitored(monitors: Monitors) -> dict[tuple[str, str, str], Stored]:
-    found = {}
-    for group, monitor in monitors.spikes.items():
-        for part in ("t", "i", "side"):
-            if part in monitor.variables:
-                found["spikes", group, part] = _stored(monitor.variables[part])
-    for (group, variable), monitor in monitors.states.items():
-        found["times", group, variable] = _stored(monitor.variables["t"])
-        found["values", group, variable] = _stored(monitor.variables[variable])
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -83,22 +84,19 @@ def to_nir(
     return _Export(circuit, weights, biases, parameters).graph(rule)
 
 
+@dataclass
 class _Export:
     """Nodes and edges of one circuit's forward path."""
 
-    def __init__(
-        self,
-        circuit: Circuit,
-        weights: Arrays,
-        biases: Arrays,
-        parameters: SpikingParameters,
-    ) -> None:
-        self.nir = _nir()
-        self.circuit, self.weights, self.biases = circuit, weights, biases
-        self.parameters = parameters
-        self.unit = float(parameters.unit)
-        self.nodes: dict[str, Any] = {}
-        self.edges: list[tuple[str, str]] = []
+    circuit: Circuit
+    weights: Arrays
+    biases: Arrays
+    parameters: SpikingParameters
+    nodes: dict[str, Any] = field(default_factory=dict)
+    edges: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.nir, self.unit = _nir(), float(self.parameters.unit)
 
     def graph(self, rule: str | None) -> Any:
         for name in self.circuit.order("forward"):
@@ -117,7 +115,7 @@ class _Export:
             "format": FORMAT,
             "version": VERSION,
             "rule": rule,
-            "biases": [name for name in self.biases],
+            "biases": list(self.biases),
             "unit_hz": self.unit,
             "circuit": json.loads(to_json(self.circuit)),
         }

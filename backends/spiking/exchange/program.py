@@ -68,8 +68,8 @@ def _planned(
     engine: Engine, x: np.ndarray | None, y: np.ndarray | None
 ) -> tuple[Running, Timetable]:
     """What the program does: noise where there are no samples, and one random sample else."""
-    if x is None and engine.noisy_phases:
-        running = engine.prepare(engine.noisy_phases)
+    if x is None and engine.circuit.reading.noisy_phases:
+        running = engine.prepare(engine.circuit.reading.noisy_phases)
         turns = NoisyTurns.of(running.translation.context.when, engine.parameters, NOISE_S)
         return running, turns.timetable()
     if x is None:
@@ -77,4 +77,4 @@ def _planned(
         x = np.random.default_rng(engine.seed).normal(size=shape)
     trials = engine.trials(x, y)
     factors = np.full(trials.samples, 0.0 if y is None else 1.0)
-    return engine.prepare(engine.data_phases), trials.timetable(factors)
+    return engine.prepare(engine.circuit.reading.data_phases), trials.timetable(factors)

@@ -10,14 +10,14 @@ import numpy as np
 from oneway.circuits import Circuit
 
 from ..brian.model import SCHEDULE, Model
-from ..brian.runs import Recorded, Recording, Report, RuntimeSimulation, Simulation
+from ..brian.runs import Job, Recorded, Recording, Report, RuntimeSimulation, Simulation
 from ..brian.standalone import StandaloneSimulation
 from ..parameters import SpikingParameters
 from ..translation.context import Context, When
 from ..translation.holding import Holding
 from ..translation.translate import Translation, translate
 from ..translation.turns import Turns
-from ..weights import Arrays, oriented
+from ..weights import oriented
 from .record import Changes
 from .timetable import Timetable
 from .trials import Trials
@@ -47,20 +47,11 @@ class Running:
 
 @dataclass
 class Engine:
-    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters.
-
-    Parameters
-    ----------
-    holding : Holding
-        Present weights and biases: where runs begin, and what they leave.
-    rates : Rates
-    simulated_s : float
-        Of all runs so far.
-    """
+    """Everything that runs of a circuit share; see `SpikingNetwork` for the parameters."""
 
     circuit: Circuit
     parameters: SpikingParameters
-    holding: Holding
+    holding: Holding  # where runs begin, and what they leave
     seed: int
     dynamics: str
     target: str
@@ -68,27 +59,14 @@ class Engine:
     in_turn: bool
     threads: int
     rates: Rates = field(default_factory=Rates)
-    simulated_s: float = 0.0
+    simulated_s: float = 0.0  # of all runs so far
     _running: dict[tuple, Running] = field(default_factory=dict)
-
-    @property
-    def arrays(self) -> Arrays:
-        """Weights and biases of the circuit."""
-        return self.holding.arrays
-
-    @property
-    def data_phases(self) -> tuple[str, ...]:
-        """Phases that data drives."""
-        return tuple(phase.name for phase in self.circuit.phases.values() if not phase.noisy)
-
-    @property
-    def noisy_phases(self) -> tuple[str, ...]:
-        """Phases that noise drives."""
-        return tuple(phase.name for phase in self.circuit.phases.values() if phase.noisy)
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
-        when = When(Turns(self.circuit, self.data_phases, together=not self.in_turn))
+        when = When(
+            Turns(self.circuit, self.circuit.reading.data_phases, together=not self.in_turn)
+        )
         settling = self.settling_steps + 2 if self.dynamics == "settled" else None
         return Trials.of(self.circuit, when, self.parameters, settling, x, y, batch)
 
@@ -141,13 +119,9 @@ class Engine:
         seed = self.seed + 7919 * running.runs
         running.runs += 1
         duration_s = (timetable.ticks - 1) * float(model.tick)  # the closing one aside
-        recorded = run.run(
-            timetable.tables(model.tables),
-            timetable.ticks,
-            seed,
-            recording,
-            report and _in_seconds(report, duration_s),
-        )
+        tables = timetable.tables(model.tables)
+        progress = report and _in_seconds(report, duration_s)
+        recorded = run.run(Job(tables, timetable.ticks, seed, recording, progress))
         running.translation.take_home(run.get)
         self.simulated_s += duration_s
         return recorded

@@ -20,27 +20,14 @@ _SLOWING_TICKS = 50
 
 @dataclass(frozen=True)
 class NoisyTurns:
-    """Noisy phases in turn, equally long, each for about `phase_time` at a time.
-
-    Parameters
-    ----------
-    when : When
-    order : list of (phase, ticks)
-    adapting : int
-        Ticks at the beginning of a turn in which running means settle and nothing is learned.
-    tick_s : float
-    learn : float
-        Part of a batch that one tick counts.
-    slowing : float
-        Ticks of learning in a phase after which learning falls as one over time.
-    """
+    """Noisy phases in turn, equally long, each for about `phase_time` at a time."""
 
     when: When
-    order: list[tuple[str, int]]
-    adapting: int
+    order: list[tuple[str, int]]  # phases, and for how many ticks
+    adapting: int  # ticks of a turn in which running means settle before anything is learned
     tick_s: float
-    learn: float
-    slowing: float = inf
+    learn: float  # part of a batch that one tick counts
+    slowing: float = inf  # ticks of a phase after which learning falls as one over time
 
     @classmethod
     def of(

@@ -22,14 +22,18 @@ def signals(engine: Engine, x: np.ndarray, y: np.ndarray | None) -> dict[str, np
 def changes(engine: Engine, x: np.ndarray, y: np.ndarray) -> Changes:
     """See `SpikingNetwork.changes`."""
     trials = engine.trials(x, y, batch=True)
-    return _tallied(engine, engine.prepare(engine.data_phases, tallying=True), trials.timetable())
+    return _tallied(
+        engine,
+        engine.prepare(engine.circuit.reading.data_phases, tallying=True),
+        trials.timetable(),
+    )
 
 
 def settle(
     engine: Engine, x: np.ndarray, y: np.ndarray | None
 ) -> tuple[dict[str, np.ndarray], Changes]:
     """Activity of every population in the first phase, and what a step would change, of one run."""
-    reading, phases = engine.circuit.reading, engine.data_phases
+    reading, phases = engine.circuit.reading, engine.circuit.reading.data_phases
     names = [name for name in engine.circuit.order() if reading.settles(name, phases[0])]
     places = {(cells_of(name), "activity"): engine.parameters.dt for name in names}
     trials = engine.trials(x, y, batch=True)
@@ -49,7 +53,7 @@ def settle(
 def spontaneous_changes(engine: Engine, noise: Mapping[str, np.ndarray]) -> Changes:
     """See `SpikingNetwork.spontaneous_changes`."""
     _settled_only(engine, "spontaneous_changes")
-    running = engine.prepare(engine.noisy_phases, tallying=True)
+    running = engine.prepare(engine.circuit.reading.noisy_phases, tallying=True)
     batch = len(next(iter(noise.values())))
     rows = {f"noise_{name}": np.reshape(values, (batch, -1)) for name, values in noise.items()}
     settling, stretches = engine.settling_steps, []

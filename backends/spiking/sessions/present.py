@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..brian.model import Place
 from ..brian.runs import Recorded, Report
 from ..translation.context import cells_of
 from .engine import Engine
@@ -27,17 +28,14 @@ def present(
 ) -> Presentation:
     """See `SpikingNetwork.present`.
 
-    Parameters
-    ----------
-    factors : (float, float)
-        Parts of the learning rates at the first and at the last sample; linear between.
-    chunk : int
-        How many samples the program presents that is built once; compiled targets only.
+    `factors` are parts of the learning rates at the first and the last sample; `chunk` is how many
+    samples a compiled program presents, which is built once.
     """
     began, rows_of = time.perf_counter(), data_rows(engine.circuit, x, y)
     x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
     size = chunk if engine.target == "cpp_standalone" else samples
     learning = np.linspace(*factors, samples)
+    phases, output = engine.circuit.reading.data_phases, _output(engine)
     starts = range(0, max(1, samples), size)
     parts: list[Presentation] = []
     for start in starts:
@@ -46,31 +44,15 @@ def present(
         part = np.where(np.arange(start, start + size) < samples, learning[rows], 0.0)
         targets = None if y is None else y[rows]
         progress = report and _part(report, began, len(parts), len(starts))
-        shown = _in_one_run(engine, x[rows], targets, part, record, record_every_s, progress)
-        parts.append(shown.first(samples - start))
+        trials, running = engine.trials(x[rows], targets), engine.prepare(phases)
+        watch = Watch.of(engine, running.translation, record, record_every_s)
+        recording = watch.also(output, trials.read_dt)
+        recorded = engine.go(running, trials.timetable(part), recording, progress)
+        parts.append(_presentation(trials, recorded, watch).first(samples - start))
     return Presentation.of_parts(parts, time.perf_counter() - began)
 
 
-def _in_one_run(
-    engine: Engine,
-    x: np.ndarray,
-    y: np.ndarray | None,
-    factors: np.ndarray,
-    record: Sequence[str],
-    record_every_s: float | None,
-    report: Report | None,
-) -> Presentation:
-    """Present samples, each with its part of the learning rates."""
-    began = time.perf_counter()
-    trials = engine.trials(x, y)
-    running = engine.prepare(engine.data_phases)
-    watch = Watch.of(engine, running.translation, record, record_every_s)
-    recording = watch.also((cells_of(engine.circuit.output.name), "activity"), trials.read_dt)
-    recorded = engine.go(running, trials.timetable(factors), recording, report)
-    return _presentation(trials, recorded, watch, began)
-
-
-def _presentation(trials: Trials, recorded: Recorded, watch: Watch, began: float) -> Presentation:
+def _presentation(trials: Trials, recorded: Recorded, watch: Watch) -> Presentation:
     engine, start_s = watch.engine, watch.start_s
     populations = engine.circuit.populations
     spikes = watch.spikes(recorded)
@@ -81,12 +63,11 @@ def _presentation(trials: Trials, recorded: Recorded, watch: Watch, began: float
         activity_times, activity[name] = recorded.states[place]
     for name in watch.projections:
         times, weights[name] = watch.weights(recorded, name)
-    output = cells_of(engine.circuit.output.name), "activity"
     return Presentation(
         activities={
             name: trials.read(*recorded.states[place]) for name, place in watch.populations.items()
         },
-        outputs=trials.read(*recorded.states[output]),
+        outputs=trials.read(*recorded.states[_output(engine)]),
         spikes=spikes,
         times_s=times + start_s,
         weights=weights,
@@ -97,8 +78,12 @@ def _presentation(trials: Trials, recorded: Recorded, watch: Watch, began: float
             name: len(train) / (populations[name].size * duration) for name, train in spikes.items()
         },
         simulated_s=duration,
-        wall_s=time.perf_counter() - began,
+        wall_s=0.0,  # of all parts together
     )
+
+
+def _output(engine: Engine) -> Place:
+    return cells_of(engine.circuit.output.name), "activity"
 
 
 def _part(report: Report, began: float, done: int, parts: int) -> Report:

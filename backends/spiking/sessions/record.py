@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -116,34 +117,17 @@ class Presentation:
     @classmethod
     def of_parts(cls, parts: Sequence[Presentation], wall_s: float) -> Presentation:
         """Presentations one after another as one."""
-        first = parts[0]
         total = sum(part.simulated_s for part in parts)
-
-        def along(pick, names: Iterable[str]) -> dict[str, np.ndarray]:
-            return {name: np.concatenate([pick(part)[name] for part in parts]) for name in names}
-
-        return cls(
-            outputs=np.concatenate([part.outputs for part in parts]),
-            activities=along(lambda part: part.activities, first.activities),
-            spikes={
-                name: Spikes(
-                    np.concatenate([part.spikes[name].times_s for part in parts]),
-                    np.concatenate([part.spikes[name].cells for part in parts]),
-                )
-                for name in first.spikes
-            },
-            times_s=np.concatenate([part.times_s for part in parts]),
-            weights=along(lambda part: part.weights, first.weights),
-            activity=along(lambda part: part.activity, first.activity),
-            activity_times_s=np.concatenate([part.activity_times_s for part in parts]),
-            onsets_s=np.concatenate([part.onsets_s for part in parts]),
-            mean_rates_hz={
+        whole: dict[str, Any] = {
+            "mean_rates_hz": {
                 name: sum(part.mean_rates_hz[name] * part.simulated_s for part in parts) / total
-                for name in first.mean_rates_hz
+                for name in parts[0].mean_rates_hz
             },
-            simulated_s=total,
-            wall_s=wall_s,
-        )
+            "simulated_s": total,
+            "wall_s": wall_s,
+        }
+        names = [item.name for item in fields(cls) if item.name not in whole]
+        return cls(**whole, **{n: _joined([getattr(part, n) for part in parts]) for n in names})
 
     def first(self, samples: int) -> Presentation:
         """What came of the first samples alone."""
@@ -171,6 +155,16 @@ class Presentation:
             },
             simulated_s=end_s - float(self.onsets_s[0]),
         )
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Arrays, spikes or mappings to these, one after another as one."""
+    first = values[0]
+    if isinstance(first, Mapping):
+        return {name: _joined([value[name] for value in values]) for name in first}
+    if isinstance(first, Spikes):
+        return Spikes(*(_joined([getattr(v, n) for v in values]) for n in ("times_s", "cells")))
+    return np.concatenate(values)
 
 
 @dataclass(frozen=True)

@@ -23,18 +23,18 @@ def run_spontaneous(
     """See `SpikingNetwork.run_spontaneous`."""
     _check(engine, duration_s, record_every_s, slowing_s)
     began = time.perf_counter()
-    running = engine.prepare(engine.noisy_phases)
+    running = engine.prepare(engine.circuit.reading.noisy_phases)
     translation, when = running.translation, running.translation.context.when
     turns = NoisyTurns.of(when, engine.parameters, duration_s, slowing_s)
     learning = [p.name for p in when.turns.select() if p.plasticity]
     names = (*when.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, record_every_s, activity=False)
-    first = {name: engine.arrays.weight(name) for name in learning}
+    first = {name: engine.holding.arrays.weight(name) for name in learning}
     recorded = engine.go(running, turns.timetable(), watch.recording, report)
     return turns.record(
         spikes=watch.spikes(recorded),
         weights={
-            name: (first[name], *watch.weights(recorded, name), engine.arrays.weight(name))
+            name: (first[name], *watch.weights(recorded, name), engine.holding.arrays.weight(name))
             for name in learning
         },
         sizes={name: cells.size for name, cells in engine.circuit.populations.items()},
@@ -49,7 +49,7 @@ def _check(engine: Engine, duration_s: float, record_every_s: float, slowing_s: 
             f"duration_s = {duration_s}, record_every_s = {record_every_s}, "
             f"slowing_s = {slowing_s}, expected > 0"
         )
-    if not engine.noisy_phases:
+    if not engine.circuit.reading.noisy_phases:
         raise WiringError(
             f"circuit {engine.circuit.name!r} has no spontaneous phase: none of "
             f"{', '.join(engine.circuit.phases)} names noisy populations. Add one with "

@@ -10,44 +10,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Stretch:
-    """Ticks in a row in which nothing changes.
-
-    Parameters
-    ----------
-    phase : int
-        Which of the phases that the network runs.
-    sample : int
-        Row of the data.
-    ticks : int
-    share : float
-        What one sample counts of its batch: errors are scaled by it, as a mean loss does.
-    learn : float
-        Part of a sample's learning that falls to each tick; 0 while cells settle.
-    gather : float
-        Part of a mean of activity that falls to each tick.
-    onset : float
-        1 where a trial begins.
-    """
+    """Ticks in a row in which nothing changes."""
 
     phase: int
-    sample: int
+    sample: int  # row of the data
     ticks: int
-    share: float = 1.0
-    learn: float = 0.0
-    gather: float = 0.0
-    onset: float = 0.0
+    share: float = 1.0  # of its batch: errors are scaled by it, as a mean loss does
+    learn: float = 0.0  # part of a sample's learning that falls to each tick; 0 while cells settle
+    gather: float = 0.0  # the same of a mean of activity
+    onset: float = 0.0  # 1 where a trial begins
 
 
 @dataclass
 class Timetable:
-    """Stretches one after another, and the data that they refer to.
-
-    Parameters
-    ----------
-    stretches : list of Stretch
-    rows : dict
-        Table → array (samples, cells): what inputs, targets and noise are.
-    """
+    """Stretches one after another, and the rows of inputs, targets and noise that they refer to."""
 
     stretches: list[Stretch] = field(default_factory=list)
     rows: dict[str, np.ndarray] = field(default_factory=dict)

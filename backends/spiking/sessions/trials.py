@@ -16,34 +16,17 @@ from .timetable import Stretch, Timetable, begun
 
 @dataclass(frozen=True)
 class Trials:
-    """The trials of a data set.
+    """The trials of a data set."""
 
-    Parameters
-    ----------
-    phases : tuple of int
-        Numbers of the phases of a trial, in order.
-    ticks, learn_ticks : int
-        Ticks of a phase, and in how many of them, its last ones, synapses learn.
-    tick, read_dt : Quantity
-        Step of the schedule, and interval at which the output is read.
-    read_from_s : float
-        When after its onset.
-    rows : dict
-        Data and targets, one row a sample.
-    samples : int
-    share : float
-        What each sample counts of its batch.
-    """
-
-    phases: tuple[int, ...]
-    ticks: int
-    learn_ticks: int
+    phases: tuple[int, ...]  # their numbers, in order
+    ticks: int  # of a phase
+    learn_ticks: int  # its last ones, in which synapses learn
     tick: Quantity
     read_dt: Quantity
-    read_from_s: float
+    read_from_s: float  # when after its onset
     rows: dict[str, np.ndarray]
     samples: int
-    share: float
+    share: float  # what each sample counts of its batch
 
     @classmethod
     def of(

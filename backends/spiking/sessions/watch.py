@@ -21,25 +21,13 @@ from .record import Spikes
 
 @dataclass(frozen=True)
 class Watch:
-    """Populations and projections that a run is to be recorded of.
-
-    Parameters
-    ----------
-    engine : Engine
-    recording : Recording
-    populations : dict
-        Name → group and variable of activity.
-    projections : dict
-        Name → the same of each part of its weights.
-    start_s : float
-        When the run begins, since the network was built.
-    """
+    """Populations and projections that a run is recorded of, and in which variables they are."""
 
     engine: Engine
     recording: Recording
     populations: dict[str, Place]
-    projections: dict[str, dict[str, Place]]
-    start_s: float
+    projections: dict[str, dict[str, Place]]  # of each part of its weights
+    start_s: float  # since the network was built
 
     @classmethod
     def of(
@@ -50,13 +38,7 @@ class Watch:
         every_s: float | None,
         activity: bool = True,
     ) -> Watch:
-        """Watch the named ones at an interval, by default once a sample.
-
-        Parameters
-        ----------
-        activity : bool
-            Keep the activity of cells too, not only their spikes.
-        """
+        """Watch the named ones at an interval, by default once a sample."""
         every = engine.parameters.present_time if every_s is None else every_s * second
         often = min(every, translation.model.tick, engine.parameters.plasticity_dt)
         names = list(names)
@@ -91,14 +73,14 @@ class Watch:
         held = {part: recorded.states[place] for part, place in self.projections[name].items()}
         times = next(iter(held.values()))[0]
         p, key = self.engine.circuit.projections[name], ("weights", name)
-        others = self.engine.arrays.weights[name]
+        others = self.engine.holding.arrays.weights[name]
         at_each = ({part: w[i] for part, (_, w) in held.items()} for i in range(len(times)))
         merged = [self.engine.holding.merged(key, parts, others) for parts in at_each]
         return times, np.stack([oriented(p, w) for w in merged])
 
 
 def _check_known(engine: Engine, names: list[str]) -> None:
-    known = (*engine.circuit.populations, *engine.arrays.weights)
+    known = (*engine.circuit.populations, *engine.holding.arrays.weights)
     for name in names:
         if name not in known:
             raise WiringError(

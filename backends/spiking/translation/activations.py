@@ -48,9 +48,6 @@ def phi(activation: str, u: str) -> str:
 def derivative(activation: str, a: str, least: str = "0") -> str:
     """φ′ where φ has the value `a`, or is taken of `a` where φ′ does not follow from its value.
 
-    Parameters
-    ----------
-    least : str
-        Above which value a cell counts as active, for φ that are straight on both sides of zero.
+    A cell counts as active above `least`, for φ that are straight on both sides of zero.
     """
     return "(" + _TEXTS[activation][1].format(a=a, least=least) + ")"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from oneway.circuits import PHI, Phase, Population, Projection, Signal, WiringError
+from collections.abc import Collection
+
+from oneway.circuits import PHI, Phase, Projection, Signal, WiringError
 
 from .context import Context
 from .plasticity import needs_slope
@@ -20,7 +22,8 @@ def check_translatable(context: Context) -> None:
             "expected exactly one; let one input drive them all"
         )
     for population in turns.populations.values():
-        _check_population(turns, population)
+        if population.norm is not None:
+            _check_norm(turns, f"population {population.name!r}", turns.names)
         _check_held(turns, population.name)
         if population.learns is not None and turns.data:
             when = turns.reading.learning_phase(population) or ""
@@ -31,7 +34,8 @@ def check_translatable(context: Context) -> None:
         for phase in turns.phases:
             _check_noise(turns, phase)
     for p in turns.select():
-        _check_norm(turns, p)
+        if p.norm is not None:
+            _check_norm(turns, p.label, p.phases)
         if p.role in ("mimic", "teach") and context.spikes:
             _check_own_spikes(turns, p)
         if context.relayed(p):
@@ -45,25 +49,12 @@ def check_translatable(context: Context) -> None:
     turns.reading.check(turns.names)
 
 
-def _normalised(turns: Turns) -> list[str]:
-    return [phase.name for phase in turns.phases if not phase.norm_blocked]
-
-
-def _check_population(turns: Turns, population: Population) -> None:
-    if population.norm is not None and _normalised(turns):
+def _check_norm(turns: Turns, owner: str, phases: Collection[str]) -> None:
+    acting = [name for name in turns.names if name in phases and turns.reading.normalises(name)]
+    if acting:
         raise WiringError(
-            f"population {population.name!r}: its BatchNorm has no spiking translation in phase "
-            f"{_normalised(turns)[0]!r}, because a mean over a batch is not at hand in a cell. "
-            f"Build the circuit with norm='none', {_RATE}"
-        )
-
-
-def _check_norm(turns: Turns, p: Projection) -> None:
-    acting = [name for name in _normalised(turns) if name in p.phases]
-    if p.norm is not None and acting:
-        raise WiringError(
-            f"{p.label}: its BatchNorm has no spiking translation in phase {acting[0]!r}, because "
-            "a mean over a batch is not at hand in a cell. Build the circuit with norm='none' "
+            f"{owner}: its BatchNorm has no spiking translation in phase {acting[0]!r}, because a "
+            "mean over a batch is not at hand in a cell. Build the circuit with norm='none' "
             f"(builder strings: norm=none), {_RATE}"
         )
 

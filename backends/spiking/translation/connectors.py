@@ -26,31 +26,19 @@ from oneway.circuits import (
 
 @dataclass(frozen=True)
 class Pairs:
-    """The synapses of a projection.
+    """The synapses of a projection: which presynaptic cell `i`, which postsynaptic cell `j`, (K,).
 
-    Parameters
-    ----------
-    i, j : int arrays (K,)
-        Presynaptic and postsynaptic cell.
-    weight : int array (K,), optional
-        Which stored weight each synapse has; None where synapses have no weights.
-    factor : float
-        Fixed strength of synapses without weights.
-    branch : int array (K,), optional
-        For a connector that takes the strongest of several: on which branch of the cell, one for
-        each member of its window, a synapse lies. On its way back, the branch that it belongs to.
-    branches : int
-        How many there are.
-    shared : bool
-        Whether weights are looked up by `weight`: several synapses may have one, and some weights
-        none, as those of a kernel that reach past the edges of a small image. Else each synapse
-        has its own, in their order.
+    Weights are looked up where they are `shared`: several synapses may have one, and some weights
+    none, as those of a kernel that reach past the edges of a small image. Else each synapse has its
+    own, in their order.
     """
 
     i: np.ndarray
     j: np.ndarray
-    weight: np.ndarray | None = None
-    factor: float = 1.0
+    weight: np.ndarray | None = None  # which stored weight each has
+    factor: float = 1.0  # fixed strength of synapses without weights
+    # Where the strongest of several counts: on which branch of the cell, one for each member of its
+    # window, a synapse lies. On its way back, the branch that it belongs to.
     branch: np.ndarray | None = None
     branches: int = 1
     shared: bool = False

@@ -20,25 +20,7 @@ LOSSES = ("cross_entropy", "squared")
 
 @dataclass
 class Context:
-    """A circuit, the phases of it that run, and how.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    phases : tuple of str
-        Which of its phases to run.
-    parameters : SpikingParameters
-    dynamics : {"spiking", "poisson", "settled"}
-    holding : Holding
-        Weights and biases, as synapses and cells hold them.
-    loss : {"cross_entropy", "squared"}
-        Whether error cells compare the target with the output's share in all output (softmax), or
-        with the output itself.
-    together : bool
-        Whether phases that only change what synapses learn from run at the same time.
-    tallying : bool
-        Synapses note what they would change and keep their weights.
-    """
+    """A circuit, the phases of it that run, and how; see `SpikingNetwork` for the latter."""
 
     circuit: Circuit
     phases: tuple[str, ...]
@@ -46,8 +28,8 @@ class Context:
     dynamics: str
     holding: Holding
     loss: str = "cross_entropy"
-    together: bool = True
-    tallying: bool = False
+    together: bool = True  # phases that only change what synapses learn from run at the same time
+    tallying: bool = False  # synapses note what they would change and keep their weights
     turns: Turns = field(init=False)
     when: When = field(init=False)
 
@@ -208,12 +190,7 @@ def interneurons_of(population: str) -> str:
 
 
 class When:
-    """Phases as the generated code tells them apart: by a number that the schedule brings.
-
-    Parameters
-    ----------
-    turns : Turns
-    """
+    """Phases as the generated code tells them apart: by a number that the schedule brings."""
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns

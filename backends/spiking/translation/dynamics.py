@@ -20,29 +20,14 @@ from .context import Context
 
 @dataclass(frozen=True)
 class Pulse:
-    """What synapses bring to their target cells.
-
-    Parameters
-    ----------
-    pre : str
-        The population that it comes from.
-    strength : str, optional
-    sent : {"own", "activity", "excited", "input"}
-        Variable of the presynaptic cells that settled ones pass on.
-    filtered : {"tau_trace", "tau_syn"}
-        How long a spike goes on arriving.
-    signed : bool
-        Whether spikes of a pair's two cells are to count with opposite signs.
-    about : str
-        What settled cells take from the variable; spikes code deviations already.
-    """
+    """What synapses bring to their target cells from the population `pre`."""
 
     pre: str
     strength: str | None = None
-    sent: str = "own"
-    filtered: str = "tau_trace"
-    signed: bool = True
-    about: str = ""
+    sent: str = "own"  # the variable of presynaptic cells that settled ones pass on
+    filtered: str = "tau_trace"  # how long a spike goes on arriving
+    signed: bool = True  # whether spikes of a pair's two cells count with opposite signs
+    about: str = ""  # what settled cells take from the variable; spikes code deviations already
 
 
 class Dynamics(ABC):

@@ -23,18 +23,7 @@ Parts = Mapping[str, np.ndarray]
 
 @dataclass
 class Holding:
-    """Weights and biases as synapses and cells hold them, flat.
-
-    Parameters
-    ----------
-    arrays : Arrays
-        The circuit's weights and biases.
-    shared : bool
-        Whether synapses at all positions of an image have one weight, and the cells of a channel
-        one bias.
-    dale : bool
-        Whether the weights of a drive are held in two parts that are never negative.
-    """
+    """Weights and biases as synapses and cells hold them, flat; see `SpikingNetwork`."""
 
     arrays: Arrays
     shared: bool = True
@@ -75,13 +64,7 @@ class Holding:
         self._held[key] = merged, parts
 
     def merged(self, key: Key, parts: Parts, others: np.ndarray | float = 0.0) -> np.ndarray:
-        """Weights or biases of the circuit, from what is held of them.
-
-        Parameters
-        ----------
-        others : array or float
-            What weights are that no synapse has.
-        """
+        """Weights or biases of the circuit, from what is held of them; `others` where none is."""
         shape = self._stored(key).shape
         flat = parts[EXCITATORY] - parts[INHIBITORY] if EXCITATORY in parts else parts[WHOLE]
         index = self._index(key)

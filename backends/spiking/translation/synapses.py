@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oneway.circuits import Projection
+from oneway.circuits import Projection, sign_magnitude
 
 from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, ModelGroup
 from .cells import strongest
@@ -82,18 +82,12 @@ def _find_weights(context: Context, p: Projection, joined: Joined, part: str) ->
 
 def _weights_at(context: Context, p: Projection, part: str) -> str:
     """The group in which the weights of a drive are: its synapses, one of its own, or another's."""
-    owner = _owner(context, p)
+    owner = context.turns.reading.owner(p)
     return context.weights_of(owner) if _shared(context, p) else context.synapses_of(owner, part)
 
 
 def _shared(context: Context, p: Projection) -> bool:
-    return context.pairs(_owner(context, p)).shared
-
-
-def _owner(context: Context, p: Projection) -> Projection:
-    assert p.weights is not None
-    own = p.weights.kind == "independent"
-    return p if own else context.circuit.projections[p.weights.to or ""]
+    return context.pairs(context.turns.reading.owner(p)).shared
 
 
 # -- what they convey ----------------------------------------------------------------------------
@@ -154,7 +148,9 @@ def _strength(
     factor = context.pairs(p).factor
     strength = None if factor == 1 else repr(factor)
     if p.weights is not None:
-        scale = f"{context.holding.arrays.scale(p)!r} * " if p.weights.kind == "sign-tied" else ""
+        scale = (
+            f"{sign_magnitude(context.circuit, p)!r} * " if p.weights.kind == "sign-tied" else ""
+        )
         strength = f"{scale}sign(w)" if scale else "w"
     elif p.connector.transposed and p.connector.routed:
         made = _route(context, p, joined)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneway.circuits import Projection
+from oneway.circuits import Projection, sign_magnitude
 
 from ..brian.model import SCHEDULE, SCHEDULED, WHOLE, Cells, Key, Model, Place
 from .activations import FUNCTIONS
@@ -82,11 +82,10 @@ def translate(context: Context) -> Translation:
 def _strengths(context: Context, p: Projection, part: str = WHOLE) -> np.ndarray:
     """The weight of every synapse of a drive, or of a part of it."""
     assert p.weights is not None
-    own = p.weights.kind == "independent"
-    held = context.holding.parts(("weights", p.name if own else p.weights.to or ""))[part]
+    held = context.holding.parts(("weights", context.turns.reading.owner(p).name))[part]
     pairs = context.pairs(p)
     w = held[pairs.weight] if pairs.shared else held
-    return w if p.weights.kind != "sign-tied" else context.holding.arrays.scale(p) * np.sign(w)
+    return w if p.weights.kind != "sign-tied" else sign_magnitude(context.circuit, p) * np.sign(w)
 
 
 def _schedule_cells(model: Model) -> Cells:

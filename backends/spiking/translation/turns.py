@@ -11,21 +11,9 @@ from oneway.circuits import Circuit, Population, Projection
 class Turns:
     """What populations and projections of a circuit do in which of some phases.
 
-    Parameters
-    ----------
-    circuit : Circuit
-    phases : tuple of str
-        The phases that are to be run; others, and what only they need, are left out.
-    together : bool
-        Whether phases that data drives may run at the same time, where those that follow the first
-        one only change what synapses learn from. Then what a cell mimics is one more signal at
-        hand in it, and its own activity goes on.
-
-    Notes
-    -----
-    A population that nothing drives in a phase holds its activity there, as cells do that go on
-    firing on a persistent current. In a noisy phase only noisy cells, those that they drive and
-    those that mimic them are awake.
+    Others, and what only they need, are left out. `together` lets phases that data drives run at
+    the same time where those that follow the first one only change what synapses learn from. Then
+    what a cell mimics is one more signal at hand in it, and its own activity goes on.
     """
 
     def __init__(self, circuit: Circuit, phases: Collection[str], together: bool = False) -> None:

@@ -134,7 +134,7 @@ def test_interneurons_repeat_their_cells_and_no_weight_becomes_negative():
     net.present(samples(circuit), LABELS, learn=True)
     parts = [w for part in (EXCITATORY, INHIBITORY) for w in held(net, part).values()]
     assert min(w.min() for w in parts) == 0
-    run = net._engine.prepare(net._engine.data_phases).run
+    run = net._engine.prepare(net.circuit.reading.data_phases).run
     for name in ("x", "h1"):
         cell, copy = (run.get((f"{kind}_{name}", "activity")) for kind in ("cells", "interneurons"))
         np.testing.assert_array_equal(cell, copy)
