@@ -81,12 +81,11 @@ def _check_relay(context: Context, p: Projection) -> None:
 def _check_held(turns: Turns, name: str) -> None:
     """A cell that holds its activity holds its input; gates must not move on meanwhile."""
     reading = turns.reading
-    for phase in turns.data_phases:
-        if turns.together or not reading.settles(name, reading.when(name, phase)):
-            continue
+    gated = any(turns.select(role="gate", post=name))
+    for phase in turns.data_phases if gated and not turns.together else ():
         held = reading.when(name, phase)
-        for gate in reading.gates(name, held):
-            if held != phase and reading.when(gate.pre, phase) != reading.when(gate.pre, held):
+        for gate in reading.gates(name, held) if held != phase else ():
+            if reading.when(gate.pre, phase) != reading.when(gate.pre, held):
                 raise WiringError(
                     f"{gate.label}: {name!r} holds its activity in phase {phase!r}, but "
                     f"{gate.pre!r} does not, and the gate would go on. Let {name!r} be driven in "
