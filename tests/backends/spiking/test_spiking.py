@@ -159,7 +159,7 @@ def scaling(circuit: Circuit) -> Circuit:
     """The circuit with synaptic scaling of its last drive."""
     net = Wiring(circuit)
     p = circuit.projections["h1 -> output"]
-    net.update(p, plasticity=replace(p.plasticity, rate=0.05, scaling=0.5))
+    net.update(p, plasticity=replace(p.plasticity, rate=0.05, decay=0.0, scaling=0.5))
     return net.build()
 
 
