@@ -292,7 +292,7 @@ class Projection:
         Population names.
     connector : Connector
     role : {"drive", "teach", "gate", "norm", "mimic", "compare"}
-        What the connection does to its target cell: see the table in the documentation.
+        What the connection does to its target cell: see docs/circuits.md.
         `compare` brings output and target to the output's error cells.
     phases : tuple of str
         When it is active.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArray, prefs, second
 
-from .functions import functions
+from .functions import FUNCTIONS
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 # A network that is built, read and dropped is fine; there are no delays that a coarser clock would
@@ -85,7 +85,8 @@ class Objects:
     ) -> None:
         """Run for some ticks from now on, with what equations find outside their groups."""
         tick, namespace = self.model.tick, {"begin": self.network.t, "second": second}
-        namespace |= self.model.constants | functions(self.model.functions)
+        namespace |= self.model.constants
+        namespace |= {name: FUNCTIONS[name]() for name in self.model.functions}
         for name, values in tables.items():
             step = second if values.ndim == 2 else tick
             namespace[name] = TimedArray(values, dt=step, name=f"table_{name}")

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
 
-# As a program says it, which then has a function of that name.
-SOURCES = {
-    "erf": """import scipy.special
-
-erf = Function(scipy.special.erf, arg_units=[1], return_unit=1)
-erf.implementations.add_implementation("cpp", None, name="erf")
-erf.implementations.add_implementation(
-    "cython", 'cdef extern from "math.h":\\n    double erf(double x)', name="erf"
-)"""
-}
+import scipy.special
+from brian2 import Function
 
 
-def functions(names: list[str]) -> dict[str, Any]:
-    """Brian2 functions by name."""
-    from brian2 import Function
+def make_erf() -> Function:
+    """The error function."""
+    erf = Function(scipy.special.erf, arg_units=[1], return_unit=1)
+    erf.implementations.add_implementation("cpp", None, name="erf")
+    code = 'cdef extern from "math.h":\n    double erf(double x)'
+    erf.implementations.add_implementation("cython", code, name="erf")
+    return erf
 
-    namespace: dict[str, Any] = {"Function": Function}
-    for name in names:
-        exec(SOURCES[name], namespace)
-    return {name: namespace[name] for name in names}
+
+FUNCTIONS = {"erf": make_erf}
+
+
+def source(name: str) -> str:
+    """How a program makes a function of that name."""
+    made = inspect.getsource(FUNCTIONS[name])
+    return f"import scipy.special\n\n\n{made}\n\n{name} = {FUNCTIONS[name].__name__}()"

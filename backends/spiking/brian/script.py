@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
-from .functions import SOURCES
+from .functions import source
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
 _HEAD = '''"""{title}
@@ -49,7 +49,7 @@ def script(
             tick=_quantity(model.tick),
         ),
         "\n".join(f"{name} = {_quantity(value)}" for name, value in model.constants.items()),
-        *(SOURCES[name] for name in model.functions),
+        *(source(name) for name in model.functions),
         _tables(model, tables, arrays),
         *(_cells(cells, arrays) for cells in model.cells),
         *(_synapses(joined, model, arrays) for joined in model.synapses),
