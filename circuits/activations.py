@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LEAK = 0.01  # slope of leaky_relu below zero, as torch has it
-# Of selu (Klambauer et al. 2017, eq. 2): activity keeps mean 0 and variance 1.
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,6 @@ PHI: dict[str, Activation] = {
     "relu": Activation(signed=False, slope_below=0.0),
     "leaky_relu": Activation(signed=True, slope_below=LEAK),
     "elu": Activation(signed=True),
-    "selu": Activation(signed=True),
     "softplus": Activation(signed=False),
     "tanh": Activation(signed=True),
     "sigmoid": Activation(signed=False),

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from oneway.circuits.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from oneway.circuits import LEAK
 
 Phi = Callable[[Tensor], Tensor]
 Gating = Callable[[Tensor, Tensor], Tensor]
@@ -48,13 +48,6 @@ TORCH_PHI: dict[str, TorchPhi] = {
         nn.LeakyReLU,
     ),
     "elu": TorchPhi(F.elu, lambda error, a: torch.where(a > 0, error, error * (a + 1)), nn.ELU),
-    "selu": TorchPhi(
-        F.selu,
-        lambda error, a: torch.where(
-            a > 0, SELU_SCALE * error, error * (a + SELU_SCALE * SELU_ALPHA)
-        ),
-        nn.SELU,
-    ),
     "softplus": TorchPhi(F.softplus, lambda error, a: error * -torch.expm1(-a), nn.Softplus),
     "tanh": TorchPhi(torch.tanh, torch.ops.aten.tanh_backward, nn.Tanh),
     "sigmoid": TorchPhi(torch.sigmoid, torch.ops.aten.sigmoid_backward, nn.Sigmoid),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from oneway.circuits import PHI
-from oneway.circuits.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from oneway.circuits import LEAK, PHI
 
 # φ(u), and φ′ in terms of `a`: the value of φ, or u where φ′ does not follow from that.
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -16,11 +15,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "elu": (
         "clip({u}, 0, inf) + exp(clip({u}, -inf, 0)) - 1",
         "int({a} > {least}) + int({a} <= {least}) * ({a} + 1)",
-    ),
-    "selu": (
-        f"{SELU_SCALE} * (clip({{u}}, 0, inf) + {SELU_ALPHA} * (exp(clip({{u}}, -inf, 0)) - 1))",
-        f"{SELU_SCALE} * int({{a}} > {{least}})"
-        f" + int({{a}} <= {{least}}) * ({{a}} + {SELU_SCALE * SELU_ALPHA})",
     ),
     "softplus": ("clip({u}, 0, inf) + log1p(exp(-abs({u})))", "1 - exp(-({a}))"),
     "tanh": ("tanh({u})", "1 - ({a}) ** 2"),
