@@ -38,7 +38,7 @@ def describe(angles: dict[str, float]) -> str:
 
 def main(folder: Path, quick: bool) -> SpikingResult:
     folder.mkdir(parents=True, exist_ok=True)
-    data = load_data("digits", shape=SIZES[:1], limit=(60, 20) if quick else None)
+    data = load_data("digits", shape=SIZES[:1], limit=(20, 10) if quick else None)
     config = SpikingConfig(
         epochs=1 if quick else 3,
         seconds=1.0 if quick else 20.0,

@@ -32,8 +32,19 @@ REFUSED = {
 }  # fmt: skip
 
 
+# A description that refused everything would agree with itself too.
+RUNS = [
+    f"kp: {name}"
+    for name in (
+        "φ of h1: silu", "bias of delta_h1: True", "drive x -> delta_h1", "drive target -> h1",
+        "gate h1 -> h2", "delta_h1 mimics h1", "engaged: about 0.3", "h1 learns its activity",
+        "delta_h2 -> delta_h1: rate and decay", "h1 -> h2: scaling", "auxiliary population",
+    )
+]  # fmt: skip
+
+
 def test_the_census_is_large():
-    assert len(CENSUS) >= 150
+    assert len(CENSUS) >= 150 and set(RUNS) <= set(CENSUS)
 
 
 @pytest.mark.parametrize("name", CENSUS)
@@ -41,19 +52,11 @@ def test_an_edit_means_the_same_in_both_backends_or_is_refused(name):
     base, edit = CENSUS[name]
     learning = any(word in name for word in OF_STEPS)
     said = verdict(lambda: edited(base, edit), learning)
+    if name in RUNS:
+        assert said == "agree"
     reason = next((why for what, why in REFUSED.items() if what in name), None)
     if said != "agree" and reason is not None:
         assert reason in said
-
-
-def test_most_of_the_census_can_be_run():
-    """A description that refuses everything would agree with itself too."""
-    names = ["φ of h1: silu", "bias of delta_h1: True", "drive x -> delta_h1", "gate h1 -> h2",
-             "delta_h1 mimics h1", "engaged: about 0.3", "h1 learns its activity",
-             "delta_h2 -> delta_h1: rate and decay", "the drive of h2 goes on late"]  # fmt: skip
-    for name in names:
-        base, edit = CENSUS[f"kp: {name}"]
-        assert verdict(lambda base=base, edit=edit: edited(base, edit)) == "agree", name
 
 
 @st.composite
@@ -78,7 +81,7 @@ def circuits(draw) -> Circuit:
     return circuit
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(circuit=circuits())
 def test_any_circuit_means_the_same_in_both_backends_or_is_refused(circuit):
     verdict(lambda: circuit, learning=True)

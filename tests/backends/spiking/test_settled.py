@@ -78,10 +78,10 @@ def test_depthwise_dilated_convolutions_agree():
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["kp", "wm", "asap"])
 def test_built_circuits_agree(rule):
-    for text in (
-        "conv2:1x6x6-3,norm=none,width=2,hidden=5",
-        "resnet18:1x4x4-3,norm=none,width=1,activation=tanh",
-    ):
+    builders = ["conv2:1x6x6-3,norm=none,width=2,hidden=5"]
+    if rule == "asap":  # whose sharing straddles residual blocks
+        builders.append("resnet18:1x4x4-3,norm=none,width=1,activation=tanh")
+    for text in builders:
         both = Both.of(parse_rule(rule).wire(parse_circuit(text)))
         both.assert_same_signals()
         both.assert_same_changes()
