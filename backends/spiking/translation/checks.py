@@ -160,7 +160,7 @@ def _check_plasticity(context: Context, p: Projection) -> None:
         raise WiringError(
             f"{p.label}: its synapses learn from what {plasticity.pre.source!r} brings to each of "
             "them, but a spiking cell has one trace of what it is taught, not one a synapse. Let "
-            f"{p.pre!r} mimic {plasticity.pre.source!r} (asap,signals=neuron), {_RATE}"
+            f"{p.pre!r} mimic {plasticity.pre.source!r} in a phase of its own, {_RATE}"
         )
     phase = context.circuit.phases[plasticity.phase]
     for signal in (plasticity.pre, plasticity.post):

@@ -124,7 +124,7 @@ def test_squared_loss_agrees():
 
 def test_spiking_cells_have_no_signal_for_each_synapse():
     circuit = parse_rule("asap,signals=synapse").wire(mlp((4, 4, 4, 3)))
-    with pytest.raises(WiringError, match=r"'h1 -> h2' .*'x' brings to each.*asap,signals=neuron"):
+    with pytest.raises(WiringError, match=r"'h1 -> h2' .*'x' brings to each.*'h1' mimic 'x' in"):
         SpikingNetwork(circuit, dynamics="settled").changes(np.zeros((1, 4)), np.zeros(1, int))
 
 
