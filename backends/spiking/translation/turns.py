@@ -98,12 +98,9 @@ class Turns:
 
     def gated(self, gate: Projection) -> tuple[str, ...]:
         """Phases whose activity a gate acts on: its own, and those that hold what it made."""
-        name = gate.post
-        return self._where(
-            lambda phase: (
-                name in self.reading.firing(phase) and self.reading.when(name, phase) in gate.phases
-            )
-        )
+        reading, name = self.reading, gate.post
+        made = [p for p in self.names if reading.settles(name, p) or p in self.data_phases]
+        return tuple(phase for phase in made if reading.when(name, phase) in gate.phases)
 
     def open(self, name: str) -> tuple[str, ...]:
         """Phases in which a bias current adds to the input of a population."""
