@@ -246,10 +246,10 @@ def _late(wiring: Wiring) -> None:
 
 
 _KINDS = (_cells, _projections, _plasticity, _phases, _additions)
-# Every edit of the first circuit; of the others, which take a second each too, every third.
+# Every edit of the first circuit; of the others, which take a second each too, every sixth.
 CENSUS = {
     f"{rule}: {name}": (base, edit)
     for rule, base in BASES.items()
     for number, (name, edit) in enumerate(edits(base))
-    if rule == "kp" or number % 3 == 0
+    if rule == "kp" or number % 6 == 0
 }
