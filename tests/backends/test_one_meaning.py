@@ -28,7 +28,6 @@ REFUSED = {
     "norm of": "BatchNorm", "normalised": "norm", "without teach": "teach",
     "h1 learns centred": "centred = 'batch'",
     ": decay": "without rate", ": rate": "give its Plasticity both",
-    "x -> h2 in": "",
 }  # fmt: skip
 
 
