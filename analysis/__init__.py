@@ -18,6 +18,7 @@ from .alignment import (
 )
 from .graphs import (
     DyadCensus,
+    Graph,
     GraphVerdict,
     PathLengths,
     check_graph,
@@ -55,6 +56,7 @@ __all__ = [
     "Constraint",
     "DaleReport",
     "DyadCensus",
+    "Graph",
     "GraphVerdict",
     "LocalityStatement",
     "Moments",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networkx as nx
-
-from oneway.analysis import read_graph
+from oneway.analysis import Graph, read_graph
 from oneway.circuits import BUILDERS, Circuit, WiringError, load_circuit, parse_circuit
 from oneway.circuits.io import GRAPHML_ATTRIBUTE
 
@@ -24,7 +22,7 @@ def read_circuit(text: str) -> Circuit:
     )
 
 
-def read_source(text: str) -> Circuit | nx.DiGraph:
+def read_source(text: str) -> Circuit | Graph:
     """A circuit, or any directed graph from a GraphML file or edge list."""
     if text.split(":")[0].split(",")[0] in BUILDERS:
         return parse_circuit(text)

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 
-import networkx as nx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from oneway.analysis import (
     CONSTRAINTS,
+    Graph,
     GraphVerdict,
     Verdict,
     check_graph,
@@ -100,7 +100,7 @@ def _refuse(arguments: argparse.Namespace, reason: str) -> None:
             raise ConfigError(f"{reason}: leave out --{option}")
 
 
-def _check_graph(graph: nx.DiGraph, arguments: argparse.Namespace) -> int:
+def _check_graph(graph: Graph, arguments: argparse.Namespace) -> int:
     _refuse(arguments, f"{arguments.circuit!r} is a plain graph, which no rule can wire")
     verdict = check_graph(graph)
     if arguments.json:
