@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import networkx as nx
 
@@ -22,23 +21,22 @@ from oneway.circuits import (
     ROLES,
     Circuit,
     OneToOneConnector,
-    Projection,
     Relation,
     Role,
     WiringError,
-    compose,
     count_common,
     relayed_cells,
 )
 
 from .graphs import reciprocity
 from .locality import weight_transport
+from .routes import Routes, find_routes, mutual, output_pair, relations_by_role
 
-Constraint = Literal["papers", "all"]
+RoleSet = Literal["papers", "all"]
 
 PAPERS: tuple[Role, ...] = ("drive", "teach", "mimic")
 ALL: tuple[Role, ...] = (*PAPERS, "gate", "norm")
-CONSTRAINTS: dict[Constraint, tuple[Role, ...]] = {"papers": PAPERS, "all": ALL}
+CONSTRAINTS: dict[RoleSet, tuple[Role, ...]] = {"papers": PAPERS, "all": ALL}
 
 RoleCounts = tuple[tuple[Role, int], ...]
 
@@ -111,7 +109,7 @@ class Verdict:
     """
 
     circuit: str
-    constraint: Constraint
+    constraint: RoleSet
     papers: int
     all: int
     output: int
@@ -160,7 +158,7 @@ class Verdict:
         }
 
 
-def check_wiring(circuit: Circuit, constraint: Constraint = "papers") -> Verdict:
+def check_wiring(circuit: Circuit, constraint: RoleSet = "papers") -> Verdict:
     """Count the neuron pairs that are connected in both directions.
 
     Parameters
@@ -187,10 +185,8 @@ def check_wiring(circuit: Circuit, constraint: Constraint = "papers") -> Verdict
             "drive, teach and mimic, `all` gate and norm too"
         )
     relayed = relayed_cells(circuit)
-    routes = _routes(circuit, relayed)
-    pairs = tuple(
-        _PairCounter(circuit, *ends, routes).report() for ends in _mutual(circuit, routes)
-    )
+    routes = find_routes(circuit, relayed)
+    pairs = tuple(PairCounter(circuit, *ends, routes).report() for ends in mutual(circuit, routes))
     return Verdict(
         circuit=circuit.name,
         constraint=constraint,
@@ -208,39 +204,6 @@ def check_wiring(circuit: Circuit, constraint: Constraint = "papers") -> Verdict
     )
 
 
-def output_pair(circuit: Circuit) -> frozenset[str]:
-    """Names of the output population and of the error population that compares it."""
-    return frozenset(
-        name
-        for projection in circuit.select(role="compare")
-        if circuit.populations[projection.pre].path == "forward"
-        for name in (projection.pre, projection.post)
-    )
-
-
-class _Route(NamedTuple):
-    """A projection, and the way to it from a cell that its first end stands for; and so onward."""
-
-    projection: Projection
-    before: Relation | None
-    after: Relation | None
-
-
-Routes = dict[tuple[str, str], list[_Route]]
-
-
-def _routes(circuit: Circuit, relayed: dict[str, list[tuple[str, Relation]]]) -> Routes:
-    """What joins each two populations in that direction, with the relays in `relayed` merged."""
-    routes: Routes = {}
-    for p in circuit.projections.values():
-        if p.role == "drive" and p.post in relayed:
-            continue  # it says for which cells a relay stands, and joins no two neurons
-        ends = (relayed.get(name, [(name, None)]) for name in (p.pre, p.post))
-        for (pre, before), (post, after) in product(*ends):
-            routes.setdefault((pre, post), []).append(_Route(p, before, after))
-    return routes
-
-
 def _population_graph(routes: Routes, roles: Iterable[Role]) -> nx.DiGraph:
     wanted = set(roles)
     return nx.DiGraph(
@@ -248,34 +211,26 @@ def _population_graph(routes: Routes, roles: Iterable[Role]) -> nx.DiGraph:
     )
 
 
-def _mutual(circuit: Circuit, routes: Routes) -> Iterable[tuple[str, str]]:
-    """Every two populations that are joined in both directions, in the circuit's order."""
-    position = {name: i for i, name in enumerate(circuit.populations)}
-    for first, second in sorted(routes, key=lambda ends: [position[name] for name in ends]):
-        if position[first] <= position[second] and (second, first) in routes:
-            yield first, second
-
-
 def _count_apart(circuit: Circuit, merged: Routes, pairs: Iterable[PopulationPair]) -> int:
     """Reciprocal pairs over `PAPERS` with relays as neurons; counts only what merging changed."""
-    apart, total = _routes(circuit, {}), 0
+    apart, total = find_routes(circuit, {}), 0
     known = {(pair.first, pair.second): pair.papers for pair in pairs}
-    for first, second in _mutual(circuit, apart):
+    for first, second in mutual(circuit, apart):
         if all(apart[e] == merged.get(e) for e in ((first, second), (second, first))):
             total += known[first, second]
         else:
-            total += _PairCounter(circuit, first, second, apart).pairs(PAPERS)
+            total += PairCounter(circuit, first, second, apart).pairs(PAPERS)
     return total
 
 
-class _PairCounter:
+class PairCounter:
     """Counts reciprocal neuron pairs of two populations, by the roles that connect them."""
 
     def __init__(self, circuit: Circuit, first: str, second: str, routes: Routes) -> None:
         self.first, self.second = first, second
         self.is_output = {first, second} == output_pair(circuit)
-        self.there = _relations_by_role(circuit, routes[first, second])
-        self.back = _relations_by_role(circuit, routes[second, first], transposed=True)
+        self.there = relations_by_role(circuit, routes[first, second])
+        self.back = relations_by_role(circuit, routes[second, first], transposed=True)
         self.counted: dict[tuple[int, ...], int] = {}
         self.itself: list[Relation] = []
         if first == second:
@@ -325,28 +280,6 @@ def _count_diagonal(
     """Cells on the diagonal of both unions, by |A and B| = |A| + |B| - |A or B|."""
     either = count_common([*there, *back], itself)
     return count_common(there, itself) + count_common(back, itself) - either
-
-
-def _relations_by_role(
-    circuit: Circuit, routes: Iterable[_Route], transposed: bool = False
-) -> dict[Role, list[Relation]]:
-    """Equal connectors on the same way share one relation."""
-    relations: dict[Any, Relation] = {}
-    by_role: dict[Role, list[Relation]] = {}
-    for route in routes:
-        key = (route.projection.connector, id(route.before), id(route.after))
-        if key not in relations:
-            relation = _relation(circuit, route)
-            relations[key] = relation.transposed if transposed else relation
-        by_role.setdefault(route.projection.role, []).append(relations[key])
-    return by_role
-
-
-def _relation(circuit: Circuit, route: _Route) -> Relation:
-    p, before, after = route
-    relation = p.connector.relation(*circuit.shapes(p))
-    relation = relation if before is None else compose(before, relation)
-    return relation if after is None else compose(relation, after.transposed)
 
 
 def _of(by_role: dict[Role, list[Relation]], roles: Iterable[Role]) -> list[Relation]:
