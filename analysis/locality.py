@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneway.circuits import Circuit, Projection, SignalAtHand
+from oneway.circuits import Circuit, Projection, SignalAtHand, first_draw, sign_magnitude
 
 from .arrays import as_numpy
 
@@ -129,7 +129,17 @@ def dale(circuit: Circuit, weights: Callable[[str], Any]) -> DaleReport:
         drive (J, I), a conv (C', C/groups, k, k), a list or random draw either (J, I) or, as
         stored, (K,). What ``RateNetwork.weight`` returns.
     """
-    rows = []
+    rows = [
+        (name, int((excites & inhibits).sum()), int((excites | inhibits).sum()))
+        for name, excites, inhibits in signs_sent(circuit, weights)
+    ]
+    return DaleReport(sum(r[2] for r in rows), sum(r[1] for r in rows), tuple(rows))
+
+
+def signs_sent(
+    circuit: Circuit, weights: Callable[[str], Any]
+) -> Iterator[tuple[str, BoolArray, BoolArray]]:
+    """Populations that send through weights, and which cells excite and inhibit; (I,) each."""
     for name, population in circuit.populations.items():
         drives = [p for p in circuit.select(role="drive", pre=name) if p.weights is not None]
         if not drives:
@@ -139,8 +149,20 @@ def dale(circuit: Circuit, weights: Callable[[str], Any]) -> DaleReport:
             w = as_numpy(weights(p.name))
             excites |= _sends(circuit, p, w > 0)
             inhibits |= _sends(circuit, p, w < 0)
-        rows.append((name, int((excites & inhibits).sum()), int((excites | inhibits).sum())))
-    return DaleReport(sum(r[2] for r in rows), sum(r[1] for r in rows), tuple(rows))
+        yield name, excites, inhibits
+
+
+def drawn_weights(circuit: Circuit, seed: int = 0) -> Callable[[str], NDArray[np.float64]]:
+    """From the name of a weighted projection to its first draw, oriented as `dale` wants it."""
+
+    def weights(name: str) -> NDArray[np.float64]:
+        p = circuit.projections[name]
+        w = first_draw(circuit, circuit.reading.owner(p), seed)
+        if p.weights is not None and p.weights.kind == "sign-tied":
+            w = sign_magnitude(circuit, p) * np.sign(w)
+        return w.swapaxes(0, 1) if p.connector.transposed and w.ndim > 1 else w
+
+    return weights
 
 
 def _sends(circuit: Circuit, p: Projection, chosen: BoolArray) -> BoolArray:
