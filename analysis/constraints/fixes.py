@@ -51,9 +51,10 @@ class Fix:
 
     def apply(self, circuit: Circuit) -> Circuit:
         """The changed circuit."""
-        changed = _without(circuit, frozenset(self.drop)) if self.drop else circuit
-        changed = _redrawn(changed, self.redraw)
-        return _listed_once(changed, self.once)
+        edits = ((_without, self.drop), (_redrawn, self.redraw), (_listed_once, self.once))
+        for edit, names in edits:
+            circuit = edit(circuit, frozenset(names)) if names else circuit
+        return circuit
 
 
 def joined(fixes: Iterable[Fix]) -> Fix:
