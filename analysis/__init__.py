@@ -36,6 +36,7 @@ from .constraints import (
     return_path_at_least,
     skip_only,
 )
+from .costs import Costs, costs_table, wiring_costs
 from .graphs import (
     DyadCensus,
     Graph,
@@ -75,6 +76,7 @@ __all__ = [
     "PAPERS",
     "Constraint",
     "Constraints",
+    "Costs",
     "DaleReport",
     "DyadCensus",
     "Finding",
@@ -98,6 +100,7 @@ __all__ = [
     "check",
     "check_graph",
     "check_wiring",
+    "costs_table",
     "dale",
     "dales_law",
     "direct_angle",
@@ -126,4 +129,5 @@ __all__ = [
     "transport",
     "weight_angles",
     "weight_transport",
+    "wiring_costs",
 ]

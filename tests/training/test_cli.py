@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import networkx as nx
 import pytest
 
 from oneway.circuits import mlp, save_circuit
-from oneway.rules import parse_rule
+from oneway.rules import RULES, parse_rule
+from oneway.training.rulespage import rules_page
 
 CHECK_KEYS = "circuit rule gate norm reciprocal_pairs weight_transport phases neurons ok".split()
 GRAPH_KEYS = "nodes edges reciprocal_pairs reciprocity ok".split()
@@ -59,6 +61,73 @@ def test_check_for_people(oneway):
     assert "h1, delta_h1" in out and "gate 32, teach 32" in out
     assert "2 connections, h1 -> delta_h1 and back" in out
     assert "'delta_h2 -> delta_h1' learns in phase 'engaged'" in out
+
+
+def test_check_headline_names_its_constraint(oneway):
+    """What holds, over which roles, and what is set apart: no sentence that its numbers deny."""
+    words = [
+        " ".join(oneway("check", MLP, "--rule", rule, "--constraint", asked)[1].split())
+        for rule, asked in (("asap", "papers"), ("asap", "all"), ("asap,gate=local", "all"))
+    ]
+    papers, every = "drive, teach, mimic (constraint papers)", "drive, teach, mimic, gate, norm"
+    apart = "no reciprocal pair apart from the output comparator's 10"
+    assert f"one-way over {papers}: {apart}" in words[0]
+    assert (
+        f"reciprocal over {every} (constraint all): 64 pairs of cells joined both ways" in words[1]
+    )
+    assert f"one-way over {every} (constraint all): {apart}" in words[2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "ok"),
+    [
+        ("papers,no-weight-transport", 0, [True, True]),
+        ("no-sign-transport", 1, [False]),
+        ("papers,no-sign-transport,fan-in=65", 1, [True, False, True]),
+        ("fan-in<=64,all", 1, [False, False]),
+    ],
+)
+def test_check_asks_what_is_asked(oneway, asked, code, ok):
+    exit_code, out, _ = oneway("check", MLP, "--rule", "ss", "--constraint", asked, "--json")
+    content = json.loads(out)
+    assert (exit_code, content["ok"]) == (code, code == 0)
+    assert [constraint["ok"] for constraint in content["constraints"]] == ok
+    assert content["constraint"] == ("all" if "all" in asked else "papers")
+    shown = oneway("check", MLP, "--rule", "ss", "--constraint", asked)[1]
+    for constraint in content["constraints"]:
+        assert constraint["ok"] or constraint["name"] + ": violated" in shown
+        for violation in constraint["violations"]:
+            assert violation["fix"] or violation["no_fix"]
+            assert (violation["fix"] or f"no fix: {violation['no_fix']}") in shown
+
+
+def test_check_compares_rules(oneway):
+    """Known figures: the table of expected verdicts, and who tells whom how much."""
+    code, out, _ = oneway("check", MLP, "--rules", "bp", "kp", "asap,gate=local", "--json")
+    rows = json.loads(out)["rules"]
+    assert code == 0
+    assert [(r["rule"], r["papers"], r["all"], r["transport"]) for r in rows] == [
+        ("bp", 0, 64, "full"),
+        ("kp", 64, 64, "none"),
+        ("asap,gate=local", 0, 0, "none"),
+    ]
+    assert [(r["loop"], r["loop_all"], r["told"]) for r in rows[:2]] == [
+        (4, 2, [1, 1]),
+        (2, 2, [1, 2]),
+    ]
+    # BP: feedback as dense as forward, three one-to-one teachings, two gates, two comparisons.
+    assert rows[0]["connections"] == 32 * 32 + 32 * 10 + (32 + 32 + 10) + (32 + 32) + (10 + 10)
+    shown = oneway("check", MLP, "--rules", "all")[1].splitlines()
+    assert len(shown) > 20 and shown[1].split()[:4] == ["bp", "0", "64", "full"]
+    code, _, err = oneway("check", "conv2:1x8x8-3,width=2,hidden=4", "--rules", "bp", "asap,k=4")
+    assert code == 2 and "fits no block" in err
+
+
+def test_page_on_what_rules_cost_is_up_to_date():
+    page = Path(__file__).parents[2] / "docs" / "rules.md"
+    written = page.read_text(encoding="utf-8")
+    assert written == rules_page(), "write it anew: python -m oneway.training.rulespage"
+    assert all(f"`{rule}`" in written for rule in RULES)
 
 
 def test_check_sees_through_pools(oneway):

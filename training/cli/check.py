@@ -15,10 +15,14 @@ from oneway.analysis import (
     CONSTRAINTS,
     Graph,
     GraphVerdict,
+    Report,
+    RoleSet,
     Verdict,
+    check,
     check_graph,
     check_wiring,
     locality,
+    parse_constraints,
     return_paths,
 )
 from oneway.circuits import Circuit
@@ -26,6 +30,8 @@ from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
 from ..sources import read_source
+from .constraints import add_constraint, headline, show_findings
+from .costs import add_rules, show_rules
 from .shared import add_json, print_json
 
 # Following a cell's connections through a net visits every other cell.
@@ -45,12 +51,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
     parser.add_argument("--norm", help="how errors pass batch norm: full, scale, own")
-    parser.add_argument(
-        "--constraint",
-        default="papers",
-        help="what counts as a connection: papers (drive, teach, mimic; default) or all (gate and "
-        "norm too)",
-    )
+    add_rules(parser)
+    add_constraint(parser)
     add_json(parser)
     parser.add_argument(
         "--locality", action="store_true", help="list what each synapse learns from"
@@ -67,19 +69,24 @@ def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         source = read_source(arguments.circuit)
     if isinstance(source, Circuit):
+        if arguments.rules:
+            return show_rules(source, arguments)
         return _check_circuit(source, arguments)
     return _check_graph(source, arguments)
 
 
 def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
+        asked = parse_constraints(arguments.constraint)
         rule, wired = _wired(circuit, arguments)
-        verdict = check_wiring(wired, arguments.constraint)
+        counted: RoleSet = "all" if "all" in [constraint.name for constraint in asked] else "papers"
+        verdict, report = check_wiring(wired, counted), check(wired, asked)
     if arguments.json:
-        print_json(_as_dict(verdict, rule, wired, arguments.locality))
+        content = _as_dict(verdict, rule, wired, arguments.locality)
+        print_json(content | {"ok": report.ok, "constraints": report.as_list()})
     else:
-        _show_circuit(verdict, rule, wired, arguments)
-    return 0 if verdict.ok else 1
+        _show_circuit(verdict, report, rule, wired, arguments)
+    return 0 if report.ok else 1
 
 
 def _wired(circuit: Circuit, arguments: argparse.Namespace) -> tuple[Rule | None, Circuit]:
@@ -95,7 +102,7 @@ def _wired(circuit: Circuit, arguments: argparse.Namespace) -> tuple[Rule | None
 
 
 def _refuse(arguments: argparse.Namespace, reason: str) -> None:
-    for option in ("rule", "gate", "norm"):
+    for option in ("rule", "rules", "gate", "norm"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"{reason}: leave out --{option}")
 
@@ -128,7 +135,11 @@ def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality:
 
 
 def _show_circuit(
-    verdict: Verdict, rule: Rule | None, wired: Circuit, arguments: argparse.Namespace
+    verdict: Verdict,
+    report: Report,
+    rule: Rule | None,
+    wired: Circuit,
+    arguments: argparse.Namespace,
 ) -> None:
     console = Console()
     how = (
@@ -141,6 +152,7 @@ def _show_circuit(
     console.print(_facts(verdict, wired, with_paths))
     if verdict.pairs:
         console.print(_pairs(verdict))
+    show_findings(console, report)
     for note in wired.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if arguments.locality:
@@ -150,10 +162,7 @@ def _show_circuit(
 
 def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("verdict", _verdict(verdict.ok))
-    table.add_row(
-        "constraint", f"{verdict.constraint}: {', '.join(CONSTRAINTS[verdict.constraint])}"
-    )
+    table.add_row("verdict", headline(verdict))
     table.add_row("reciprocal neuron pairs", f"{verdict.papers:,} over drive, teach, mimic")
     table.add_row("", f"{verdict.all:,} with gate and norm")
     table.add_row("", f"{verdict.output:,} at the output, as under any supervised rule")

@@ -1,0 +1,59 @@
+"""`oneway check CIRCUIT --rules ...`: what rules cost in wiring, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import redirect_stdout
+from dataclasses import asdict
+
+from oneway.analysis.costs import costs_table, wiring_costs
+from oneway.circuits import Circuit, WiringError
+from oneway.rules import parse_rule
+
+from ..errors import ConfigError
+from ..rulespage import VARIANTS
+from .shared import print_json, tell
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules",
+        nargs="+",
+        metavar="RULE",
+        help="instead of a verdict, a table of what rules cost in wiring (docs/rules.md): all, or "
+        "their names, as in --rules bp kp asap,k=4",
+    )
+
+
+def show_rules(circuit: Circuit, arguments: argparse.Namespace) -> int:
+    """Print the table; which rules do not fit the circuit is said beside it."""
+    if arguments.rule is not None:
+        raise ConfigError("--rule and --rules: name one rule for its verdict, or several")
+    with redirect_stdout(sys.stderr):
+        wired = _wire(circuit, arguments)
+    if arguments.json:
+        print_json({"circuit": circuit.name, "rules": [_as_dict(*each) for each in wired.items()]})
+    else:
+        print(costs_table(wired))
+    return 0
+
+
+def _wire(circuit: Circuit, arguments: argparse.Namespace) -> dict[str, Circuit]:
+    every = arguments.rules == ["all"]
+    wired = {}
+    for name in VARIANTS if every else arguments.rules:
+        rule = parse_rule(name, gate=arguments.gate, norm=arguments.norm)
+        try:
+            wired[rule.label()] = rule.wire(circuit)
+        except WiringError as error:
+            if not every:
+                raise
+            tell(f"{name} is left out: {error}")
+    return wired
+
+
+def _as_dict(name: str, circuit: Circuit) -> dict:
+    costs = wiring_costs(circuit)
+    counts = {key: value for key, value in asdict(costs).items() if key != "traffic"}
+    return {"rule": name, **counts, "cells_read": costs.traffic.elements}
