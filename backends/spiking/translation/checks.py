@@ -187,11 +187,6 @@ def _check_split(context: Context, p: Projection) -> None:
             f"{p.label}: under Dale's law each synapse needs a weight of its own, and those of "
             f"{kind} are shared. Use shared=False (--unshared) with it"
         )
-    if p.weights is not None and p.weights.kind == "sign-tied":
-        raise WiringError(
-            f"{p.label}: its weights are signs of {p.weights.to!r} times a constant, which have no "
-            "translation under Dale's law. Use independent weights, or leave dale out"
-        )
     if pairs.branch is not None:
         raise WiringError(
             f"{p.label}: {kind} lets only the strongest of several cells count, which has no "

@@ -147,17 +147,38 @@ def _strength(
     made: Made = []
     factor = context.pairs(p).factor
     strength = None if factor == 1 else repr(factor)
-    if p.weights is not None:
-        scale = (
-            f"{sign_magnitude(context.circuit, p)!r} * " if p.weights.kind == "sign-tied" else ""
-        )
-        strength = f"{scale}sign(w)" if scale else "w"
+    if part != WHOLE and _sign_tied(p):
+        strength = _one_sign(context, p, joined, part)
+    elif p.weights is not None:
+        strength = f"{sign_magnitude(context.circuit, p)!r} * sign(w)" if _sign_tied(p) else "w"
     elif p.connector.transposed and p.connector.routed:
         made = _route(context, p, joined)
         strength = "int(abs(winner - branch) < 0.5)"
-    if part != WHOLE and context.paired(p.pre):
+    if part != WHOLE and context.paired(p.pre) and not _sign_tied(p):
         strength = _never_negative(context, p, joined, part, strength)
     return strength, made
+
+
+def _sign_tied(p: Projection) -> bool:
+    return p.weights is not None and p.weights.kind == "sign-tied"
+
+
+def _one_sign(context: Context, p: Projection, joined: Joined, part: str) -> str:
+    """A constant where the weight that it is tied to excites more than it inhibits, or less.
+
+    In the synapses of cells `w` excites and `opposite` inhibits, in those of interneurons the other
+    way round: in both the larger one counts, and nothing is negative.
+    """
+    _refer_to_opposite(context, p, joined, part)
+    stronger = "int(w > opposite)"
+    if context.paired(p.pre):
+        stronger = f"(int(side_pre > 0) * {stronger} + int(side_pre < 0) * int(opposite > w))"
+    return f"{sign_magnitude(context.circuit, p)!r} * {stronger}"
+
+
+def _refer_to_opposite(context: Context, p: Projection, joined: Joined, part: str) -> None:
+    index = "_idx" if p.weights and p.weights.kind == "independent" else "shared"
+    joined.refer("opposite", _weights_at(context, p, OTHER[part]), "w", index)
 
 
 def _never_negative(
@@ -167,8 +188,7 @@ def _never_negative(
     if p.weights is None:
         fixed = "" if strength is None else f" * {strength}"
         return f"int(side_pre {'>' if part == EXCITATORY else '<'} 0){fixed}"
-    index = "_idx" if p.weights.kind == "independent" else "shared"
-    joined.refer("opposite", _weights_at(context, p, OTHER[part]), "w", index)
+    _refer_to_opposite(context, p, joined, part)
     return "(int(side_pre > 0) * w + int(side_pre < 0) * opposite)"
 
 

@@ -25,7 +25,7 @@ from .settled import small_conv
 pytestmark = pytest.mark.spiking
 
 LABELS = np.array([0, 2, 1])
-SETTLED = ["bp", "dkp", "kp,gate=local", "asap,gate=local", "forward_alignment"]
+SETTLED = ["bp", "ss", "dkp", "kp,gate=local", "asap,gate=local", "forward_alignment"]
 
 
 def samples(circuit, n=3):
@@ -107,11 +107,14 @@ def translated(circuit, parameters):
 @pytest.mark.parametrize(
     "parameters", [SpikingParameters(), SpikingParameters.about_baseline()], ids=["pairs", "one"]
 )
-@pytest.mark.parametrize("rule", ["kp", "bp", "asap,gate=local"])
+@pytest.mark.parametrize("rule", ["kp", "bp", "ss", "asap,gate=local"])
 def test_every_cell_has_synapses_of_one_sign(rule, parameters):
     """Cells add to what excites, interneurons to what inhibits, and neither can take away."""
     model = translated(parse_rule(rule).wire(mlp((4, 6, 6, 3))), parameters)
-    positive = r"(w|\(int\(side_pre > 0\) \* w \+ int\(side_pre < 0\) \* opposite\))"
+    pair = r"\(int\(side_pre > 0\) \* {} \+ int\(side_pre < 0\) \* {}\)"
+    signs = (r"int\(w > opposite\)", r"int\(opposite > w\)")
+    either = (pair.format("w", "opposite"), rf"0\.\d+ \* ({signs[0]}|{pair.format(*signs)})")
+    positive = rf"(w|{either[0]}|{either[1]})"
     drives = [joined for joined in model.synapses if joined.name.startswith("drive_")]
     assert len(drives) >= 10
     for joined in drives:
@@ -140,10 +143,11 @@ def test_interneurons_repeat_their_cells_and_no_weight_becomes_negative():
         np.testing.assert_array_equal(cell, copy)
 
 
+@pytest.mark.parametrize("rule", ["kp", "ss"])
 @pytest.mark.parametrize("learn", [False, True])
-def test_every_spike_is_as_without(learn):
+def test_every_spike_is_as_without(rule, learn):
     """Interneurons repeat within the step, so that what arrives is w₊ − w₋ = w at once."""
-    circuit = parse_rule("kp").wire(mlp((6, 10, 4)))
+    circuit = parse_rule(rule).wire(mlp((6, 10, 4)))
     p = SpikingParameters(present_time=60 * ms, read_from=30 * ms)
     signed, dale = both(circuit, parameters=p)
     x, names = samples(circuit), list(circuit.populations)
@@ -186,6 +190,3 @@ def test_what_has_no_translation_is_refused_by_name():
     conv = parse_rule("kp").wire(small_conv())
     with pytest.raises(WiringError, match=r"'x -> h1'.*Conv2dConnector are shared.*--unshared"):
         SpikingNetwork(conv, dale=True).present(samples(conv))
-    signs = parse_rule("ss").wire(mlp((4, 6, 3)))
-    with pytest.raises(WiringError, match=r"'delta_output -> delta_h1'.*signs of 'h1 -> output'"):
-        SpikingNetwork(signs, dale=True).present(samples(signs), LABELS)
