@@ -23,6 +23,7 @@ from .feedback import (
 from .feedback_alignment import FeedbackAlignment
 from .forward_alignment import ForwardAlignment
 from .kolen_pollack import KolenPollack
+from .receptors import LabelledCell, ReceptorWiring, draw_signs, receptor_wiring
 from .sharing import Sharing, learn_from_shared, matching, note_exceptions, share_activations
 from .sign_symmetry import SignSymmetry
 from .weight_mirror import WeightMirror
@@ -48,16 +49,20 @@ __all__ = [
     "ForwardAlignment",
     "Gate",
     "KolenPollack",
+    "LabelledCell",
     "Norm",
     "Pair",
+    "ReceptorWiring",
     "Rule",
     "Sharing",
     "SignSymmetry",
     "WeightMirror",
+    "draw_signs",
     "learn_from_shared",
     "matching",
     "note_exceptions",
     "parse_rule",
+    "receptor_wiring",
     "share_activations",
     "with_direct_feedback",
     "with_feedback_path",

@@ -17,7 +17,7 @@ from oneway.backends.spiking.translation.holding import Holding
 from oneway.backends.spiking.translation.translate import translate
 from oneway.backends.spiking.weights import Arrays
 from oneway.circuits import WiringError, mlp
-from oneway.rules import parse_rule
+from oneway.rules import draw_signs, parse_rule, receptor_wiring
 
 from .mirrors import B, W, mirror
 from .settled import small_conv
@@ -59,6 +59,18 @@ def test_settled_answers_and_changes_are_the_same(rule):
         np.testing.assert_allclose(second.weights[name], change, atol=1e-12, err_msg=name)
     for name, change in first.biases.items():
         np.testing.assert_allclose(second.biases[name], change, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("units", ["consistent", "inconsistent"])
+def test_settled_answers_are_the_same_where_receptors_wired(units):
+    """Cells of one sign as they are, whose synapses split into one part that counts."""
+    circuit = receptor_wiring(draw_signs((4, 6, 6, 3), units), units, "tanh", "local").circuit
+    signed, dale = both(circuit, dynamics="settled")
+    x = samples(circuit)
+    expected = signed.signals(x, LABELS)
+    assert max(np.abs(expected[name]).max() for name in ("delta_h1", "delta_h2")) > 1e-3
+    for name, value in dale.signals(x, LABELS).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-12, err_msg=name)
 
 
 def test_unshared_convolutions_obey_it_too():
