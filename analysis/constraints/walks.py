@@ -199,16 +199,16 @@ class _Walks:
 
 def _graph_returns(length: int, graph: Graph) -> Found:
     """Cells on a cycle that is shorter: by breadth-first search from each, in chunks."""
-    adjacency, close = graph.adjacency, []
-    shortest = np.inf
+    adjacency, close = graph.adjacency, list[int]()
+    senders, shortest = adjacency.tocsc(), np.inf
     for start in range(0, len(graph), 256):
         sources = np.arange(start, min(start + 256, len(graph)))
         distance = csgraph.dijkstra(adjacency, indices=sources, unweighted=True, limit=length)
         for source, row in zip(sources, distance, strict=True):
-            onto = adjacency[:, [source]].tocoo().row
+            onto = senders.indices[slice(*senders.indptr[source : source + 2])]
             loop = 1 + row[onto].min(initial=np.inf)
             if loop < length:
-                close.append(source)
+                close.append(int(source))
                 shortest = min(shortest, loop)
     if not close:
         return Found(())

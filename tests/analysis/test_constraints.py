@@ -1,7 +1,9 @@
 """Constraints against neurons listed one by one, and their fixes against the checker itself."""
 
+import re
 from collections import Counter
 from itertools import chain, product
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -28,6 +30,7 @@ from oneway.analysis import (
     return_paths,
     skip_only,
 )
+from oneway.analysis.constraints import KNOWN
 from oneway.analysis.paths import DEFAULT_ROLES
 from oneway.circuits import (
     ACTIVITY,
@@ -408,3 +411,19 @@ def test_a_level_that_is_none_is_named():
 
 def test_roles_of_the_language_are_those_of_circuits():
     assert set(ALL) | {"compare"} == set(ROLES)
+
+
+# -- documentation ---------------------------------------------------------------------------------
+
+
+def test_the_page_has_every_constraint_and_its_code_says_what_it_does(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "constraints.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in KNOWN if name != "fan-in@all<=N")
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "constraints.md", "exec"), {})
+        said = [text.split("# ")[1] for text in block.splitlines() if text.startswith("print(")]
+        printed = capsys.readouterr().out.splitlines()
+        for expected, text in zip(said, printed, strict=True):
+            start, _, end = expected.partition(" ... ")
+            told = expected.startswith("what its axon")
+            assert told or (text.startswith(start) and text.endswith(end))
