@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from oneway.circuits import (
+    AllToAllConnector,
     Circuit,
     FromListConnector,
     Projection,
@@ -25,7 +26,7 @@ from ..graphs import Graph
 from ..routes import Route, find_routes
 from ..wiring import ALL, PAPERS
 from .algebra import IntArray, common_pairs, diagonal, in_degrees
-from .fixes import Fix, can_drop, dropping
+from .fixes import Fix, can_drop, dropping, joined, thinning
 from .language import EXAMPLES, Cells, Constraint, Found, Violation, named
 from .reciprocity import AS_IT_IS
 
@@ -155,6 +156,9 @@ def _graph_multapses(graph: Graph) -> Found:
 # -- fan-in ------------------------------------------------------------------------------------
 
 
+Arriving = list[tuple[str, Route]]
+
+
 def fan_in(at_most: int, roles: Sequence[Role] = PAPERS) -> Constraint:
     """No cell hears from more than `at_most` other cells.
 
@@ -173,31 +177,66 @@ def fan_in(at_most: int, roles: Sequence[Role] = PAPERS) -> Constraint:
 
 
 def _fan_in(at_most: int, roles: Sequence[Role], circuit: Circuit) -> Found:
-    routes = find_routes(circuit, relayed_cells(circuit))
-    heard: dict[str, list[tuple[str, IntArray]]] = defaultdict(list)
-    for (pre, post), among in routes.items():
-        relations = [route.relation(circuit) for route in _of(among, roles)]
-        if relations:
-            degrees = in_degrees(relations)
-            if pre == post:
-                degrees = degrees - np.any([diagonal(r) for r in relations], axis=0)
-            heard[post].append((pre, degrees))
+    relayed = relayed_cells(circuit)
+    arriving: dict[str, Arriving] = defaultdict(list)
+    for (pre, post), among in find_routes(circuit, relayed).items():
+        arriving[post] += [(pre, route) for route in _of(among, roles)]
     found = []
-    for post, sources in heard.items():
-        total = np.sum([degrees for _, degrees in sources], axis=0)
+    for post, routes in arriving.items():
+        heard = _heard(circuit, post, routes)
+        total = _total(circuit, post, heard)
         many = np.flatnonzero(total > at_most)
         if many.size:
-            whom = ", ".join(f"{d.max():,} of {pre}" for pre, d in sources if d.max())
+            whom = ", ".join(f"{d.max():,} of {pre}" for pre, d in heard.items() if d.max())
             why = f"{post} hears from up to {total.max():,} cells ({whom})"
             cells = tuple((cell,) for cell in named(post, many[:EXAMPLES]))
-            found.append(Violation((post,), many.size, "cells", why, cells, no_fix=_SPARSER))
+            fix = _sparser(circuit, post, routes, at_most)
+            no_fix = "" if fix else _DENSE
+            found.append(Violation((post,), many.size, "cells", why, cells, fix, no_fix))
     return Found(tuple(found))
 
 
-_SPARSER = (
-    "fewer connections make another network. FixedProbabilityConnector or FromListConnector in "
-    "place of all-to-all, smaller kernels or layers do"
-)
+_DENSE = "what is left besides all-to-all drives is too much already; smaller kernels have less"
+
+
+def _heard(circuit: Circuit, post: str, routes: Arriving) -> dict[str, IntArray]:
+    """How many other cells of each population a cell hears from, by any route."""
+    relations: dict[str, list[Relation]] = defaultdict(list)
+    for pre, route in routes:
+        relations[pre].append(route.relation(circuit))
+    return {
+        pre: in_degrees(some) - (np.any([diagonal(r) for r in some], axis=0) if pre == post else 0)
+        for pre, some in relations.items()
+    }
+
+
+def _total(circuit: Circuit, post: str, heard: Mapping[str, IntArray]) -> IntArray:
+    return sum(heard.values(), np.zeros(circuit.populations[post].size, np.int64))
+
+
+def _sparser(circuit: Circuit, post: str, routes: Arriving, at_most: int) -> Fix | None:
+    """Thin all-to-all drives, by equal shares of what other connections leave over."""
+    dense = {r.projection.name: r.projection for _, r in routes if _all_to_all(r.projection)}
+    others = [(pre, r) for pre, r in routes if r.projection.name not in dense]
+    rest = int(_total(circuit, post, _heard(circuit, post, others)).max())
+    if not dense or rest >= at_most:
+        return None
+    share = (at_most - rest) // len(dense)
+    fixes = [thinning(circuit, p, share // _standing(circuit, routes, p)) for p in dense.values()]
+    made = [fix for fix in fixes if fix is not None]
+    return joined(made) if len(made) == len(fixes) else None
+
+
+def _all_to_all(p: Projection) -> bool:
+    connector = p.connector.transpose if p.connector.transposed else p.connector
+    return p.role == "drive" and isinstance(connector, AllToAllConnector)
+
+
+def _standing(circuit: Circuit, routes: Arriving, p: Projection) -> int:
+    """For how many cells a presynaptic cell of a drive stands, if it is a relay."""
+    ways = [r.before for _, r in routes if r.projection is p]
+    counts = [in_degrees([way]) for way in ways if way is not None]
+    return int(np.sum(counts, axis=0).max()) if counts else 1
 
 
 def _graph_fan_in(at_most: int, graph: Graph) -> Found:

@@ -1,15 +1,16 @@
-"""Fixes as data: what to leave out of a circuit, or to draw anew, so that a constraint holds.
+"""Fixes as data: what to leave out of a circuit, draw anew or thin, so that a constraint holds.
 
-A fix never touches a drive's place, nor what a forward synapse learns from: without those it would
+A fix never takes a drive away, nor what a forward synapse learns from: without those it would
 be another network, and no fix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from oneway.circuits import (
+    AllToAllConnector,
     AveragePoolConnector,
     Circuit,
     Connector,
@@ -42,19 +43,23 @@ class Fix:
         Drives whose weights get a draw of their own.
     once : tuple of str
         Drives whose list of pairs is to name each pair once, with the sum of its weights.
+    thin : tuple of (str, int)
+        All-to-all drives, and to how many presynaptic cells each postsynaptic cell is to be joined
+        instead; feedback drives that run against them, or have their weights, follow.
     """
 
     text: str
     drop: tuple[str, ...] = ()
     redraw: tuple[str, ...] = ()
     once: tuple[str, ...] = ()
+    thin: tuple[tuple[str, int], ...] = ()
 
     def apply(self, circuit: Circuit) -> Circuit:
         """The changed circuit."""
         edits = ((_without, self.drop), (_redrawn, self.redraw), (_listed_once, self.once))
         for edit, names in edits:
             circuit = edit(circuit, frozenset(names)) if names else circuit
-        return circuit
+        return _thinned(circuit, dict(self.thin)) if self.thin else circuit
 
 
 def joined(fixes: Iterable[Fix]) -> Fix:
@@ -65,7 +70,10 @@ def joined(fixes: Iterable[Fix]) -> Fix:
         return tuple(dict.fromkeys(name for fix in parts for name in getattr(fix, field)))
 
     texts = "; ".join(dict.fromkeys(fix.text for fix in parts))
-    return Fix(texts, names("drop"), names("redraw"), names("once"))
+    thin: dict[str, int] = {}
+    for name, number in (each for fix in parts for each in fix.thin):
+        thin[name] = min(number, thin.get(name, number))
+    return Fix(texts, names("drop"), names("redraw"), names("once"), tuple(thin.items()))
 
 
 # -- leaving out projections -------------------------------------------------------------------
@@ -230,6 +238,54 @@ def _once(connector: Connector, repeated: Collection[Connector]) -> Connector:
             pairs.setdefault((pre, post), []).extend(weight)
         return FromListConnector((*ends, *([sum(w)] if w else [])) for ends, w in pairs.items())
     return connector
+
+
+def thinning(circuit: Circuit, p: Projection, fan_in: int) -> Fix | None:
+    """The fix that joins each target of an all-to-all drive to so many cells; None if to none.
+
+    A feedback drive is thinned through the forward drive that it runs against.
+    """
+    if not isinstance(_inner(p.connector), AllToAllConnector):
+        return None
+    against = p.partner or (p.weights.to if p.weights else None)
+    forward = circuit.projections.get(against or "", p)
+    pre, post = (circuit.populations[end].size for end in (p.pre, p.post))
+    # Backwards, what a cell receives is what it sends forwards: spread over all of the others.
+    number = fan_in * post // pre if p.connector.transposed else fan_in
+    if number < 1:
+        return None
+    text = f"join each cell of {p.post} to {fan_in:,} of {p.pre}, not all {pre:,}"
+    return Fix(f"{text} (FromListConnector)", thin=((forward.name, number),))
+
+
+def _thinned(circuit: Circuit, thin: Mapping[str, int]) -> Circuit:
+    lists = {name: _sparse(circuit, circuit.projections[name], n) for name, n in thin.items()}
+    changed = [_follow(circuit, p, lists) for p in circuit.projections.values()]
+    return _with_projections(circuit, changed)
+
+
+def _sparse(circuit: Circuit, p: Projection, fan_in: int) -> Connector:
+    """Joins each target to `fan_in` neighbouring sources, and every source about as often."""
+    pre, post = (circuit.populations[end].size for end in (p.pre, p.post))
+    if p.connector.transposed:
+        pre, post = post, pre
+    return FromListConnector(
+        ((j * fan_in + k) % pre, j) for j in range(post) for k in range(min(fan_in, pre))
+    )
+
+
+def _follow(circuit: Circuit, p: Projection, lists: Mapping[str, Connector]) -> Projection:
+    """A projection on the thinned drives: itself one, against one, or to the synapses of one."""
+    if isinstance(p.connector, SynapticConnector):
+        for name, connector in lists.items():
+            drive = circuit.projections[name]
+            if (drive.connector, drive.post) == (p.connector.drive, p.post):
+                return replace(p, connector=replace(p.connector, drive=connector))
+    names = (p.name, p.partner or "", (p.weights and p.weights.to) or "")
+    found = next((lists[name] for name in names if name in lists), None)
+    if found is None or not isinstance(_inner(p.connector), AllToAllConnector):
+        return p
+    return replace(p, connector=found.transpose if p.connector.transposed else found)
 
 
 def _inner(connector: Connector) -> Connector:

@@ -104,7 +104,10 @@ def test_every_fix_applied_gives_a_circuit_that_passes(net, rule):
         if finding.fix is not None:
             assert check(finding.fix.apply(circuit), finding.constraint).ok
         # What rules wire can always be mended, by one of their options or by another rule.
-        unmended = ("dale", "fan-in<=5", "no-multapse", "return-path@all>=6")
+        unmended = ["dale", "no-multapse", "return-path@all>=6"]
+        # Kernels have more than that, and so have signals for each synapse.
+        dense = net.startswith("mlp") and "synapse" not in rule
+        unmended += [] if dense else ["fan-in<=5"]
         assert finding.ok or finding.fix or finding.constraint.name in unmended
 
 
