@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from itertools import chain, product
+from itertools import chain, combinations, product
 from pathlib import Path
 
 import networkx as nx
@@ -31,13 +31,18 @@ from oneway.analysis import (
     skip_only,
 )
 from oneway.analysis.constraints import KNOWN
+from oneway.analysis.constraints.algebra import diagonal, in_degrees
 from oneway.analysis.paths import DEFAULT_ROLES
 from oneway.circuits import (
     ACTIVITY,
     ROLES,
+    AllToAllConnector,
+    AveragePoolConnector,
     Circuit,
+    Conv2dConnector,
     FromListConnector,
     MatchConnector,
+    OneToOneConnector,
     Weights,
     Wiring,
     WiringError,
@@ -199,6 +204,45 @@ def test_counts_and_examples_equal_listing(circuit, roles, most):
     assert sum(v.count for v in many.violations) == (heard > most).sum()
     for (cell,) in chain.from_iterable(v.examples for v in many.violations):
         assert heard[position[number(cell)]] > most
+
+
+OVERLAPPING = (
+    OneToOneConnector(),
+    AveragePoolConnector(3, 1, 1),
+    Conv2dConnector(2, 3, padding=1, groups=2),
+    FromListConnector([(0, 3), (0, 4), (5, 5), (5, 5), (17, 2)]),
+    AllToAllConnector(),
+)
+
+
+@pytest.mark.parametrize("chosen", [c for n in (1, 2, 3) for c in combinations(OVERLAPPING, n)])
+def test_degrees_of_overlapping_relations_equal_listing(chosen):
+    shape = (2, 3, 3)
+    relations = [connector.relation(shape, shape) for connector in chosen]
+    pairs = {tuple(pair) for relation in relations for pair in relation.listed().tolist()}
+    expected = np.bincount([j for _, j in pairs], minlength=18)
+    np.testing.assert_array_equal(in_degrees(relations), expected)
+    own = np.isin(np.arange(18), [i for i, j in pairs if i == j])
+    np.testing.assert_array_equal(np.any([diagonal(r) for r in relations], axis=0), own)
+
+
+@pytest.mark.parametrize("rule", ["bp", "kp", "dfa", "ss"])
+def test_thinned_circuits_have_feedback_against_the_same_synapses(rule):
+    """δ_h1 hears from 30 cells through the synapses of 30 cells with 20 sources each."""
+    circuit = wired("mlp:4-20-30-3", rule)
+    report = check(circuit, fan_in(8))
+    assert {"h2", "delta_h1", "output"} & {v.where[0] for v in report.violations}
+    fixed = report.fix.apply(circuit)
+    assert check(fixed, fan_in(8)).ok
+    for p in fixed.select(role="drive"):
+        if p.partner is not None:
+            there = fixed.projections[p.partner]
+            ends = fixed.shapes(p), fixed.shapes(there)
+            w = there.connector.relation(*ends[1]).listed()
+            assert len(w) < np.prod(ends[1])
+            np.testing.assert_array_equal(
+                p.connector.transpose.relation(*ends[0][::-1]).listed(), w
+            )
 
 
 @settings(max_examples=60, deadline=None)
