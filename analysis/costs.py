@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from oneway.circuits import Circuit, Projection, Role, SynapticConnector
+from oneway.circuits import Circuit, Projection, SynapticConnector
 from oneway.circuits.summary import aligned
 
 from .constraints.counts import connection_count
-from .paths import return_paths
+from .constraints.walks import shortest_return
 from .routes import output_pair
 from .traffic import Traffic, activation_traffic
 from .wiring import ALL, PAPERS, check_wiring
-
-# Circuits with fewer cells are searched from every cell, others from two of each population.
-FEW_CELLS = 200
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,8 @@ def wiring_costs(circuit: Circuit) -> Costs:
         verdict.all,
         verdict.output,
         verdict.weight_transport,
-        _shortest(circuit, PAPERS),
-        _shortest(circuit, ALL),
+        shortest_return(circuit, (*PAPERS, "compare")),
+        shortest_return(circuit, (*ALL, "compare")),
         len(extra),
         sum(connection_count(circuit, p) for p in extra),
         (_told(circuit, "forward"), _told(circuit, "feedback")),
@@ -90,15 +87,6 @@ def wiring_costs(circuit: Circuit) -> Costs:
         verdict.phases,
         activation_traffic(circuit),
     )
-
-
-def _shortest(circuit: Circuit, roles: tuple[Role, ...]) -> int | None:
-    """Of hidden cells; the output's error cells answer at once under every rule."""
-    few = sum(cells.size for cells in circuit.populations.values()) < FEW_CELLS
-    paths = return_paths(circuit, None if few else 2, (*roles, "compare"))
-    output = circuit.output.name
-    lengths = [p.length for p in paths if p.population != output and p.length is not None]
-    return min(lengths, default=None)
 
 
 def _told(circuit: Circuit, path: str) -> int:

@@ -42,7 +42,8 @@ Counted on two small circuits, from what the rules wire; nothing is run. This pa
 - **cells read**: activities that synapses read when they learn, and as a part of what BP reads.
   Errors, gates and normalisation are not counted.
 
-Rules have `gate=exact` and `norm=full` unless they say otherwise.
+Rules have `gate=exact` and `norm=full` unless they say otherwise; what does not fit a circuit is
+left out there.
 """
 
 

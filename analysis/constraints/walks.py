@@ -30,6 +30,9 @@ from .fixes import can_drop, dropping
 from .language import EXAMPLES, Constraint, Found, Violation, named
 from .reciprocity import AS_IT_IS
 
+# How much farther than a population's a cell's way back may be, to be looked for.
+DETOUR = 4
+
 # -- skip projections --------------------------------------------------------------------------
 
 
@@ -111,15 +114,35 @@ def return_path_at_least(length: int, roles: Sequence[Role] = DEFAULT_ROLES) -> 
 
 def _returns(length: int, roles: Sequence[Role], circuit: Circuit) -> Found:
     walks, found = _Walks(circuit, roles), []
-    output = circuit.output_error
-    for name in circuit.populations:
-        partner = circuit.partner_of(name)
-        if partner is None or partner is output:
-            continue
-        loops = list(walks.loops(name, partner.name, length - 1))
+    for name, partner in _hidden_pairs(circuit):
+        loops = list(walks.loops(name, partner, length - 1))
         if loops:
-            found.append(_too_short(circuit, name, partner.name, loops))
+            found.append(_too_short(circuit, name, partner, loops))
     return Found(tuple(found))
+
+
+def shortest_return(circuit: Circuit, roles: Sequence[Role] = DEFAULT_ROLES) -> int | None:
+    """Connections on the shortest way from any hidden cell to its error cell and back.
+
+    None: there is no way, or none within a few connections of what the populations' own distances
+    would allow.
+    """
+    walks, pairs = _Walks(circuit, roles), _hidden_pairs(circuit)
+    least = min((walks.at_least(*pair) for pair in pairs), default=np.inf)
+    if least == np.inf:
+        return None
+    for at_most in range(int(least), int(least) + DETOUR):
+        for pair in pairs:
+            if loop := next(walks.loops(*pair, at_most), None):
+                return loop.length
+    return None
+
+
+def _hidden_pairs(circuit: Circuit) -> list[tuple[str, str]]:
+    """Populations with the error cells that are paired with them, the output's apart."""
+    output = circuit.output_error
+    found = ((name, circuit.partner_of(name)) for name in circuit.populations)
+    return [(name, error.name) for name, error in found if error and error is not output]
 
 
 @dataclass(frozen=True)
@@ -162,13 +185,17 @@ class _Walks:
         self.apart = dict(nx.all_pairs_dijkstra_path_length(graph))
         self.relations: dict[str, Relation] = {}
 
+    def at_least(self, name: str, partner: str) -> float:
+        """How far populations are apart, there and back; a cell may have farther to go."""
+        return self.apart[name].get(partner, np.inf) + self.apart[partner].get(name, np.inf)
+
     def loops(self, name: str, partner: str, at_most: int) -> Iterator[_Walk]:
         """Walks there and back that bring a cell back to itself."""
-        far = self.apart[name].get(partner, np.inf), self.apart[partner].get(name, np.inf)
-        if sum(far) > at_most:
+        if self.at_least(name, partner) > at_most:
             return
-        there = list(self.walks(name, partner, at_most - int(far[1])))
-        back = list(self.walks(partner, name, at_most - int(far[0])))
+        out, home = self.apart[name][partner], self.apart[partner][name]
+        there = list(self.walks(name, partner, at_most - home))
+        back = list(self.walks(partner, name, at_most - out))
         for a in there:
             for b in back:
                 cells = a.cells & b.cells

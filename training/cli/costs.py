@@ -30,6 +30,8 @@ def show_rules(circuit: Circuit, arguments: argparse.Namespace) -> int:
     """Print the table; which rules do not fit the circuit is said beside it."""
     if arguments.rule is not None:
         raise ConfigError("--rule and --rules: name one rule for its verdict, or several")
+    if circuit.target is not None:
+        raise ConfigError(f"{circuit.name!r} is wired already: --rules wires a forward circuit")
     with redirect_stdout(sys.stderr):
         wired = _wire(circuit, arguments)
     if arguments.json:
