@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oneway.analysis.costs import HEADINGS, costs_rows
+from oneway.analysis.costs import HEADINGS, costs_rows, wiring_costs
 from oneway.circuits import Circuit, WiringError, parse_circuit
 from oneway.rules import RULES, parse_rule
 
@@ -68,7 +68,8 @@ def rules_page() -> str:
 
 
 def _table(net: str) -> str:
-    rows = [(f"`{name}`", *rest) for name, *rest in costs_rows(wire_all(net))]
+    costs = {rule: wiring_costs(wired) for rule, wired in wire_all(net).items()}
+    rows = [(f"`{name}`", *rest) for name, *rest in costs_rows(costs)]
     marks = ["---", *["---:"] * (len(HEADINGS) - 1)]
     headings = (*HEADINGS[:-1], "of BP's")
     return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rows))

@@ -101,7 +101,11 @@ def _told(circuit: Circuit, p: Projection) -> str:
         return f"drop the norm {ends} by norm='own'"
     word = "mimicry" if p.role == "mimic" else "teaching"
     learners = [repr(q.name) for q in circuit.select(role="drive") if _hears(circuit, q, {p.name})]
-    so = f", so that {' and '.join(learners)} stays as drawn (rule fa)" if learners else ""
+    so = (
+        f", so that {' and '.join(learners)} stays as drawn (feedback alignment)"
+        if learners
+        else ""
+    )
     return f"drop the {word} {ends}{so}"
 
 
@@ -200,7 +204,7 @@ def _in_phases(drives: Iterable[Projection], phases: Iterable[Phase]) -> list[Pr
 def redrawing(p: Projection) -> Fix:
     """The fix that gives a drive weights of its own."""
     assert p.weights is not None
-    rule = "leave init='aligned' out" if p.weights.kind == "independent" else "rule fa"
+    rule = "leave init='aligned' out" if p.weights.kind == "independent" else "feedback alignment"
     return Fix(f"give {p.name!r} a draw of its own ({rule})", redraw=(p.name,))
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict
 
-from oneway.analysis.costs import costs_table, wiring_costs
+from oneway.analysis.costs import Costs, costs_table, wiring_costs
 from oneway.circuits import Circuit, WiringError
 from oneway.rules import parse_rule
 
 from ..errors import ConfigError
+from ..progress import ProgressBar
 from ..rulespage import VARIANTS
 from .shared import print_json, tell
 
@@ -33,12 +35,21 @@ def show_rules(circuit: Circuit, arguments: argparse.Namespace) -> int:
     if circuit.target is not None:
         raise ConfigError(f"{circuit.name!r} is wired already: --rules wires a forward circuit")
     with redirect_stdout(sys.stderr):
-        wired = _wire(circuit, arguments)
+        costs = _count(_wire(circuit, arguments))
     if arguments.json:
-        print_json({"circuit": circuit.name, "rules": [_as_dict(*each) for each in wired.items()]})
+        print_json({"circuit": circuit.name, "rules": [_as_dict(*each) for each in costs.items()]})
     else:
-        print(costs_table(wired))
+        print(costs_table(costs))
     return 0
+
+
+def _count(wired: Mapping[str, Circuit]) -> dict[str, Costs]:
+    costs = {}
+    with ProgressBar("rules", len(wired)) as progress:
+        for name, circuit in wired.items():
+            costs[name] = wiring_costs(circuit)
+            progress.advance(name)
+    return costs
 
 
 def _wire(circuit: Circuit, arguments: argparse.Namespace) -> dict[str, Circuit]:
@@ -55,7 +66,6 @@ def _wire(circuit: Circuit, arguments: argparse.Namespace) -> dict[str, Circuit]
     return wired
 
 
-def _as_dict(name: str, circuit: Circuit) -> dict:
-    costs = wiring_costs(circuit)
+def _as_dict(name: str, costs: Costs) -> dict:
     counts = {key: value for key, value in asdict(costs).items() if key != "traffic"}
     return {"rule": name, **counts, "cells_read": costs.traffic.elements}
