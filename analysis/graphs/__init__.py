@@ -10,19 +10,26 @@ from .census import (
     path_lengths,
     reciprocity,
 )
-from .figures import GraphFigures, describe
+from .figures import CHEAP, GraphFigures, describe
 from .files import read_graph
 from .flow import signal_flow
 from .graph import Graph, as_graph
 from .nulls import NullComparison, compare_to_null
-from .random_graphs import NULLS, degree_preserving, distance_preserving, erdos_renyi
-from .returns import ReturnLengths, return_lengths, way_back
+from .random_graphs import (
+    NULLS,
+    degree_preserving,
+    distance_preserving,
+    erdos_renyi,
+    usual_nulls,
+)
+from .returns import ReturnLengths, return_lengths, search_blocks, way_back
 from .tracts import BY_NAME
 from .triads import TRIADS, triad_census
 from .walks import Degrees, degrees, effective_connectivity, input_fractions, walk_counts
 
 __all__ = [
     "BY_NAME",
+    "CHEAP",
     "NULLS",
     "TRIADS",
     "Degrees",
@@ -51,8 +58,10 @@ __all__ = [
     "read_graph",
     "reciprocity",
     "return_lengths",
+    "search_blocks",
     "signal_flow",
     "triad_census",
+    "usual_nulls",
     "walk_counts",
     "way_back",
 ]

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from oneway.circuits import Circuit, FromListConnector, Wiring, WiringError
 
@@ -96,6 +97,31 @@ class GraphCircuit:
         """Which part of the edges between different cells is of these kinds."""
         edges = sum(tract.edges for tract in self.of(*kinds))
         return edges / self.graph.edges if self.graph.edges else 0.0
+
+    def matrix(self, value: Literal["edges", "density", "reciprocity"]) -> NDArray[np.float64]:
+        """A value of each tract, pre in rows and post in columns, in forward order.
+
+        Parameters
+        ----------
+        value : {"edges", "density", "reciprocity"}
+            Pairs of cells that are joined; as a share of those that could be; or the share of
+            them that is answered, nan where there are none.
+        """
+        home = np.zeros(len(self.graph), np.int64)
+        for place, cells in enumerate(self.cells.values()):
+            home[cells] = place
+        member = sparse.csr_array((np.ones(len(home)), (np.arange(len(home)), home)))
+        joined = self.graph.adjacency.astype(float)
+        edges = (member.T @ joined @ member).toarray()
+        if value == "edges":
+            return edges
+        if value == "density":
+            sizes = np.bincount(home)
+            return edges / np.maximum(np.outer(sizes, sizes) - np.diag(sizes), 1)
+        if value == "reciprocity":
+            answered = (member.T @ joined.multiply(joined.T) @ member).toarray()
+            return np.divide(answered, edges, out=np.full_like(edges, np.nan), where=edges > 0)
+        raise WiringError(f"value = {value!r}, expected one of edges, density, reciprocity")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -11,12 +11,12 @@ import networkx as nx
 from .census import GraphVerdict, check_graph
 from .graph import Graph, as_graph
 from .nulls import NullComparison, compare_to_null, reciprocity_figures, usual_figures
+from .random_graphs import usual_nulls
 from .returns import ReturnLengths, return_lengths
 from .triads import triad_census
 
-USUAL_NULLS = ("erdos-renyi", "degree")
-# Edges × cells up to which the way back is followed unasked: a few seconds' work.
-_CHEAP = 2_000_000_000
+# Edges × cells up to which the way back is followed unasked: two seconds' work.
+CHEAP = 600_000_000
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class GraphFigures:
 def describe(
     graph: Graph | nx.DiGraph,
     samples: int = 20,
-    nulls: Sequence[str] = USUAL_NULLS,
+    nulls: Sequence[str] | None = None,
     triads: bool = True,
     returns: bool | None = None,
     seed: int = 0,
@@ -69,12 +69,12 @@ def describe(
     ----------
     samples : int
         Random graphs of each null; 0: none.
-    nulls : sequence of str
-        Names from `NULLS`.
+    nulls : sequence of str, optional
+        Names from `NULLS`; by default all that can be drawn: `spatial` needs positions.
     triads : bool
         Count triads, in the random graphs too.
     returns : bool, optional
-        Follow the way back along every edge; by default where that takes seconds.
+        Follow the way back along every edge; by default where that takes a second or two.
     progress : callable, optional
         Called after each random graph: samples × nulls times.
 
@@ -90,13 +90,12 @@ def describe(
     """
     graph = as_graph(graph)
     measure = usual_figures if triads else reciprocity_figures
+    drawn = (usual_nulls(graph) if nulls is None else nulls) if samples else ()
     if returns is None:
-        returns = graph.edges * len(graph) <= _CHEAP
+        returns = graph.edges * len(graph) <= CHEAP
     return GraphFigures(
         check_graph(graph),
-        {n: compare_to_null(graph, measure, n, samples, seed, progress) for n in nulls}
-        if samples
-        else {},
+        {n: compare_to_null(graph, measure, n, samples, seed, progress) for n in drawn},
         triad_census(graph) if triads else None,
         return_lengths(graph) if returns else None,
     )

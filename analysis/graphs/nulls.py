@@ -37,22 +37,29 @@ class NullComparison:
         The name of the null.
     observed : float
         In the graph itself.
-    mean, sd : float
-        Over the samples; sd with samples − 1 in the denominator, nan for a single one.
+    excess : float
+        By how much it is above the mean over the samples.
+    sd : float
+        Over the samples, with samples − 1 in the denominator; nan for a single one.
     samples : int
     """
 
     measure: str
     null: str
     observed: float
-    mean: float
+    excess: float
     sd: float
     samples: int
 
     @property
+    def mean(self) -> float:
+        """Over the samples."""
+        return self.observed - self.excess
+
+    @property
     def z(self) -> float | None:
         """(observed − mean) / sd; None where the samples do not differ from each other."""
-        return (self.observed - self.mean) / self.sd if self.sd > 0 else None
+        return self.excess / self.sd if self.sd > 0 else None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, which has no word for nan."""
@@ -143,4 +150,4 @@ def _compared(
     # Equal numbers have no spread, whatever rounding makes of their mean.
     spread = 0.0 if np.ptp(apart) == 0 else float(apart.std(ddof=1))
     sd = spread if len(apart) > 1 else float("nan")
-    return NullComparison(figure, null, observed, observed + float(apart.mean()), sd, len(apart))
+    return NullComparison(figure, null, observed, -float(apart.mean()), sd, len(apart))

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from math import ceil
 
 import numpy as np
+import scipy  # its parts are imported when they are used
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.spatial.distance import pdist
 
 from oneway.circuits import WiringError
 
@@ -44,7 +44,7 @@ def erdos_renyi(graph: Graph, rng: Generator) -> Iterator[Graph]:
         yield _with_edges(graph, pre, post + (post >= pre))  # the diagonal is left out
 
 
-def degree_preserving(graph: Graph, rng: Generator, swaps: int = 10) -> Iterator[Graph]:
+def degree_preserving(graph: Graph, rng: Generator, swaps: int = 5) -> Iterator[Graph]:
     """Graphs in which every cell has as many edges in and out as in `graph`.
 
     Parameters
@@ -124,7 +124,8 @@ def distance_preserving(graph: Graph, rng: Generator, bins: int = 10) -> Iterato
         The cells have no positions (attribute ``positions`` of shape (N, D), or ``x``, ``y`` and
         perhaps ``z``), not all of them, or are too many to measure every distance.
     """
-    n, edges, distances = len(graph), graph.adjacency.tocoo(), pdist(_positions(graph))
+    n, edges = len(graph), graph.adjacency.tocoo()
+    distances = scipy.spatial.distance.pdist(_positions(graph))
     # Pairs of cells i < j, numbered as in `distances`.
     starts = np.cumsum(np.concatenate([[0], np.arange(n - 1, 0, -1)]))
     low, high = np.minimum(edges.row, edges.col), np.maximum(edges.row, edges.col)
@@ -162,10 +163,22 @@ def _positions(graph: Graph) -> NDArray[np.float64]:
             f"the spatial null measures the distance of every two cells, of at most "
             f"{_MOST_WITH_DISTANCES:,}, not {len(graph):,}: take a part of the graph"
         )
-    places = np.asarray(given, float).reshape(len(graph), -1)
+    try:
+        places = np.asarray(given, float).reshape(len(graph), -1)
+    except ValueError as error:
+        raise WiringError(f"the spatial null: positions that are no numbers: {error}") from error
     if unknown := int((~np.isfinite(places)).any(axis=1).sum()):
         raise WiringError(f"the spatial null: {unknown:,} of {len(graph):,} cells have no position")
     return places
+
+
+def usual_nulls(graph: Graph) -> tuple[str, ...]:
+    """Names of the nulls that can be drawn for a graph: `spatial` where all positions are known."""
+    try:
+        _positions(graph)
+    except WiringError:
+        return ("erdos-renyi", "degree")
+    return tuple(NULLS)
 
 
 def _weights(graph: Graph) -> NDArray[np.float64]:
