@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 
 import networkx as nx
 import numpy as np
@@ -22,7 +22,7 @@ from oneway.analysis.graphs import (
     reciprocity,
     usual_nulls,
 )
-from oneway.analysis.graphs.random_graphs import distance_preserving
+from oneway.analysis.graphs.random_graphs import _sweep, distance_preserving
 from oneway.circuits import WiringError
 
 
@@ -84,6 +84,32 @@ def test_every_graph_of_these_degrees_is_equally_likely():
     assert chisquare(list(seen.values())).pvalue > 1e-3
 
 
+class Given:
+    """In place of a generator: one order of the edges."""
+
+    def __init__(self, order):
+        self.order = np.array(order)
+
+    def permutation(self, n):
+        return self.order
+
+
+def test_a_sweep_is_as_likely_as_its_reverse():
+    """Over all orders of the edges, hence exactly: the chances between two graphs are equal."""
+    graph = Graph.from_edges([0, 3, 0, 2], [2, 1, 1, 3], names=list("abcd"))
+    graphs = sorted(map(sorted, same_degrees(graph)))
+    ways = Counter()
+    for start, listed in enumerate(graphs):
+        pre, post = np.array(listed).T
+        for order in permutations(range(len(pre))):
+            u, v, *_ = _sweep(pre, post, np.ones(len(pre)), 4, Given(order))
+            end = sorted(zip(u.tolist(), v.tolist(), strict=True))
+            ways[start, graphs.index(end)] += 1
+    moved = {(a, b): k for (a, b), k in ways.items() if a != b}
+    assert len(graphs) == 3 and moved
+    assert all(ways[b, a] == k for (a, b), k in moved.items())
+
+
 def test_the_default_number_of_swaps_mixes():
     """A ring lattice, of which no trace is left: edges kept are as many as two samples share."""
     ring = nx.DiGraph((u, (u + k) % 300) for u in range(300) for k in range(1, 11))
@@ -140,6 +166,8 @@ def test_z_is_the_distance_in_standard_deviations_and_none_without_any():
     star = nx.star_graph(6).to_directed()  # no other graph has these degrees
     fixed = compare_to_null(star, samples=3)["reciprocity"]
     assert (fixed.observed, fixed.mean, fixed.sd, fixed.z) == (1.0, 1.0, 0.0, None)
+    apart = compare_to_null(graph, lambda g: 0.0 if g is graph else 0.1, samples=7)
+    assert apart["<lambda>"].z is None and apart["<lambda>"].excess == pytest.approx(-0.1)
     one = compare_to_null(graph, reciprocity, samples=1)["reciprocity"].as_dict()
     assert one["sd"] is None and one["z"] is None and one["samples"] == 1
 
