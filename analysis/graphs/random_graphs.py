@@ -33,6 +33,9 @@ Ints = NDArray[np.int64]
 
 _PLACES = ("positions", "position")
 _MOST_WITH_DISTANCES = 10_000
+# Pairs of edges that are offered a swap in a sweep. Not all: in a graph of a few edges some swaps
+# are possible only while no other is offered.
+_OFFERED = 0.9
 
 
 def erdos_renyi(graph: Graph, rng: Generator) -> Iterator[Graph]:
@@ -56,13 +59,13 @@ def degree_preserving(graph: Graph, rng: Generator, swaps: int = 5) -> Iterator[
     Notes
     -----
     Two edges a → b and c → d become a → d and c → b (Maslov & Sneppen 2002). In one sweep the edges
-    are paired at random, and a pair is swapped unless that would make an autapse or an edge that is
-    there, was there or is offered by another pair. Whether a pair is blocked depends on its old and
-    its new edges alike, so that every sweep is as likely as its reverse, and all graphs that are
-    reached are equally likely in the end. The first graph comes after `swaps` sweeps more. In the
-    brain of a larva (110,706 edges) five in six swaps are possible; after four sweeps no more of
-    the edges than chance has are where they were, and the reciprocal pairs of one sweep say nothing
-    of the next one's.
+    are paired at random, and nine in ten pairs are offered a swap, which they take unless it would
+    make an autapse or an edge that is there or is offered by another pair, or take one that is
+    offered. Whether a pair is blocked depends on its old and its new edges alike, so that every
+    sweep is as likely as its reverse, and all graphs that are reached are equally likely in the
+    end. The first graph comes after `swaps` sweeps more. In the brain of a larva (110,706 edges)
+    three in four edges are swapped in a sweep; after five of them no more edges than by chance are
+    where they were, and the reciprocal pairs of one sweep say nothing of the next one's.
 
     Swaps of two edges cannot turn round a cycle of three cells that has no other edge to be swapped
     with (Rao, Jana & Bandyopadhyay 1996); that matters in graphs of a few cells only.
@@ -90,9 +93,12 @@ def _sweep(
     order, half = rng.permutation(len(pre)), len(pre) // 2
     pre, post, weights = pre[order], post[order], weights[order]
     first, second = slice(0, half), slice(half, 2 * half)
-    offered = np.concatenate([post[second], post[first], post[2 * half :]])
+    offers = rng.random(half) < _OFFERED
+    ends = np.where(offers, (post[second], post[first]), (post[first], post[second]))
+    offered = np.concatenate([*ends, post[2 * half :]])
     blocked = offered == pre
-    # Every edge that is there or offered, by number; one that occurs twice blocks both its pairs.
+    # Every edge that is there or offered, by number; one that occurs twice blocks both its pairs,
+    # as does one that its own pair keeps, since it is offered again.
     twice = _repeated(np.concatenate([pre * n + post, pre * n + offered]))
     blocked |= twice[: len(pre)] | twice[len(pre) :]
     free = ~(blocked[first] | blocked[second])

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice, permutations, product
 
 import networkx as nx
 import numpy as np
@@ -84,29 +84,38 @@ def test_every_graph_of_these_degrees_is_equally_likely():
     assert chisquare(list(seen.values())).pvalue > 1e-3
 
 
-class Given:
-    """In place of a generator: one order of the edges."""
+OFFERS = [(True, True), (True, False), (False, True)]
 
-    def __init__(self, order):
-        self.order = np.array(order)
+
+class Given:
+    """In place of a generator: one order of the edges, and which pairs are offered a swap."""
+
+    def __init__(self, order, offers):
+        self.order, self.offers = np.array(order), offers
 
     def permutation(self, n):
         return self.order
 
+    def random(self, n):
+        return np.where(self.offers, 0.0, 1.0)
+
 
 def test_a_sweep_is_as_likely_as_its_reverse():
-    """Over all orders of the edges, hence exactly: the chances between two graphs are equal."""
+    """Over all orders of the edges, hence exactly: the chances between two graphs are equal.
+
+    And it gets everywhere, though here any two swaps stand in each other's way.
+    """
     graph = Graph.from_edges([0, 3, 0, 2], [2, 1, 1, 3], names=list("abcd"))
     graphs = sorted(map(sorted, same_degrees(graph)))
     ways = Counter()
     for start, listed in enumerate(graphs):
         pre, post = np.array(listed).T
-        for order in permutations(range(len(pre))):
-            u, v, *_ = _sweep(pre, post, np.ones(len(pre)), 4, Given(order))
+        for given in map(Given, *zip(*product(permutations(range(4)), OFFERS), strict=True)):
+            u, v, *_ = _sweep(pre, post, np.ones(4), 4, given)
             end = sorted(zip(u.tolist(), v.tolist(), strict=True))
             ways[start, graphs.index(end)] += 1
     moved = {(a, b): k for (a, b), k in ways.items() if a != b}
-    assert len(graphs) == 3 and moved
+    assert len(graphs) == 3 and nx.is_strongly_connected(nx.DiGraph([*moved]))
     assert all(ways[b, a] == k for (a, b), k in moved.items())
 
 
