@@ -9,7 +9,8 @@ against chance, and edges and reciprocity between classes.
 The data (Winding et al. 2023, Science 379:eadd9330; 3,013 cells, 110,706 edges, reciprocity
 0.2568) are two files of github.com/neurodata/bilateral-connectome, folder data/processed-elife:
 unmatched_full_edgelist.csv and unmatched_full_nodes.csv. Without them a small graph is drawn with
-the same classes. Fifteen seconds with the files, on two busy cores of an AMD EPYC; two without.
+the same classes. Twenty seconds on an AMD EPYC with the files, ten without, most
+of them for imports and pictures.
 
 Usage: python larva_circuit.py [EDGES NODES] [--out FOLDER]     (FOLDER: by default ./out)
 """
@@ -41,6 +42,7 @@ CLASSES = {
 }
 RULES = ("kp", "fa,gate=local")
 SAMPLES, STEPS = 10, 20
+SOURCE = "https://github.com/neurodata/bilateral-connectome/tree/main/data/processed-elife"
 
 
 def read_larva(edges: Path, nodes: Path) -> Graph:
@@ -126,7 +128,7 @@ def main(files: tuple[Path, Path] | None, folder: Path) -> GraphCircuit:
     folder.mkdir(parents=True, exist_ok=True)
     graph = read_larva(*files) if files else drawn_larva()
     if not files:
-        print("no files given, so a small graph of the same classes; see --help for the data")
+        print(f"a small graph drawn with the larva's classes; its own are two files of {SOURCE}")
     show_figures(graph, folder)
     found = circuit_from_graph(graph)
     show_circuit(found, folder)
