@@ -176,3 +176,12 @@ def test_classes_in_any_form(classes, expected):
 def test_refusals(ask, message):
     with pytest.raises(WiringError, match=message):
         ask(reflex())
+
+
+@pytest.mark.spiking
+def test_settled_cells_and_rates_agree_on_the_forward_part():
+    pytest.importorskip("brian2")
+    from both_backends import Both
+
+    part = circuit_from_graph(reflex()).forward_part(weights="fraction")
+    Both(parse_rule("kp").wire(part)).compare(learning=False)
