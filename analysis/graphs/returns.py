@@ -16,6 +16,7 @@ from oneway.circuits import WiringError
 from .graph import Graph, as_graph
 
 _WORD = 64
+_BYTES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,9 @@ class ReturnLengths:
 
 
 def return_lengths(
-    graph: Graph | nx.DiGraph, progress: Callable[[], object] = lambda: None, words: int = 64
+    graph: Graph | nx.DiGraph,
+    progress: Callable[[], object] = lambda: None,
+    words: int | None = None,
 ) -> ReturnLengths:
     """The shortest way back along every edge, hence the shortest cycle through every cell.
 
@@ -62,8 +65,9 @@ def return_lengths(
     ----------
     progress : callable, optional
         Called after each of the `search_blocks`.
-    words : int
-        64 × `words` cells are searched for at a time, which takes 8 × `words` bytes an edge.
+    words : int, optional
+        64 × `words` cells are searched for at a time, which takes 8 × `words` bytes an edge; by
+        default 64, or fewer where that would be more than 256 MiB.
 
     Notes
     -----
@@ -78,7 +82,8 @@ def return_lengths(
     >>> lengths.cells.tolist(), float(lengths.edges[0, 1])
     ([3.0, 2.0, 2.0, inf], 2.0)
     """
-    adjacency = as_graph(graph).adjacency
+    graph = as_graph(graph)
+    adjacency, words = graph.adjacency, words or _words(graph)
     back = np.full(adjacency.nnz, np.inf)
     for start in range(0, len(adjacency.indptr) - 1, _WORD * words):
         stop = min(start + _WORD * words, adjacency.shape[0])
@@ -90,9 +95,13 @@ def return_lengths(
     )
 
 
-def search_blocks(graph: Graph, words: int = 64) -> int:
+def search_blocks(graph: Graph, words: int | None = None) -> int:
     """How often `return_lengths` reports progress."""
-    return -(-len(graph) // (_WORD * words))
+    return -(-len(graph) // (_WORD * (words or _words(graph))))
+
+
+def _words(graph: Graph) -> int:
+    return max(1, min(64, _BYTES // (8 * max(graph.edges, 1))))
 
 
 def _back_to(adjacency: sparse.csr_array, start: int, stop: int) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from oneway.analysis.graphs import (
     reciprocity,
     usual_nulls,
 )
-from oneway.analysis.graphs.random_graphs import _sweep, distance_preserving
+from oneway.analysis.graphs.random_graphs import _repeated, _sweep, distance_preserving
 from oneway.circuits import WiringError
 
 
@@ -82,6 +82,12 @@ def test_every_graph_of_these_degrees_is_equally_likely():
     seen = Counter(map(edges, drawn(degree_preserving, graph, 500)))
     assert set(seen) == possible and len(possible) > 10
     assert chisquare(list(seen.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("largest", [60, 2**62])
+def test_repeated_codes_of_any_size(largest):
+    codes = np.random.default_rng(0).integers(0, 60, 80) * (largest // 60)
+    assert _repeated(codes).tolist() == [Counter(codes.tolist())[c] > 1 for c in codes.tolist()]
 
 
 OFFERS = [(True, True), (True, False), (False, True)]
