@@ -9,18 +9,25 @@ from .census import (
     path_lengths,
     reciprocity,
 )
-from .files import read_graph
+from .classes import ClassPair, ClassReciprocity, reciprocity_by
+from .files import FORMATS, read_graph
 from .graph import Graph, as_graph
+from .reading import Reading
 
 __all__ = [
+    "FORMATS",
+    "ClassPair",
+    "ClassReciprocity",
     "DyadCensus",
     "Graph",
     "GraphVerdict",
     "PathLengths",
+    "Reading",
     "as_graph",
     "check_graph",
     "dyad_census",
     "path_lengths",
     "read_graph",
     "reciprocity",
+    "reciprocity_by",
 ]

@@ -1,0 +1,425 @@
+"""Rows of connections, from whatever file, gathered into a graph and what was read."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneway.circuits import WiringError
+
+from ..graph import Graph
+from ..reading import Reading, ReadOptions
+from . import headers
+from .fields import Factor, Ints
+from .finish import finished
+from .headers import Roles
+from .layout import COLUMNS
+
+DECIMAL_ID = re.compile(r"-?\d+(\.0*)?")
+ROUNDED_ID = re.compile(r"-?\d+(\.\d+)?[eE]\+?\d+")
+EXACT = 2**53
+SHOWN = 8
+# A column of at most so many different words may tell rows of different kinds apart.
+FEW_KINDS = 20
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table: their names, and which of them are read for what.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Numbers from 1 where the file has no header.
+    roles : Roles
+    where : mapping of int to set of str
+        Values of a column of which rows must have one.
+    classes : mapping of str to (int, int)
+        Columns that give a class to the presynaptic and to the postsynaptic cell.
+    kinds : tuple of int
+        Further columns of words: rows may be of kinds that should not be mixed.
+    """
+
+    names: Sequence[str]
+    roles: Roles
+    where: Mapping[int, frozenset[str]]
+    classes: Mapping[str, tuple[int, int]]
+    kinds: tuple[int, ...] = ()
+
+    @classmethod
+    def chosen(
+        cls,
+        path: Path,
+        header: Sequence[str],
+        width: int,
+        options: ReadOptions,
+        weighted: bool = True,
+        kinds: Sequence[int] = (),
+    ) -> Columns:
+        """What the options ask for, else what the header says, else the first two."""
+        names = tuple(header) or tuple(str(i + 1) for i in range(width))
+        place = _Places(path, names)
+        roles = _roles(path, header, options, place, weighted)
+        where = {place.of(column): values for column, values in options.where.items()}
+        classes = {options.by: place.pair(options.by)} if options.by else {}
+        taken = {roles.pre, roles.post, roles.weight, *where}
+        kinds = tuple(i for i in kinds if i not in taken)
+        return cls(names, roles, where, {k: v for k, v in classes.items() if v}, kinds)
+
+    @property
+    def wanted(self) -> list[int]:
+        """Every column that has to be read."""
+        ends = (self.roles.pre, self.roles.post, self.roles.weight)
+        classes = [i for pair in self.classes.values() for i in pair]
+        used = {*ends, *self.where, *classes, *self.kinds} - {None}
+        return sorted(i for i in used if i is not None)
+
+
+@dataclass(frozen=True)
+class _Places:
+    path: Path
+    names: Sequence[str]
+
+    def find(self, name: str) -> int | None:
+        """By name, whatever its case, or by number from 1."""
+        if name in self.names:
+            return list(self.names).index(name)
+        folded = [known.casefold() for known in self.names]
+        if name.casefold() in folded:
+            return folded.index(name.casefold())
+        if name.isdigit() and 1 <= int(name) <= len(self.names):
+            return int(name) - 1
+        return None
+
+    def of(self, name: str) -> int:
+        place = self.find(name)
+        if place is None:
+            raise WiringError(
+                f"graph file {self.path}: no column {name!r}; its columns are "
+                f"{', '.join(map(repr, self.names))}"
+            )
+        return place
+
+    def pair(self, by: str) -> tuple[int, int] | None:
+        """``pre_class,post_class`` by name, or the two columns that `class` completes."""
+        if "," in by:
+            pre, _, post = by.partition(",")
+            return self.of(pre.strip()), self.of(post.strip())
+        found = headers.pairs(self.names, ["".join(headers.words(by))])
+        return found[0][1:] if found else None
+
+
+def _roles(
+    path: Path,
+    header: Sequence[str],
+    options: ReadOptions,
+    place: _Places,
+    weighted: bool,
+) -> Roles:
+    if options.columns:
+        found = [place.of(name) for name in options.columns]
+        if len(set(found)) < len(found):
+            raise WiringError(f"graph file {path}: the same column twice: say {COLUMNS}")
+        return Roles(*found)
+    if not header:
+        return Roles(0, 1, 2 if weighted and len(place.names) > 2 else None)
+    ends = headers.cells(header)
+    if ends is None:
+        raise WiringError(
+            f"graph file {path}: its columns are {', '.join(map(repr, header))}, and none says "
+            f"which cell is pre and which is post: say {COLUMNS}"
+        )
+    return Roles(*ends, headers.weight(header))
+
+
+class Collector:
+    """Takes rows in pieces, and makes a graph of them in the end."""
+
+    def __init__(
+        self, path: Path, columns: Columns, options: ReadOptions, decimal: str = "."
+    ) -> None:
+        self.path, self.columns, self.options, self.decimal = path, columns, options, decimal
+        self.rows = 0
+        self._cells: dict[str, int] = {}
+        self._pre: list[Ints] = []
+        self._post: list[Ints] = []
+        self._weights: list[NDArray[np.float64]] = []
+        self._classes: dict[str, list[tuple[Ints, Ints]]] = {name: [] for name in columns.classes}
+        self._class_names: dict[str, int] = {}
+        self._values: dict[int, Counter[str]] = {i: Counter() for i in self._counted}
+
+    def add(self, rows: int, factors: Mapping[int, Factor]) -> None:
+        """The wanted columns of some rows.
+
+        Raises
+        ------
+        Missing
+            A row lacks a cell or a weight.
+        """
+        roles = self.columns.roles
+        for i, counter in self._values.items():
+            counter.update(_counts(factors[i]))
+        kept = self._kept(rows, factors)
+        self.rows += rows
+        self._pre.append(self._numbered(factors[roles.pre], self._cells, kept, roles.pre))
+        self._post.append(self._numbered(factors[roles.post], self._cells, kept, roles.post))
+        if roles.weight is not None:
+            self._weights.append(self._numbers(factors[roles.weight], kept, roles.weight))
+        for name, pair in self.columns.classes.items():
+            codes = [_known(factors[i], self._class_names)[kept] for i in pair]
+            self._classes[name].append((codes[0], codes[1]))
+
+    def graph(
+        self,
+        format: str,
+        cells: Iterable[str] = (),
+        attributes: Mapping[str, Mapping[str, Any]] | None = None,
+        notes: Sequence[str] = (),
+    ) -> Graph:
+        """All rows, with what was read of them.
+
+        Parameters
+        ----------
+        format : str
+            In words.
+        cells : iterable of str
+            Cells that are known to be there, with or without connections.
+        attributes : mapping of str to mapping of str, optional
+            What is known of the cells, by their names.
+        """
+        pre, post = np.concatenate(self._pre or [[]]), np.concatenate(self._post or [[]])
+        weights = np.concatenate(self._weights) if self._weights else None
+        self._refuse_mixed_kinds()
+        if not len(pre):
+            raise self._refusal(self._nothing_left())
+        for name in cells:
+            self._cells.setdefault(name, len(self._cells))
+        names, pre, post = self._canonical(pre.astype(np.int64), post.astype(np.int64))
+        known = of_cells(names, attributes or {}) | self._cell_classes(names, pre, post)
+        graph = Graph.from_edges(pre, post, weights, names, known)
+        first = (str(names[pre[0]]), str(names[post[0]]), 1.0 if weights is None else weights[0])
+        reading = self._reading(format, len(pre), (*first[:2], float(first[2])), notes)
+        counts = None
+        if self.options.min_weight is not None:
+            counts = Graph.from_edges(pre, post, names=names).weights.data
+        return finished(graph, reading, self.options, counts)
+
+    # -- values --------------------------------------------------------------------------------
+
+    @property
+    def _counted(self) -> list[int]:
+        return [*self.columns.where, *self.columns.kinds]
+
+    def _kept(self, rows: int, factors: Mapping[int, Factor]) -> NDArray[np.bool_]:
+        kept = np.ones(rows, bool)
+        for i, allowed in self.columns.where.items():
+            same = _equal_to(allowed)
+            kept &= factors[i].map((same(_text(value)) for value in factors[i].values), bool)
+        return kept
+
+    def _numbered(
+        self, column: Factor, known: dict[str, int], kept: NDArray[np.bool_], place: int
+    ) -> Ints:
+        used = column.codes[kept]
+        is_used = np.zeros(len(column.values), bool)
+        is_used[used] = True
+        numbers = np.zeros(len(column.values), np.int64)
+        for i in np.flatnonzero(is_used).tolist():
+            name = self._name(column.values[i])
+            if not name:
+                raise Missing(int(np.flatnonzero(kept)[np.argmax(used == i)]), place, "a cell")
+            numbers[i] = known.setdefault(name, len(known))
+        return numbers[used]
+
+    def _name(self, value: Any) -> str:
+        if isinstance(value, float) and (not value.is_integer() or abs(value) > EXACT):
+            if value != value:
+                return ""
+            raise self._refusal(
+                f"a cell is named {value!r}, a number with a point, which can't hold a whole "
+                "identifier of 64 bits: write identifiers as integers or text"
+            )
+        return _text(int(value) if isinstance(value, float) else value)
+
+    def _numbers(self, column: Factor, kept: NDArray[np.bool_], place: int) -> NDArray[np.float64]:
+        texts = [_text(value) for value in column.values]
+        numbers = np.array([self._number(text) for text in texts], float)[column.codes]
+        missing = np.flatnonzero(np.isnan(numbers) & kept)
+        if len(missing):
+            row = int(missing[0])
+            found = texts[column.codes[row]]
+            raise Missing(row, place, f"a number (it has {found!r})" if found else "a weight")
+        return numbers[kept]
+
+    def _number(self, text: str) -> float:
+        try:
+            return float(text.replace(",", ".") if self.decimal == "," else text)
+        except ValueError:
+            return float("nan")
+
+    # -- cells ---------------------------------------------------------------------------------
+
+    def _canonical(self, pre: Ints, post: Ints) -> tuple[NDArray[np.str_], Ints, Ints]:
+        """Names, where ``29`` and ``29.0`` are one cell if all are numbers."""
+        names = list(self._cells)
+        if any(ROUNDED_ID.fullmatch(name) for name in names[:1000]):
+            raise self._refusal(
+                f"a cell is named {next(filter(ROUNDED_ID.fullmatch, names))!r}: a spreadsheet has "
+                "rounded the identifiers: export them as text"
+            )
+        if not any("." in name for name in names) or not all(map(DECIMAL_ID.fullmatch, names)):
+            return np.array(names, str), pre, post
+        index: dict[str, int] = {}
+        merged = np.array(
+            [index.setdefault(name.partition(".")[0], len(index)) for name in names], np.int64
+        )
+        return np.array(list(index), str), merged[pre], merged[post]
+
+    def _cell_classes(
+        self, names: NDArray[np.str_], pre: Ints, post: Ints
+    ) -> dict[str, NDArray[Any]]:
+        """The class of each cell, which all its rows must agree on."""
+        found = {}
+        labels = np.array([*self._class_names, ""], str)
+        for name, pieces in self._classes.items():
+            codes = np.full(len(names), -1)
+            ends = ((pre, [p for p, _ in pieces]), (post, [q for _, q in pieces]))
+            for cells, parts in ends:
+                codes[cells] = np.concatenate(parts)
+            for cells, parts in ends:
+                other = np.flatnonzero(codes[cells] != np.concatenate(parts))
+                if len(other):
+                    cell = cells[other[0]]
+                    both = (labels[codes[cell]], labels[np.concatenate(parts)[other[0]]])
+                    raise self._refusal(
+                        f"cell {names[cell]!r} is of two classes, {both[0]!r} and {both[1]!r}: "
+                        "give a table of cells with --nodes FILE, or another column"
+                    )
+            found[name] = labels[codes]
+        return found
+
+    # -- what was read -------------------------------------------------------------------------
+
+    def _reading(
+        self, format: str, taken: int, first: tuple[str, str, float], notes: Sequence[str]
+    ) -> Reading:
+        roles, names = self.columns.roles, self.columns.names
+        columns = {"pre": names[roles.pre], "post": names[roles.post]}
+        if roles.weight is not None:
+            columns["weight"] = names[roles.weight]
+        where = tuple(f"{c}={v}" for c, vs in self.options.where.items() for v in sorted(vs))
+        return Reading(
+            file=str(self.path),
+            format=format,
+            columns=columns,
+            first=first,
+            rows=self.rows,
+            taken=taken,
+            where=where,
+            notes=tuple(notes),
+        )
+
+    def _nothing_left(self) -> str:
+        if not self.columns.where:
+            return "no edge in it"
+        seen = [
+            f"{self.columns.names[i]} has {_listed(self._values[i])}" for i in self.columns.where
+        ]
+        return f"no row is left of {self.rows:,}: {'; '.join(seen)}"
+
+    def _refuse_mixed_kinds(self) -> None:
+        """Gap junctions and `received` rows beside others make nearly every pair reciprocal."""
+        for i in self.columns.kinds:
+            values = {value.casefold() for value in self._values[i]}
+            name = self.columns.names[i]
+            undirected = values & headers.NO_DIRECTION
+            if values == {"undirected"}:
+                raise self._refusal(
+                    f"column {name!r} says that edges are undirected, but reciprocity asks for "
+                    "directions: give a directed graph"
+                )
+            both_ways = values & headers.SENT and values & headers.RECEIVED
+            if (undirected and values - undirected) or both_ways:
+                reason = "received" if both_ways else "without direction"
+                chosen = next(v for v in self._values[i] if v.casefold() not in undirected)
+                raise self._refusal(
+                    f"column {name!r} mixes rows {reason} with others, "
+                    f"{_listed(self._values[i])}: take some with --where {name}={chosen}, once for "
+                    "each value wanted"
+                )
+
+    def _refusal(self, sentence: str) -> WiringError:
+        return WiringError(f"graph file {self.path}: {sentence}")
+
+
+def of_cells(
+    names: NDArray[np.str_], attributes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, NDArray[Any]]:
+    """Attributes in the order of the cells: numbers where all of them are, else text."""
+    found = {}
+    for key, values in attributes.items():
+        texts = np.array([_text(values.get(name)) for name in names.tolist()], str)
+        found[key] = texts
+        for kind in (np.int64, np.float64):
+            try:
+                found[key] = texts.astype(kind)
+                break
+            except (ValueError, OverflowError):
+                continue
+    return found
+
+
+class Missing(Exception):
+    """A row lacks something in a column: row and column by number, and what it should have."""
+
+    def __init__(self, row: int, place: int, wanted: str) -> None:
+        super().__init__(row, place, wanted)
+        self.row, self.place, self.wanted = row, place, wanted
+
+
+def _known(column: Factor, numbers: dict[str, int]) -> Ints:
+    return column.map(
+        (numbers.setdefault(_text(value), len(numbers)) for value in column.values), np.int64
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _counts(column: Factor) -> dict[str, int]:
+    counts = np.bincount(column.codes, minlength=len(column.values)).tolist()
+    found: Counter[str] = Counter()
+    for value, count in zip(column.values, counts, strict=True):
+        found[_text(value)] += count
+    return found
+
+
+def _equal_to(allowed: frozenset[str]) -> Any:
+    """As text, or as numbers: ``--where layer=2`` takes 2.0 too."""
+    numbers = {number for number in map(_float, allowed) if number is not None}
+
+    def same(text: str) -> bool:
+        return text in allowed or (bool(numbers) and _float(text) in numbers)
+
+    return same
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _listed(counts: Counter[str]) -> str:
+    shown = [f"{value or '(empty)'} {count:,}" for value, count in counts.most_common(SHOWN)]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
