@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 PATIENCE_S = 2.0
+LOG_EVERY_S = 10.0
 
 
 def keep_quiet(sentence: str) -> None:
@@ -28,7 +29,8 @@ class ByteProgress:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self._since = self._said = time.monotonic()
+        self._since = time.monotonic()
+        self._said = -LOG_EVERY_S
         self._bar: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
@@ -49,7 +51,7 @@ class ByteProgress:
             self._bar = None
 
     def _say(self, done: int, total: int, now: float) -> None:
-        if now - self._said >= PATIENCE_S:
+        if now - self._said >= LOG_EVERY_S or done >= total:
             self._said = now
             share = f"{done / total:.0%} of " if total else ""
             print(f"{self.label}: {share}{total / 1e6:,.0f} MB", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from .graph import Graph
 from .readers import columnar, matrix, networks
 from .readers.cells import with_cells
 from .readers.layout import Decision, Head
-from .readers.stream import MARKS, TextFile, first_bytes
+from .readers.stream import TextFile, first_bytes
 from .readers.table import read_table
 from .reading import Progress, ReadOptions, split_columns, split_where
 
@@ -177,8 +177,7 @@ def _format(path: Path, options: ReadOptions) -> str:
             return format
     if Path(path.name.removesuffix(".gz")).suffix.lower() == ".mat":
         return "mat"  # MATLAB 4 has no mark
-    mark = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
-    text = start.decode(options.encoding or mark, "replace").lstrip()
+    text = start.decode(TextFile(path, options).encoding, "replace").lstrip()
     for pattern, format in TEXT_BEGINNINGS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL if "<" in pattern else re.IGNORECASE):
             return format

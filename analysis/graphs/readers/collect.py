@@ -286,24 +286,30 @@ class Collector:
         self, names: NDArray[np.str_], pre: Ints, post: Ints
     ) -> dict[str, NDArray[Any]]:
         """The class of each cell, which all its rows must agree on."""
-        found = {}
+        attributes = {}
         labels = np.array([*self._class_names, ""], str)
         for name, pieces in self._classes.items():
             codes = np.full(len(names), -1)
-            ends = ((pre, [p for p, _ in pieces]), (post, [q for _, q in pieces]))
-            for cells, parts in ends:
-                codes[cells] = np.concatenate(parts)
-            for cells, parts in ends:
-                other = np.flatnonzero(codes[cells] != np.concatenate(parts))
-                if len(other):
-                    cell = cells[other[0]]
-                    both = (labels[codes[cell]], labels[np.concatenate(parts)[other[0]]])
-                    raise self._refusal(
-                        f"cell {names[cell]!r} is of two classes, {both[0]!r} and {both[1]!r}: "
-                        "give a table of cells with --nodes FILE, or another column"
-                    )
-            found[name] = labels[codes]
-        return found
+            ends = [(pre, np.concatenate([p for p, _ in pieces]))]
+            ends.append((post, np.concatenate([q for _, q in pieces])))
+            for cells, found in ends:
+                codes[cells] = found
+            for cells, found in ends:
+                self._refuse_two_classes(names, labels, codes[cells], found, cells)
+            attributes[name] = labels[codes]
+        return attributes
+
+    def _refuse_two_classes(
+        self, names: NDArray, labels: NDArray, taken: Ints, found: Ints, cells: Ints
+    ) -> None:
+        other = np.flatnonzero(taken != found)
+        if len(other):
+            row = other[0]
+            first, second = (str(labels[codes[row]]) for codes in (taken, found))
+            raise self._refusal(
+                f"cell {str(names[cells[row]])!r} is of two classes, {first!r} and {second!r}: "
+                "give a table of cells with --nodes FILE, or another column"
+            )
 
     # -- what was read -------------------------------------------------------------------------
 
@@ -348,7 +354,8 @@ class Collector:
             both_ways = values & headers.SENT and values & headers.RECEIVED
             if (undirected and values - undirected) or both_ways:
                 reason = "received" if both_ways else "without direction"
-                chosen = next(v for v in self._values[i] if v.casefold() not in undirected)
+                apart = headers.NO_DIRECTION | headers.RECEIVED
+                chosen = next(v for v in self._values[i] if v.casefold() not in apart)
                 raise self._refusal(
                     f"column {name!r} mixes rows {reason} with others, "
                     f"{_listed(self._values[i])}: take some with --where {name}={chosen}, once for "

@@ -184,7 +184,7 @@ class Decision:
         return True
 
     def _decimal_comma(self, delimiter: str, rows: list[list[str]]) -> bool:
-        fields = [field for row in rows for field in row[2:] if "," in field]
+        fields = [field for row in rows for field in row if "," in field]
         return delimiter != "," and bool(fields) and all(map(DECIMAL_COMMA.fullmatch, fields))
 
     # -- refusals ------------------------------------------------------------------------------
@@ -392,9 +392,11 @@ class _Classified:
     def _names_fit(self, named: str) -> bool:
         above, beside = self.rows[0], [row[0] for row in self.rows]
         if named == "both":
-            return sorted(above[1:]) == sorted(beside[1:]) or not self.head.complete
+            same = sorted(above[1:]) == sorted(beside[1:]) or not self.head.complete
+            return same and not self.numeric[0][0]
         if named == "columns":
-            return len(set(above)) == len(above) and (self.width > 3 or not any(self.numeric[0]))
+            words = self.width > 3 or not any(self.numeric[0])
+            return words and len(set(above)) == len(above) and not headers.telling(above)
         if named == "rows":
             words = not any(row[0] for row in self.numeric)
             return words and len(set(beside)) == len(beside) and self.width > 3
@@ -402,11 +404,12 @@ class _Classified:
 
     def _told_apart(self, matrix: Layout) -> bool:
         """Two or three lines of as many numbers may be edges too."""
-        if matrix.named or self.width > 3:
+        if matrix.named in ("both", "rows") or self.width > 3:
             return True
-        ends = [tuple(row[:2]) for row in self.rows]
+        rows = self.rows[matrix.skipped :]
+        ends = [tuple(row[:2]) for row in rows]
         edges = len(set(ends)) == len(ends) and all(u != v for u, v in ends)
-        zero = [float(row[i].replace(",", ".")) == 0 for i, row in enumerate(self.rows)]
+        zero = [float(row[i].replace(",", ".") or 0) == 0 for i, row in enumerate(rows)]
         if edges and all(zero):
             raise self._refusal(
                 f"{self.width} lines of {self.width} numbers may be a matrix or a list of edges: "

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.io.matlab import MatReadError
 
 from oneway.circuits import WiringError
 
@@ -119,7 +120,7 @@ def read_mat(path: Path, options: ReadOptions) -> Graph:
         raise WiringError(
             f"graph file {path}: MATLAB 7.3: save it with `save(..., '-v7')`"
         ) from error
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, MatReadError) as error:
         raise WiringError(f"graph file {path}: not a MATLAB file: {error}") from error
     arrays = {name: value for name, value in found.items() if not name.startswith("__")}
     return _one_of(path, arrays, "MATLAB file", options)
