@@ -12,7 +12,8 @@ from oneway.circuits import WiringError
 from .graph import Graph
 from .readers import columnar, matrix, networks
 from .readers.cells import with_cells
-from .readers.layout import Decision, Head
+from .readers.decision import Decision
+from .readers.layout import Head
 from .readers.stream import TextFile, first_bytes
 from .readers.table import read_table
 from .reading import Progress, ReadOptions, split_columns, split_where

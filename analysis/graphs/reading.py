@@ -78,6 +78,8 @@ class Reading:
         The first connection that was taken, with its weight (1 where there are none).
     rows, taken : int
         Connections in the file, and those of them that `where` leaves.
+    unread : tuple of str
+        Columns of which nothing was read.
     where : tuple of str
     min_weight : float, optional
         Cells joined by less, in sum over their parallel connections, count as not joined.
@@ -95,6 +97,7 @@ class Reading:
     first: tuple[str, str, float]
     rows: int
     taken: int
+    unread: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
     min_weight: float | None = None
     below: int = 0
@@ -115,6 +118,7 @@ class Reading:
             "first": list(self.first),
             "rows": self.rows,
             "taken": self.taken,
+            "unread": list(self.unread),
             "where": list(self.where),
             "min_weight": self.min_weight,
             "below_min_weight": self.below,

@@ -154,7 +154,7 @@ def test_mixed_up_bytes_are_told_apart(monkeypatch):
     monkeypatch.setattr(fields, "ODD", np.uint64(0))
     layout = fields.Layout("edges", ",", 2)
     chunk = b"AAAAAAAA1,BBBBBBBB1\nCCCCCCCC1,BBBBBBBB2\n"
-    rows, factors = fields.columns(chunk, 1, layout, [0, 1])
+    rows, factors = fields.read_columns(chunk, 1, layout, [0, 1])
     assert rows == 2
     assert [factors[0].values[code] for code in factors[0].codes] == ["AAAAAAAA1", "CCCCCCCC1"]
 
@@ -190,6 +190,11 @@ REFUSED = {
     "autapses": ("A A\nB B\n", "no connection between two different cells.*2 autapses", None),
     "empty": ("source,target\n", "no edge in it", None),
     "nothing": ("\n# nothing\n", "no edge in it", None),
+    "interactions": ("A\tpp\tB\nC\tpp\tD\n", "its kind", None),
+    "arrows": ("A -> B\nB -> A\n", "its kind", {"columns": "1,3"}),
+    "four numbers": ("1 2 5 1\n2 1 5 1\n3 1 5 1\n4 1 5 1\n", "matrix or a list", FIRST_TWO),
+    "joined files": ("pre,post\nA,B\npre,post\nB,A\n", "'post' and 'pre' comes again", None),
+    "one end": ("A 2\nB {}\nC {}\n", "fields|its first", None),
     "quotes": ('"A,B\nB,A\n', "quotes|fields", None),
     "text": ("Dear reader,\nthis is a letter.\nYours\n", "expected|names", None),
 }  # fmt: skip
@@ -369,8 +374,8 @@ def test_symmetric_matrices_say_so(tmp_path):
     graph = read_graph(written(tmp_path, "s.mtx", text))
     assert check_graph(graph).reciprocal_pairs == 3
     assert "symmetric: every entry off the diagonal counts in both" in graph.reading.notes[0]
-    graph = read_graph(written(tmp_path, "s.csv", "0,1,1\n1,0,0\n1,0,0\n"))
-    assert "the matrix is symmetric" in graph.reading.notes[0]
+    graph = read_graph(written(tmp_path, "s.csv", "0,1,1,1\n1,0,0,0\n1,0,0,0\n1,0,0,0\n"))
+    assert "every edge is answered" in graph.reading.notes[0]
 
 
 # -- other formats -----------------------------------------------------------------------------

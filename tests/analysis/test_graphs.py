@@ -1,11 +1,15 @@
 """Census and reciprocity of any digraph, against networkx, and reciprocity by class."""
 
+from dataclasses import replace
+
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oneway.analysis import check_graph, dyad_census, path_lengths, reciprocity
+from oneway.analysis.graphs import Graph, reciprocity_by
 from oneway.circuits import WiringError
 
 nodes = st.integers(0, 6)
@@ -75,3 +79,22 @@ def test_undirected_graph_is_refused():
 def test_empty_graph():
     verdict = check_graph(nx.DiGraph())
     assert (verdict.nodes, verdict.reciprocity, verdict.ok) == (0, 0.0, True)
+
+
+@given(digraphs(), st.integers(1, 3))
+def test_reciprocity_by_class_equals_counting(graph, kinds):
+    """Of each ordered pair of classes, and of all of them together."""
+    plain, whole = simple(graph), Graph.from_networkx(graph)
+    kind = {node: str(i % kinds) for i, node in enumerate(graph)}
+    classed = replace(whole, attributes={"kind": np.array(list(kind.values()), str)})
+    found = reciprocity_by(classed, "kind")
+    for pair in found.ordered:
+        edges = [(u, v) for u, v in plain.edges if (kind[u], kind[v]) == (pair.pre, pair.post)]
+        assert pair.edges == len(edges)
+        assert pair.answered == sum(plain.has_edge(v, u) for u, v in edges)
+    total = check_graph(graph)
+    assert found.within.edges + found.between.edges == total.edges
+    assert found.within.answered // 2 + found.between.answered // 2 == total.reciprocal_pairs
+    assert found.unordered("0", "1").edges == sum(
+        {kind[u], kind[v]} == {"0", "1"} for u, v in plain.edges
+    )

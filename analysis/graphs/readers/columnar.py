@@ -15,7 +15,8 @@ from oneway.circuits import WiringError
 
 from ..graph import Graph
 from ..reading import ReadOptions
-from .collect import Collector, Columns, Missing
+from .collect import Collector, Missing
+from .columns import Columns
 from .fields import Factor
 
 ROWS = 1 << 20

@@ -54,7 +54,7 @@ class Ragged(Exception):
         self.rows, self.numbers, self.lines = rows, numbers, lines
 
 
-def columns(
+def read_columns(
     chunk: bytes, start: int, layout: Layout, wanted: Sequence[int]
 ) -> tuple[int, dict[int, Factor]]:
     """Rows, and the wanted columns, of whole lines of text.

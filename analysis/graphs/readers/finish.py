@@ -48,7 +48,8 @@ def finished(
             f"graph file {reading.file}: no connection{threshold} between two different cells "
             f"in it ({graph.autapses:,} autapses)"
         )
-    return replace(graph, reading=replace(reading, notes=(*reading.notes, *_suspicions(graph))))
+    notes = reading.notes or tuple(_suspicions(graph))
+    return replace(graph, reading=replace(reading, notes=notes))
 
 
 def _above(graph: Graph, least: float, counts: NDArray[Any] | None) -> tuple[Graph, int]:
@@ -62,15 +63,22 @@ def _above(graph: Graph, least: float, counts: NDArray[Any] | None) -> tuple[Gra
 
 
 def _suspicions(graph: Graph) -> list[str]:
-    """One triangle of a matrix alone is how undirected graphs are listed."""
-    order = _order(graph.names)
+    """An undirected graph is listed as one triangle of a matrix, or as both."""
     pre, post = graph.adjacency.nonzero()
+    if len(pre) < 2:
+        return []
+    order = _order(graph.names)
     rises = order[pre] < order[post]
-    if len(pre) > 1 and (rises.all() or not rises.any()):
+    if rises.all() or not rises.any():
         way = "rises (u < v)" if rises.all() else "falls (u > v)"
         return [
             f"every line {way} and none is answered: in all likelihood this is an undirected graph "
             "that lists each edge once, of which reciprocity says nothing"
+        ]
+    if len(pre) > 5 and (graph.adjacency != graph.adjacency.T).nnz == 0:
+        return [
+            "every edge is answered: in all likelihood this is an undirected graph that lists each "
+            "edge twice, of which reciprocity says nothing"
         ]
     return []
 

@@ -22,6 +22,7 @@ IDENTITIES = (
     *("skid", "segmentid", "segid", "segment", "body", "ptid", "gid", "index", "idx"),
     *("neuron", "cell", "node", "vertex", "name", "neuronname", "cellname", "nodename", "label"),
     *("instance", "n", "v", "var", "synapticneuron", "synapticid", "synapticcell"),
+    "endnodes",  # MATLAB's digraph.Edges
 )
 WEIGHTS = (
     *("weight", "weights", "w", "syncount", "synapses", "synapsecount", "nsyn", "nsyns"),

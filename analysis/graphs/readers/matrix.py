@@ -203,8 +203,6 @@ def _read(path: Path, graph: Graph, format: str, options: ReadOptions, notes: li
         raise WiringError(f"graph file {path}: no edge in it, a matrix of zeros")
     pre, post = int(entries.row[0]), int(entries.col[0])
     first = (str(names[pre]), str(names[post]), float(entries.data[0]))
-    if entries.nnz and abs(graph.weights - graph.weights.T).nnz == 0 and not notes:
-        notes = ["the matrix is symmetric: in all likelihood it says nothing of directions"]
     reading = Reading(
         str(path), format, COLUMNS, first, entries.nnz, entries.nnz, notes=tuple(notes)
     )

@@ -16,7 +16,8 @@ from oneway.circuits import WiringError
 
 from ..graph import Graph
 from ..reading import ReadOptions
-from .collect import FEW_KINDS, Collector, Columns, Missing
+from .collect import Collector, Missing
+from .columns import FEW_KINDS, Columns
 from .fields import factor
 from .stream import TextFile, content
 
@@ -129,22 +130,18 @@ def read_dict_edges(file: TextFile, options: ReadOptions) -> Graph:
     comma = all(line.split("{")[0].count(",") >= 2 for line in lines)
     tab = all(line.split("{")[0].count("\t") >= 2 for line in lines)
     delimiter = "," if comma else "\t" if tab else None
-    graph = nx.MultiDiGraph()
     for number, line in enumerate(lines, 1):
-        before = line.split("{")[0]
-        ends = [part for part in before.split(delimiter) if part.strip()]
+        ends = [part for part in line.split("{")[0].split(delimiter) if part.strip()]
         if len(ends) != 2:
             raise WiringError(
                 f"graph file {file.path}, edge {number}: {line[:60]!r} is no edge; expected "
                 "`u v {attributes}`, with two cells"
             )
-        attributes = _by_networkx(
-            file.path,
-            "an edge list of networkx",
-            lambda line=line: nx.parse_edgelist([line], delimiter=delimiter, data=True),
-        )
-        found = next(iter(attributes.edges(data=True)))[2]
-        graph.add_edge(ends[0].strip(), ends[1].strip(), **found)
+    graph = _by_networkx(
+        file.path,
+        "an edge list of networkx",
+        lambda: nx.parse_edgelist(lines, delimiter=delimiter, create_using=nx.MultiDiGraph),
+    )
     return _graph(file.path, graph, "edge list of networkx with attributes", options, "")
 
 
@@ -252,8 +249,8 @@ def _graph(path: Path, graph: nx.Graph, format: str, options: ReadOptions, fix: 
             f"{header[error.place]!r}"
         ) from error
     cells = {str(node): data for node, data in graph.nodes(data=True)}
-    keys = dict.fromkeys(key for data in cells.values() for key in data)
-    known = {key: {name: data.get(key) for name, data in cells.items()} for key in keys}
+    traits = dict.fromkeys(key for data in cells.values() for key in data)
+    known = {key: {name: data.get(key) for name, data in cells.items()} for key in traits}
     return collector.graph(format, cells, known)
 
 

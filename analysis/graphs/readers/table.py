@@ -9,8 +9,9 @@ from oneway.circuits import WiringError
 
 from ..graph import Graph
 from ..reading import ReadOptions
-from .collect import FEW_KINDS, Collector, Columns, Missing
-from .fields import Ragged, columns, factor, numbered_rows
+from .collect import Collector, Missing
+from .columns import FEW_KINDS, Columns
+from .fields import Ragged, factor, numbered_rows, read_columns
 from .layout import COMMENTS, DELIMITERS, Head, Layout, is_number, ragged, split
 from .stream import TextFile
 
@@ -29,7 +30,7 @@ def read_table(file: TextFile, head: Head, layout: Layout, options: ReadOptions)
     collector = Collector(file.path, chosen, options, layout.decimal)
     for start, chunk in _pieces(file, layout):
         try:
-            collector.add(*columns(chunk, start, layout, chosen.wanted))
+            collector.add(*read_columns(chunk, start, layout, chosen.wanted))
         except Ragged as error:
             details = (error.rows, error.numbers, error.lines)
             raise ragged(file.path, *details, layout.delimiter, layout.width) from error
@@ -60,7 +61,7 @@ def read_cells(path: Path, options: ReadOptions) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in rows[0]}
     for start, chunk in _pieces(file, layout):
         try:
-            _, factors = columns(chunk, start, layout, range(layout.width))
+            _, factors = read_columns(chunk, start, layout, range(layout.width))
         except Ragged as error:
             details = (error.rows, error.numbers, error.lines)
             raise ragged(path, *details, delimiter, layout.width) from error
