@@ -116,7 +116,7 @@ def _read_text(path: Path, options: ReadOptions) -> Graph:
     options.refuse(("part",), path, "a text file has no parts")
     file = TextFile(path, options)
     head = Head.of(file)
-    if options.format is None and head.lines and all(map(WITH_DICT.search, head.lines)):
+    if options.format is None and head.lines and WITH_DICT.search(head.lines[-1]):
         return networks.read_dict_edges(file, options)
     layout = Decision(path, head, options).layout()
     read = {"edges": read_table, "matrix": matrix.read_matrix}[layout.kind]
@@ -168,6 +168,19 @@ TEXT_BEGINNINGS = (
     (r"(#.*\n|\s|Creator.*\n|Version.*\n|comment.*\n)*graph\s*\[", "gml"),
     (r"(%.*\n|\s)*\*(network|vertices)", "pajek"),
 )
+# What a file should be whose beginning says nothing; MATLAB 4 has no mark.
+SUFFIXES = {
+    ".mat": "mat",
+    ".json": "json",
+    ".graphml": "graphml",
+    ".gexf": "gexf",
+    ".gml": "gml",
+    ".mtx": "matrixmarket",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".feather": "feather",
+}
 
 
 def _format(path: Path, options: ReadOptions) -> str:
@@ -176,10 +189,8 @@ def _format(path: Path, options: ReadOptions) -> str:
     for beginning, format in BEGINNINGS:
         if start.startswith(beginning):
             return format
-    if Path(path.name.removesuffix(".gz")).suffix.lower() == ".mat":
-        return "mat"  # MATLAB 4 has no mark
     text = start.decode(TextFile(path, options).encoding, "replace").lstrip()
     for pattern, format in TEXT_BEGINNINGS:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL if "<" in pattern else re.IGNORECASE):
             return format
-    return "text"
+    return SUFFIXES.get(Path(path.name.removesuffix(".gz")).suffix.lower(), "text")

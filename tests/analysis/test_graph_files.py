@@ -55,6 +55,7 @@ TABLES = {
     "attributes.edgelist": lines("{0} {1} {{'w': {n}, 's': 'x, y'}}"),
     "attributes.csv": lines("{0},{1},{{'w': {n}}}"),
     "weighted.edgelist": lines("{0} {1} {n}"),
+    "excel.csv": "sep=;\n" + lines("{0};{1}"),
     "crlf.csv": "pre,post\r\n" + lines("{0},{1}").replace("\n", "\r\n"),
     "cave.csv": "id,pre_pt_root_id,post_pt_root_id,size\n" + lines("{n},{0},{1},7"),
     "positions.csv": "id,pre_pt_position,post_pt_position,pre_pt_root_id,post_pt_root_id\n"
@@ -194,7 +195,9 @@ REFUSED = {
     "arrows": ("A -> B\nB -> A\n", "its kind", {"columns": "1,3"}),
     "four numbers": ("1 2 5 1\n2 1 5 1\n3 1 5 1\n4 1 5 1\n", "matrix or a list", FIRST_TWO),
     "joined files": ("pre,post\nA,B\npre,post\nB,A\n", "'post' and 'pre' comes again", None),
-    "one end": ("A 2\nB {}\nC {}\n", "fields|its first", None),
+    "lost line": ("#1\t2\n2\t#1\n2\t3\n", "is a comment, but there is a cell '#1'", None),
+    "weights in names": ("A B:3\nB A:2\n", "weight in the name of a cell", None),
+    "one end": ("A 2\nB {}\nC {}\n", "edge 1: 'A 2' is no edge", None),
     "quotes": ('"A,B\nB,A\n', "quotes|fields", None),
     "text": ("Dear reader,\nthis is a letter.\nYours\n", "expected|names", None),
 }  # fmt: skip
@@ -436,6 +439,8 @@ FOREIGN = {
         '{"directed": true, "nodes": [{"id": 1}], "links": [{"source": 1, "target": 2}]}',
         "1 nodes, but",
     ),
+    "broken.json": ("[1,2\n", "line 2: not JSON"),
+    "start.mtx": ("%%MatrixMarket matrix coordinate pattern general", "not MatrixMarket"),
     "other.json": ('{"a": 1}', "no node-link JSON"),
     "old.mat": ("A", "not a MATLAB file"),
 }  # fmt: skip

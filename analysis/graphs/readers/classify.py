@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,8 @@ from oneway.circuits import WiringError
 from ..reading import ReadOptions
 from . import headers
 from .layout import BLANKS, COLUMNS, DELIMITERS, Head, Layout, is_number, split
+
+WEIGHTED = re.compile(r".+:[-+.\d]+")
 
 
 class Classification:
@@ -42,6 +45,7 @@ class Classification:
             matrix = self._matrix()
             if matrix is not None and self._told_apart(matrix):
                 return matrix
+        self._refuse_lost_names()
         self._refuse_unknown_header()
         self._refuse_unclear_columns()
         return self._edges()
@@ -106,6 +110,22 @@ class Classification:
             f"its first line names columns {', '.join(map(repr, first))}, and none says which "
             f"cell is pre and which is post: say {COLUMNS}"
         )
+
+    def _refuse_lost_names(self) -> None:
+        """Lines that begin with a cell `#1` are no comments; cells `B:3` have a weight in them."""
+        cells = {name for row in self.rows for name in row[:2]}
+        for comment in self.head.comments:
+            row = split([comment], self.delimiter)[0]
+            if len(row) == self.width and row[0] in cells:
+                raise self._refusal(
+                    f"the line {comment[:60]!r} is a comment, but there is a cell {row[0]!r}: put "
+                    "its name in quotes"
+                )
+        weighted = [[bool(WEIGHTED.fullmatch(name)) for name in row[:2]] for row in self.rows]
+        if all(second and not first for first, second in weighted):
+            raise self._refusal(
+                f"{self.head.like()} has a weight in the name of a cell: give it a field of its own"
+            )
 
     def _refuse_unclear_columns(self) -> None:
         """What might as well be a list of neighbours, or a matrix with a part missing."""

@@ -117,16 +117,19 @@ class Collector:
     def _numbered(
         self, column: Factor, known: dict[str, int], kept: NDArray[np.bool_], place: int
     ) -> Ints:
-        used = column.codes[kept]
-        is_used = np.zeros(len(column.values), bool)
-        is_used[used] = True
-        numbers = np.zeros(len(column.values), np.int64)
-        for i in np.flatnonzero(is_used).tolist():
-            name = self._name(column.values[i])
-            if not name:
-                raise Missing(int(np.flatnonzero(kept)[np.argmax(used == i)]), place, "a cell")
-            numbers[i] = known.setdefault(name, len(known))
-        return numbers[used]
+        if not kept.all():
+            column = column.rows(kept)
+        names = self._names(column.values)
+        if "" in names:
+            row = np.argmax(column.codes == names.index(""))
+            raise Missing(int(np.flatnonzero(kept)[row]), place, "a cell")
+        return column.map((known.setdefault(name, len(known)) for name in names), np.int64)
+
+    def _names(self, values: Sequence[Any]) -> list[str]:
+        try:
+            return list(map(str.strip, values))
+        except TypeError:  # not all are text
+            return [self._name(value) for value in values]
 
     def _name(self, value: Any) -> str:
         if isinstance(value, float) and (not value.is_integer() or abs(value) > EXACT):

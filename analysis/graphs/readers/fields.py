@@ -37,6 +37,11 @@ class Factor:
         """One value for each row, given one for each distinct value."""
         return np.fromiter(values, dtype, len(self.values))[self.codes]
 
+    def rows(self, kept: NDArray[np.bool_]) -> Factor:
+        """Some of the rows, and the values that they have."""
+        used, codes = np.unique(self.codes[kept], return_inverse=True)
+        return Factor(codes, [self.values[i] for i in used.tolist()])
+
 
 def factor(column: Iterable[Hashable]) -> Factor:
     """Number the distinct values of any column."""
@@ -109,8 +114,7 @@ def _one_by_one(
 def _has_comments(chunk: bytes) -> bool:
     """Or empty lines, which are left out one by one."""
     marks = [b"\n" + mark.encode() for mark in (*COMMENTS, "\n")]
-    first = chunk[:1].decode("latin-1")
-    return first in (*COMMENTS, "\n") or any(mark in chunk for mark in marks)
+    return any(mark in chunk or chunk.startswith(mark[1:]) for mark in marks)
 
 
 def _bounds(chunk: bytes, layout: Layout) -> tuple[Ints, Ints] | None:

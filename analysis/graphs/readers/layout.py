@@ -13,7 +13,7 @@ from oneway.circuits import WiringError
 from .stream import TextFile
 
 HEAD_LINES, HEAD_BYTES = 10_000, 1 << 23
-COMMENTS = ("#", "%")
+COMMENTS = ("#", "%", "sep=")  # the last is a message to Excel
 BLANKS = " "
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", BLANKS: "blanks"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)

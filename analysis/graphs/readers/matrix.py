@@ -80,7 +80,7 @@ def read_matrix_market(path: Path, options: ReadOptions) -> Graph:
     """MatrixMarket; `symmetric` stands for both directions of every entry."""
     refuse_table_options(path, options)
     data = content(path)
-    banner = data[: data.index(b"\n")].decode("latin-1").lower().split()
+    banner = data.split(b"\n", 1)[0].decode("latin-1").lower().split()
     try:
         matrix = scipy.io.mmread(BytesIO(data))
     except (ValueError, TypeError, OverflowError) as error:

@@ -132,7 +132,7 @@ def read_dict_edges(file: TextFile, options: ReadOptions) -> Graph:
     delimiter = "," if comma else "\t" if tab else None
     for number, line in enumerate(lines, 1):
         ends = [part for part in line.split("{")[0].split(delimiter) if part.strip()]
-        if len(ends) != 2:
+        if len(ends) != 2 or not line.rstrip().endswith("}"):
             raise WiringError(
                 f"graph file {file.path}, edge {number}: {line[:60]!r} is no edge; expected "
                 "`u v {attributes}`, with two cells"
