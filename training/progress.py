@@ -33,22 +33,22 @@ class ByteProgress:
         self._said = -LOG_EVERY_S
         self._bar: Progress | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now - self._since < PATIENCE_S:
             return
         if not sys.stderr.isatty():
             self._say(done, total, now)
-        elif done >= total:
-            self.stop()
         else:
             self._bar = self._bar or self._start(total)
             self._bar.update(self._task, completed=done)
-
-    def stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
 
     def _say(self, done: int, total: int, now: float) -> None:
         if now - self._said >= LOG_EVERY_S or done >= total:

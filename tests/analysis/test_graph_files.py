@@ -475,6 +475,8 @@ def test_sonata(tmp_path):
     write_sonata(tmp_path / "one.h5", {"v1": ("v1", "v1", [0, 1, 1, 2], [1, 0, 2, 3])})
     graph = read_graph(tmp_path / "one.h5", min_weight=2)
     assert edges(graph) == [("1", "0"), ("1", "2"), ("2", "3")]
+    (tmp_path / "h.gz").write_bytes(gzip.compress((tmp_path / "one.h5").read_bytes()))
+    assert read_graph(tmp_path / "h.gz").edges == 4
     both = {"in": ("lgn", "v1", [0, 1], [0, 1]), "rec": ("v1", "v1", [0, 1], [1, 0])}
     write_sonata(tmp_path / "two.h5", both)
     graph = read_graph(tmp_path / "two.h5")
@@ -501,13 +503,19 @@ def test_parquet_and_feather(tmp_path):
     }
     feather.write_feather(arrow.table(columns), tmp_path / "t.feather")
     parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
-    for name in ("t.feather", "t.parquet"):
+    (tmp_path / "t.gz").write_bytes(gzip.compress((tmp_path / "t.parquet").read_bytes()))
+    for name in ("t.feather", "t.parquet", "t.gz"):
         graph = read_graph(tmp_path / name)
         assert graph.names.tolist() == [str(big), str(big + 1), str(big + 2)]
         assert (graph.edges, check_graph(graph).reciprocal_pairs, graph.weights.sum()) == (3, 1, 6)
         assert read_graph(tmp_path / name, where="nt=ACH").edges == 2
     parquet.write_table(arrow.table({"a": [1], "b": [2]}), tmp_path / "t.parquet")
     with pytest.raises(WiringError, match="columns are 'a', 'b'"):
+        read_graph(tmp_path / "t.parquet")
+    kinds = arrow.array(["chemical", "gap"]).dictionary_encode()
+    mixed = arrow.table({"pre": ["A", "B"], "post": ["B", "A"], "type": kinds})
+    parquet.write_table(mixed, tmp_path / "t.parquet")
+    with pytest.raises(WiringError, match="--where type=chemical"):
         read_graph(tmp_path / "t.parquet")
     floats = {"pre": [7.2e17, 1.0], "post": [1.0, 7.2e17]}
     parquet.write_table(arrow.table(floats), tmp_path / "t.parquet")

@@ -22,6 +22,7 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
+from ..progress import ByteProgress
 from ..sources import read_source
 from . import check_graph
 from .shared import add_json, print_json
@@ -63,8 +64,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     # A rule file may print what it likes; standard output is ours.
-    with redirect_stdout(sys.stderr):
-        source = read_source(arguments.circuit, **check_graph.read_options(arguments))
+    reading = check_graph.read_options(arguments)
+    with redirect_stdout(sys.stderr), ByteProgress("reading") as progress:
+        source = read_source(arguments.circuit, progress=progress, **reading)
     if isinstance(source, Circuit):
         check_graph.refuse_options(arguments)
         return _check_circuit(source, arguments)

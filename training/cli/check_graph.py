@@ -13,7 +13,6 @@ from oneway.analysis import Graph, GraphVerdict, check_graph
 from oneway.analysis.graphs import FORMATS, ClassPair, ClassReciprocity, Reading, reciprocity_by
 
 from ..errors import ConfigError
-from ..progress import ByteProgress
 from .shared import print_json
 
 READ_OPTIONS = ("columns", "format", "encoding", "part", "min_weight", "where", "by", "nodes")
@@ -91,7 +90,7 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `read_graph` is told."""
     given = {name: getattr(arguments, name) for name in READ_OPTIONS}
     options = {name: value for name, value in given.items() if value is not None}
-    return {**options, "progress": ByteProgress("reading")}
+    return options
 
 
 def refuse_options(arguments: argparse.Namespace) -> None:

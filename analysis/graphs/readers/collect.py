@@ -255,7 +255,8 @@ class Collector:
                     f"column {name!r} says that edges are undirected, but reciprocity asks for "
                     "directions: give a directed graph"
                 )
-            both_ways = values & headers.SENT and values & headers.RECEIVED
+            of_worm = values <= headers.FROM_WORM
+            both_ways = of_worm and values & headers.SENT and values & headers.RECEIVED
             if (undirected and values - undirected) or both_ways:
                 reason = "received" if both_ways else "without direction"
                 apart = headers.NO_DIRECTION | headers.RECEIVED

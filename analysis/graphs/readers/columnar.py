@@ -18,6 +18,8 @@ from ..reading import ReadOptions
 from .collect import Collector, Missing
 from .columns import Columns
 from .fields import Factor
+from .headers import words
+from .stream import unpacked
 
 ROWS = 1 << 20
 
@@ -39,12 +41,12 @@ def needed(module: str, path: Path, format: str) -> ModuleType:
 
 def read_parquet(path: Path, options: ReadOptions) -> Graph:
     parquet = needed("pyarrow.parquet", path, "Parquet")
-    return _read_arrow(path, "Parquet table", lambda: parquet.ParquetFile(path), options)
+    return _read_arrow(path, "Parquet table", lambda: parquet.ParquetFile(unpacked(path)), options)
 
 
 def read_feather(path: Path, options: ReadOptions) -> Graph:
     feather = needed("pyarrow.feather", path, "Feather")
-    return _read_arrow(path, "Feather table", lambda: feather.read_table(path), options)
+    return _read_arrow(path, "Feather table", lambda: feather.read_table(unpacked(path)), options)
 
 
 def _read_arrow(path: Path, format: str, load: Any, options: ReadOptions) -> Graph:
@@ -53,7 +55,8 @@ def _read_arrow(path: Path, format: str, load: Any, options: ReadOptions) -> Gra
         table = load()
         names = list(getattr(table, "schema_arrow", None) or table.schema.names)
         names = [getattr(name, "name", name) for name in names]
-        chosen = Columns.chosen(path, names, len(names), options)
+        kinds = [i for i, name in enumerate(names) if {"type", "kind"} & set(words(name))]
+        chosen = Columns.chosen(path, names, len(names), options, kinds=kinds)
         collector = Collector(path, chosen, options)
         wanted = [names[i] for i in chosen.wanted]
         batches = (
@@ -70,7 +73,8 @@ def _read_arrow(path: Path, format: str, load: Any, options: ReadOptions) -> Gra
 
 
 def _from_arrow(column: Any) -> Factor:
-    encoded = column if hasattr(column, "dictionary") else column.dictionary_encode("encode")
+    plain = column.dictionary_decode() if hasattr(column, "dictionary") else column
+    encoded = plain.dictionary_encode("encode")  # so that what is missing has a code too
     return Factor(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist())
 
 
@@ -92,7 +96,7 @@ def read_sonata(path: Path, options: ReadOptions) -> Graph:
     """Edge populations of a SONATA file; cells are numbered within their populations."""
     h5py = needed("h5py", path, "HDF5")
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(unpacked(path), "r")
     except OSError as error:
         raise WiringError(f"graph file {path}: not an HDF5 file: {error}") from error
     with file:

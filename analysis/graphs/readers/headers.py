@@ -32,6 +32,7 @@ WEIGHTS = (
 # Of a table whose rows are of different kinds, as word of the header.
 NO_DIRECTION = {"electrical", "gap", "gap junction", "gapjunction", "gj", "ej", "undirected"}
 SENT, RECEIVED = {"s", "sp", "send", "sent"}, {"r", "rp", "receive", "received"}
+FROM_WORM = SENT | RECEIVED | NO_DIRECTION | {"nmj"}
 
 
 @dataclass(frozen=True)
@@ -98,5 +99,6 @@ def weight(header: Sequence[str]) -> int | None:
 def telling(header: Sequence[str]) -> bool:
     """Some field is a word that headers use, rather than the name of a cell."""
     ends = {end for pair in ENDS for end in pair if len(end) > 1}
-    known = {word for word in WEIGHTS if len(word) > 1} | {"type", "id"}
-    return any(set(words(name)) & (ends | known) and not name.isdigit() for name in header)
+    alone = {word for word in WEIGHTS if len(word) > 1} | {"type", "id"}
+    split = [words(name) for name in header]
+    return any(ends & set(name) or "".join(name) in alone for name in split)

@@ -7,6 +7,7 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -26,13 +27,17 @@ MARKS = {
 }
 
 
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The file's content, unpacked if it is gzipped, and the file itself."""
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == GZIP
-            file.seek(0)
+            packed = _is_packed(path)
             yield (gzip.GzipFile(fileobj=file) if packed else file), file  # type: ignore[misc]
     except (gzip.BadGzipFile, EOFError) as error:
         raise WiringError(f"graph file {path}: damaged gzip file: {error}") from error
@@ -43,6 +48,11 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 def content(path: Path) -> bytes:
     with opened(path) as (stream, _):
         return stream.read()
+
+
+def unpacked(path: Path) -> Path | BytesIO:
+    """For libraries that read files by themselves."""
+    return BytesIO(content(path)) if _is_packed(path) else path
 
 
 def first_bytes(path: Path, size: int = 4096) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def read_cells(path: Path, options: ReadOptions) -> dict[str, list[str]]:
     for delimiter in DELIMITERS:
         try:
             rows = split(head.lines[:2], delimiter)
-        except Exception:
+        except csv.Error:
             continue
         if len(rows) == 2 and len(rows[0]) > 1 and len(rows[0]) == len(rows[1]):
             break
