@@ -88,6 +88,10 @@ def test_tables(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "names"),
     [
+        ("Neuron 1,Neuron 2\nNeuron 2,Neuron 1\n", {"Neuron 1", "Neuron 2"}),
+        ("u v\nv u\nv w\n", {"u", "v", "w"}),
+        ("n1 n2 5\nn2 n1 3\n", {"n1", "n2"}),
+        ("cell a\tcell b\tx\ncell b\tcell a\tx\n", {"cell a", "cell b"}),
         ("MB 1\tMB 2\nMB 2\tMB 1\nMB 2\tKC 3\n", {"MB 1", "MB 2", "KC 3"}),
         ("MB 1,MB 2\nMB 2,MB 1\nMB 2,KC 3\n", {"MB 1", "MB 2", "KC 3"}),
         ('"MB, left","MB, right"\n"MB, right","MB, left"\n', {"MB, left", "MB, right"}),
@@ -166,6 +170,7 @@ NEIGHBOURS, FIRST_TWO = {"format": "adjlist"}, {"columns": "1,2"}
 REFUSED = {
     "unknown names": ("foo,bar\nA,B\nB,A\n", "'foo', 'bar', and none says", {"columns": "foo,bar"}),
     "unknown over numbers": ("foo,bar,n\nA,B,1\nB,A,2\n", "'n', and", {"columns": "bar,foo,n"}),
+    "weak": ("n1,n2\nA,B\nB,A\n", "'n1', 'n2', and none says", {"columns": "n1,n2"}),
     "half known": ("pre,partner\nA,B\nB,A\n", "none says", {"columns": "pre,partner"}),
     "positions only": ("pre_x,post_x\n1,2\n2,1\n", "none says", FIRST_TWO),
     "adjacency list": ("A B C\nB A\nC\n", "3 fields|2 fields.*adjlist", NEIGHBOURS),

@@ -65,13 +65,21 @@ class Classification:
             return (
                 self._edges(commented, 0) if set(asked) <= set(commented) else self._edges(first, 1)
             )
-        if headers.cells(first) is not None:
+        if headers.cells(first) is not None or self._weak_header(first):
             return self._edges(first, 1)
         if asked:
             return self._edges(first, 1) if self._over_numbers() else self._edges()
         if headers.cells(commented) is not None:
             return self._edges(commented, 0)
         return None
+
+    def _weak_header(self, first: list[str]) -> bool:
+        """`Neuron 1, Neuron 2, Type`, where no cell below is called so."""
+        ends = headers.cells(first, weak=True)
+        if ends is None or not (headers.telling(first) or self._over_numbers()):
+            return False
+        names = {first[i] for i in ends}
+        return not any(names.intersection(row) for row in self.rows[1:])
 
     def _commented_header(self) -> list[str]:
         """The last comment, as numpy.savetxt and SNAP write the names of columns."""

@@ -51,9 +51,10 @@ class Collector:
             A row lacks a cell or a weight.
         """
         roles = self.columns.roles
-        for i, counter in self._values.items():
-            counter.update(_counts(factors[i]))
         kept = self._kept(rows, factors)
+        for i, counter in self._values.items():
+            chosen_by = i in self.columns.where
+            counter.update(_counts(factors[i] if chosen_by else factors[i].rows(kept)))
         self.rows += rows
         self._pre.append(self._numbered(factors[roles.pre], self._cells, kept, roles.pre))
         self._post.append(self._numbered(factors[roles.post], self._cells, kept, roles.post))
@@ -260,7 +261,8 @@ class Collector:
             if (undirected and values - undirected) or both_ways:
                 reason = "received" if both_ways else "without direction"
                 apart = headers.NO_DIRECTION | headers.RECEIVED
-                chosen = next(v for v in self._values[i] if v.casefold() not in apart)
+                directed = [v for v in self._values[i] if v.casefold() not in apart]
+                chosen = (directed or list(self._values[i]))[0]
                 raise self._refusal(
                     f"column {name!r} mixes rows {reason} with others, "
                     f"{_listed(self._values[i])}: take some with --where {name}={chosen}, once for "

@@ -121,7 +121,7 @@ def _roles(
         return Roles(*found)
     if not header:
         return Roles(0, 1, 2 if weighted and len(place.names) > 2 else None)
-    ends = headers.cells(header)
+    ends = headers.cells(header) or headers.cells(header, weak=True)
     if ends is None:
         raise WiringError(
             f"graph file {path}: its columns are {', '.join(map(repr, header))}, and none says "

@@ -14,8 +14,8 @@ ENDS = (
     *(("upstream", "downstream"), ("origin", "destination"), ("tail", "head")),
     *(("row", "col"), ("row", "column"), ("i", "j"), ("u", "v"), ("1", "2"), ("a", "b")),
 )
-# These say nothing on their own: `1, 2` and `a, b` may be cells, and so may `u, v`.
-NEEDS_MORE = ("1", "a")
+# Cells may be called `u` and `v`, or `n1` and `n2`: these make a header only with more to say so.
+WEAK = ("i", "u", "1", "a")
 # What else may stand in the name of a column of cells, the most telling first.
 IDENTITIES = (
     *("", "id", "rootid", "ptrootid", "bodyid", "nodeid", "cellid", "neuronid", "skeletonid"),
@@ -49,20 +49,24 @@ def words(name: str) -> list[str]:
     return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+", name)]
 
 
-def pairs(header: Sequence[str], shared: Sequence[str] | None = None) -> list[tuple[str, int, int]]:
+def pairs(
+    header: Sequence[str], shared: Sequence[str] | None = None, weak: bool = True
+) -> list[tuple[str, int, int]]:
     """Columns that differ in the word for the end alone, with what they share.
 
     Parameters
     ----------
     shared : sequence of str, optional
-        By default what names cells; ``class`` finds ``pre_class`` and ``post_class``.
+        By default anything; ``class`` finds ``pre_class`` and ``post_class``.
+    weak : bool
+        Whether ``neuron 1, neuron 2`` is such a pair, which may be the names of two cells.
     """
     places = {"".join(words(name)): i for i, name in reversed(list(enumerate(header)))}
     found = []
     for i, name in enumerate(header):
         for there, back in ENDS:
             for rest, partner in _partners(words(name), there, back):
-                if there in NEEDS_MORE and not rest:
+                if there in WEAK and not (weak and rest):
                     continue
                 j = places.get(partner)
                 if j is not None and j != i and (shared is None or rest in shared):
@@ -83,9 +87,10 @@ def _partners(name: list[str], there: str, back: str) -> list[tuple[str, str]]:
     return []
 
 
-def cells(header: Sequence[str]) -> tuple[int, int] | None:
+def cells(header: Sequence[str], weak: bool = False) -> tuple[int, int] | None:
     """The columns of cells, or None where no pair of names, or more than one, says so."""
-    found = sorted((IDENTITIES.index(rest), i, j) for rest, i, j in pairs(header, IDENTITIES))
+    named = pairs(header, IDENTITIES, weak)
+    found = sorted((IDENTITIES.index(rest), i, j) for rest, i, j in named)
     if not found or (len(found) > 1 and found[0][0] == found[1][0]):
         return None
     return found[0][1:]

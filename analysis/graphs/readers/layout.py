@@ -40,7 +40,6 @@ class Layout:
     decimal : str
     named : str
         Of a matrix: ``rows``, ``columns``, ``both`` or ``""`` have names.
-    notes : tuple of str
     """
 
     kind: str
@@ -50,7 +49,6 @@ class Layout:
     skipped: int = 0
     decimal: str = "."
     named: str = ""
-    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         comma = ", decimal comma" if self.decimal == "," else ""

@@ -78,7 +78,8 @@ class TextFile:
     def encoding(self) -> str:
         if self.options.encoding:
             try:
-                return codecs.lookup(self.options.encoding).name
+                name = codecs.lookup(self.options.encoding).name
+                return "utf-8-sig" if name == "utf-8" else name
             except LookupError as error:
                 raise WiringError(
                     f"encoding {self.options.encoding!r} is unknown; examples are utf-8, utf-16, "
