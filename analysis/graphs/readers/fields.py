@@ -23,6 +23,8 @@ WORD = 8
 LONGEST = 64
 # Keeps the first 0, 1, ... 8 bytes of a word.
 KEPT = np.array([(1 << 8 * n) - 1 for n in range(WORD + 1)], np.uint64)
+NEWLINE = ord("\n")
+COMMENT_BYTES = np.array([ord(mark) for mark in COMMENTS if len(mark) == 1], np.uint8)
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -75,7 +77,8 @@ def read_columns(
     ------
     Ragged
     """
-    bounds = None if b'"' in chunk or _has_comments(chunk) else _bounds(chunk, layout)
+    plain = b'"' not in chunk and not chunk.startswith(tuple(map(str.encode, COMMENTS)))
+    bounds = _bounds(chunk, layout) if plain else None
     if bounds is None:
         return _one_by_one(chunk, start, layout, wanted)
     starts, ends = bounds
@@ -111,31 +114,37 @@ def _one_by_one(
     return len(rows), {i: factor([row[i] for row in rows]) for i in wanted}
 
 
-def _has_comments(chunk: bytes) -> bool:
-    """Or empty lines, which are left out one by one."""
-    marks = [b"\n" + mark.encode() for mark in (*COMMENTS, "\n")]
-    return any(mark in chunk or chunk.startswith(mark[1:]) for mark in marks)
-
-
 def _bounds(chunk: bytes, layout: Layout) -> tuple[Ints, Ints] | None:
-    """Where each field starts and ends, shape (rows, width); None where lines differ."""
+    """Where each field starts and ends, shape (rows, width).
+
+    None where lines differ, or one is a comment.
+    """
     data = np.frombuffer(chunk, np.uint8)
     if layout.delimiter == BLANKS:
-        return _bounds_between_blanks(data, layout.width)
-    newline = data == ord("\n")
-    marks = np.flatnonzero((data == ord(layout.delimiter)) | newline)
-    line_ends = np.flatnonzero(newline)
-    if len(marks) != len(line_ends) * layout.width:
+        bounds = _bounds_between_blanks(data, layout.width)
+    else:
+        bounds = _bounds_between(data, layout.delimiter, layout.width, chunk.count(b"\n"))
+    if bounds is None or np.isin(data[bounds[0][:, 0]], COMMENT_BYTES).any():
         return None
-    ends = marks.reshape(-1, layout.width)
-    if not np.array_equal(ends[:, -1], line_ends):
+    return bounds
+
+
+def _bounds_between(
+    data: NDArray[np.uint8], delimiter: str, width: int, lines: int
+) -> tuple[Ints, Ints] | None:
+    marks = np.flatnonzero((data == ord(delimiter)) | (data == NEWLINE))
+    if len(marks) != lines * width:
         return None
-    starts = np.concatenate([[0], marks[:-1] + 1]).reshape(ends.shape)
-    return starts, ends
+    ends = marks.reshape(-1, width)
+    if not (data[ends[:, -1]] == NEWLINE).all():
+        return None
+    starts = np.empty_like(marks)
+    starts[0], starts[1:] = 0, marks[:-1] + 1
+    return starts.reshape(ends.shape), ends
 
 
 def _bounds_between_blanks(data: NDArray[np.uint8], width: int) -> tuple[Ints, Ints] | None:
-    newline = data == ord("\n")
+    newline = data == NEWLINE
     blank = (data == ord(" ")) | (data == ord("\t")) | newline
     turns = np.flatnonzero(np.diff(blank, prepend=True))
     starts, ends = turns[0::2], turns[1::2]

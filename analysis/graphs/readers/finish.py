@@ -51,7 +51,10 @@ def finished(
             f"in it ({graph.autapses:,} autapses)"
         )
     notes = reading.notes or tuple(_suspicions(graph))
-    return replace(graph, reading=replace(reading, notes=notes))
+    read = replace(graph, reading=replace(reading, notes=notes))
+    # Of millions of edges it takes seconds, and is the same.
+    vars(read)["adjacency"] = graph.adjacency
+    return read
 
 
 def _above(graph: Graph, least: float, counts: NDArray[Any] | None) -> tuple[Graph, int]:

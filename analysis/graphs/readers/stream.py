@@ -93,36 +93,48 @@ class TextFile:
         total = self.path.stat().st_size if self.path.exists() else 0
         number, rest = 1, b""
         with opened(self.path) as (stream, file):
-            for piece in self._transcoded(stream, size):
+            for piece in self._utf8(stream, size):
                 self.options.progress(file.tell(), total)
                 lines, newline, rest = (rest + piece).rpartition(b"\n")
                 if newline:
-                    yield number, lines + newline
-                    number += lines.count(b"\n") + 1
+                    lines = self._checked(lines + newline)
+                    yield number, lines
+                    number += lines.count(b"\n")
         if rest:
-            yield number, rest + b"\n"
+            yield number, self._checked(rest + b"\n")
 
     def text(self) -> str:
         return b"".join(piece for _, piece in self.chunks()).decode("utf-8")
 
-    def _transcoded(self, stream: IO[bytes], size: int) -> Iterator[bytes]:
+    def _utf8(self, stream: IO[bytes], size: int) -> Iterator[bytes]:
+        if self.encoding.startswith("utf-8"):
+            first = stream.read(size)
+            yield first.removeprefix(codecs.BOM_UTF8)
+            while piece := stream.read(size):
+                yield piece
+            return
         decoder = codecs.getincrementaldecoder(self.encoding)()
         ended = False
         while not ended:
             piece = stream.read(size)
             ended = not piece
             try:
-                text = decoder.decode(piece, final=ended)
+                yield decoder.decode(piece, final=ended).encode()
             except UnicodeError as error:
                 raise self._not_text(error) from error
-            if "\0" in text:
-                raise self._not_text()
-            # A carriage return may wait for its newline in the next piece.
-            while text.endswith("\r") and not ended:
-                more = stream.read(size)
-                ended = not more
-                text += decoder.decode(more, final=ended)
-            yield text.replace("\r\n", "\n").replace("\r", "\n").encode()
+
+    def _checked(self, lines: bytes) -> bytes:
+        """Valid text, its lines ended by newlines alone."""
+        if b"\0" in lines:
+            raise self._not_text()
+        if not lines.isascii():
+            try:
+                lines.decode("utf-8")
+            except UnicodeError as error:
+                raise self._not_text(error) from error
+        if b"\r" in lines:
+            lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return lines
 
     def _not_text(self, error: UnicodeError | None = None) -> WiringError:
         detail = f" ({error})" if error else " (it holds zero bytes)"
