@@ -38,6 +38,7 @@ class Classification:
     def layout(self) -> Layout:
         if self.options.format == "matrix":
             return self._matrix() or self._refuse_matrix()
+        self._refuse_lost_names()
         named = self._named_header()
         if named is not None:
             return named
@@ -45,7 +46,7 @@ class Classification:
             matrix = self._matrix()
             if matrix is not None and self._told_apart(matrix):
                 return matrix
-        self._refuse_lost_names()
+        self._refuse_weighted_names()
         self._refuse_unknown_header()
         self._refuse_unclear_columns()
         return self._edges()
@@ -120,7 +121,7 @@ class Classification:
         )
 
     def _refuse_lost_names(self) -> None:
-        """Lines that begin with a cell `#1` are no comments; cells `B:3` have a weight in them."""
+        """A line that begins with the cell `#1` is no comment."""
         cells = {name for row in self.rows for name in row[:2]}
         for comment in self.head.comments:
             row = split([comment], self.delimiter)[0]
@@ -129,6 +130,9 @@ class Classification:
                     f"the line {comment[:60]!r} is a comment, but there is a cell {row[0]!r}: put "
                     "its name in quotes"
                 )
+
+    def _refuse_weighted_names(self) -> None:
+        """`A B:3`."""
         weighted = [[bool(WEIGHTED.fullmatch(name)) for name in row[:2]] for row in self.rows]
         if all(second and not first for first, second in weighted):
             raise self._refusal(

@@ -11,6 +11,7 @@ ENDS = (
     *(("pre", "post"), ("presynaptic", "postsynaptic"), ("presyn", "postsyn")),
     *(("source", "target"), ("src", "dst"), ("src", "tgt"), ("src", "dest")),
     *(("from", "to"), ("sender", "receiver"), ("sending", "receiving"), ("start", "end")),
+    *(("origin", "target"), ("source", "destination"), ("source", "dest")),
     *(("upstream", "downstream"), ("origin", "destination"), ("tail", "head")),
     *(("row", "col"), ("row", "column"), ("i", "j"), ("u", "v"), ("1", "2"), ("a", "b")),
 )
@@ -26,7 +27,15 @@ IDENTITIES = (
 )
 WEIGHTS = (
     *("weight", "weights", "w", "syncount", "synapses", "synapsecount", "nsyn", "nsyns"),
-    *("nsynapses", "numsynapses", "numsyn", "numberofsynapses", "synweight", "edgeweight"),
+    *(
+        "nsynapses",
+        "numsynapses",
+        "numsyn",
+        "numberofsynapses",
+        "numberofconnections",
+        "synweight",
+        "edgeweight",
+    ),
     *("count", "counts", "n", "nbr", "number", "value", "strength"),
 )
 # Of a table whose rows are of different kinds, as word of the header.
