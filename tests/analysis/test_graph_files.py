@@ -3,7 +3,9 @@
 Most files hold the same graph, in which A and B project to each other, B to C and C to D.
 """
 
+import csv
 import gzip
+import io
 import json
 import zipfile
 
@@ -131,28 +133,51 @@ def test_encodings_and_gzip(tmp_path, encoding, option):
             read_graph(tmp_path / "t.csv")
 
 
-@settings(max_examples=30, deadline=None)
+words = st.text('ab\u00e9 #%-01,;"', max_size=20).map(str.strip)
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(*[st.text("ab\u00e9 #-01", min_size=1, max_size=20)] * 2), min_size=1),
-    st.sampled_from(["\t", ","]),
-    st.booleans(),
-    st.integers(3, 40),
+    st.integers(2, 3).flatmap(lambda n: st.lists(st.tuples(*[words] * n), min_size=1)),
+    st.sampled_from("\t,;"),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
 )
-def test_pieces_of_any_size_give_what_csv_gives(tmp_path_factory, pairs, delimiter, quoted, size):
-    """By whole arrays, a line at a time, and in pieces that cut lines."""
-    pairs = [(u.strip() or "x", v.strip() or "y") for u, v in pairs]
-    form = '"{0}"{d}"{1}"' if quoted else "{0}{d}{1}"
-    text = f"pre{delimiter}post\n" + lines(form, pairs, d=delimiter)
-    comments = [u for u, _ in pairs if u[0] in "#"] and not quoted
-    path = written(tmp_path_factory.mktemp("pieces"), "any.txt", text)
-    kept = [(u, v) for u, v in pairs if quoted or u[0] != "#"]
-    if not any(u != v for u, v in kept):
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream.TextFile.chunks, "__defaults__", (size,))
-        graph = read_graph(path)
-    assert comments or graph.rows == len(pairs)
-    assert edges(graph) == sorted({(u, v) for u, v in kept if u != v})
+def test_whole_arrays_give_what_csv_gives(rows, delimiter, quoting):
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=delimiter, quoting=quoting, lineterminator="\n")
+    writer.writerows(rows)
+    text, width = written.getvalue(), len(rows[0])
+    kept = [
+        row
+        for row, line in zip(rows, text.splitlines(), strict=True)
+        if line.strip() and line[0] not in "#%"
+    ]
+    layout = fields.Layout("edges", delimiter, width)
+    count, columns = fields.read_columns(text.encode(), 1, layout, range(width))
+    found = [[column.values[code].strip() for code in column.codes] for column in columns.values()]
+    assert count == len(kept)
+    assert found == [list(column) for column in zip(*kept, strict=True)] or not kept
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("size", [3, 7, 8, 30, 1000])
+def test_pieces_of_any_size(tmp_path, monkeypatch, size, quote):
+    text = "pre,post\r\n" + lines("{q}{0}\u00e9{q},{q}{1}\u00e9{q}", q=quote)
+    monkeypatch.setattr(stream.TextFile.chunks, "__defaults__", (size,))
+    graph = read_graph(written(tmp_path, "pieces.csv", text))
+    assert edges(graph) == [(u + "\u00e9", v + "\u00e9") for u, v in LETTERS]
+
+
+def test_plain_lines_are_read_as_whole_arrays(monkeypatch):
+    """Also in quotes, and between blanks; a comment or a quoted comma asks for the slower way."""
+    monkeypatch.setattr(fields, "_one_by_one", lambda *arguments: None)
+
+    def whole(chunk, delimiter):
+        return fields.read_columns(chunk, 1, fields.Layout("edges", delimiter, 2), [0]) is not None
+
+    assert whole(b"a,b\nc d,e\n", ",") and whole(b'"a","b"\n"c d","e"\n', ",")
+    assert whole(b"a  b\n c\td \n", " ") and whole(b"sa,b\n", ",")
+    assert not whole(b"a,b\n# c,d\n", ",") and not whole(b'"a,x",b\n', ",")
 
 
 def test_mixed_up_bytes_are_told_apart(monkeypatch):

@@ -47,6 +47,13 @@ def test_findings_are_no_failure(oneway):
     assert code == 0 and json.loads(out)["ok"] and json.loads(out)["reciprocal_pairs"] == 2
 
 
+def test_progress_in_a_log(oneway, monkeypatch):
+    monkeypatch.setattr("oneway.training.progress.PATIENCE_S", -1)
+    _, out, err = oneway("check", *CHEMICAL, "--json")
+    assert json.loads(out)["edges"] == 4
+    assert set(err.splitlines()) == {"reading: 100% of 0 MB"}
+
+
 def test_a_rising_list_is_suspected(oneway):
     code, out, _ = oneway("check", "chain.txt")
     assert code == 0 and "in all likelihood this is an undirected graph" in " ".join(out.split())

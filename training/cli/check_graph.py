@@ -167,7 +167,9 @@ def _add_reading(facts: Table, graph: Graph, reading: Reading) -> None:
     facts.add_row("", escape(f"pre {columns['pre']}, post {columns['post']}"))
     facts.add_row("", escape(f"weights {reading.weights}"))
     if reading.unread:
-        facts.add_row("", escape(f"not read: {', '.join(reading.unread)}"))
+        facts.add_row(
+            "", escape(f"not read: {', '.join(name or '(no name)' for name in reading.unread)}")
+        )
     weighs = f", weight {weight:g}" if "weight" in columns else ""
     facts.add_row("", escape(f"first edge {pre} -> {post}{weighs}"))
     taken = f"{reading.rows:,} rows"

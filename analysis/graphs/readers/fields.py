@@ -23,7 +23,7 @@ WORD = 8
 LONGEST = 64
 # Keeps the first 0, 1, ... 8 bytes of a word.
 KEPT = np.array([(1 << 8 * n) - 1 for n in range(WORD + 1)], np.uint64)
-NEWLINE = ord("\n")
+NEWLINE, QUOTE = ord("\n"), ord('"')
 COMMENT_BYTES = np.array([ord(mark) for mark in COMMENTS if len(mark) == 1], np.uint8)
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -77,8 +77,7 @@ def read_columns(
     ------
     Ragged
     """
-    plain = b'"' not in chunk and not chunk.startswith(tuple(map(str.encode, COMMENTS)))
-    bounds = _bounds(chunk, layout) if plain else None
+    bounds = _bounds(chunk, layout)
     if bounds is None:
         return _one_by_one(chunk, start, layout, wanted)
     starts, ends = bounds
@@ -117,16 +116,31 @@ def _one_by_one(
 def _bounds(chunk: bytes, layout: Layout) -> tuple[Ints, Ints] | None:
     """Where each field starts and ends, shape (rows, width).
 
-    None where lines differ, or one is a comment.
+    None where lines differ, one is a comment, or quotes hold more than a field.
     """
     data = np.frombuffer(chunk, np.uint8)
+    if chunk.startswith(b"sep="):
+        return None
     if layout.delimiter == BLANKS:
         bounds = _bounds_between_blanks(data, layout.width)
     else:
         bounds = _bounds_between(data, layout.delimiter, layout.width, chunk.count(b"\n"))
     if bounds is None or np.isin(data[bounds[0][:, 0]], COMMENT_BYTES).any():
         return None
-    return bounds
+    return _without_quotes(data, *bounds, chunk.count(b'"'))
+
+
+def _without_quotes(
+    data: NDArray[np.uint8], starts: Ints, ends: Ints, quotes: int
+) -> tuple[Ints, Ints] | None:
+    """Inside the quotes, if each of them stands at an end of a field."""
+    if not quotes:
+        return starts, ends
+    opened = (data[starts] == QUOTE) & (ends - starts > 1)
+    closed = (data[ends - 1] == QUOTE) & (ends - starts > 1)
+    if not np.array_equal(opened, closed) or quotes != 2 * opened.sum():
+        return None
+    return starts + opened, ends - closed
 
 
 def _bounds_between(

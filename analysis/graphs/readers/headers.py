@@ -27,15 +27,8 @@ IDENTITIES = (
 )
 WEIGHTS = (
     *("weight", "weights", "w", "syncount", "synapses", "synapsecount", "nsyn", "nsyns"),
-    *(
-        "nsynapses",
-        "numsynapses",
-        "numsyn",
-        "numberofsynapses",
-        "numberofconnections",
-        "synweight",
-        "edgeweight",
-    ),
+    *("nsynapses", "numsynapses", "numsyn", "numberofsynapses", "numberofconnections"),
+    *("synweight", "edgeweight"),
     *("count", "counts", "n", "nbr", "number", "value", "strength"),
 )
 # Of a table whose rows are of different kinds, as word of the header.
