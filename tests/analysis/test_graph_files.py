@@ -365,6 +365,16 @@ def test_matrices_of_text(tmp_path, name):
     assert named == (name not in ("plain.csv", "blanks.txt", "decimal.txt"))
 
 
+def test_matrices_of_which_the_first_lines_decide(tmp_path, monkeypatch):
+    monkeypatch.setattr("oneway.analysis.graphs.readers.layout.HEAD_LINES", 3)
+    assert edges(read_graph(written(tmp_path, "m.csv", MATRICES["both.csv"]))) == LETTERS
+    assert read_graph(written(tmp_path, "m.csv", M)).edges == 4
+    with pytest.raises(WiringError, match=r"shape \(5, 4\), expected a square matrix"):
+        read_graph(written(tmp_path, "m.csv", M + "\n0,0,0,1\n"))
+    with pytest.raises(WiringError, match="line 4: a matrix holds numbers alone.*'x'"):
+        read_graph(written(tmp_path, "m.csv", M.replace("0,0,0,0", "0,x,0,0")))
+
+
 def test_binary_matrices(tmp_path):
     np.save(tmp_path / "m.npy", SQUARE)
     np.savez(tmp_path / "one.npz", a=SQUARE, names=np.array(list("ABCD")))

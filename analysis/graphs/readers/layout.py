@@ -12,7 +12,7 @@ from oneway.circuits import WiringError
 
 from .stream import TextFile
 
-HEAD_LINES, HEAD_BYTES = 10_000, 1 << 23
+HEAD_LINES, HEAD_LETTERS = 10_000, 1 << 21
 COMMENTS = ("#", "%", "sep=")  # the last is a message to Excel
 BLANKS = " "
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", BLANKS: "blanks"}
@@ -70,15 +70,17 @@ class Head:
         lines: list[str] = []
         numbers: list[int] = []
         comments: list[str] = []
-        for start, chunk in file.chunks(HEAD_BYTES):
+        letters = 0
+        for start, chunk in file.chunks(HEAD_LETTERS):
             text = chunk.decode("utf-8")
             for number, line in enumerate(text.split("\n")[:-1], start):
                 if line.startswith(COMMENTS):
                     comments.append(line)
                 elif line and not line.isspace():
-                    if len(lines) == HEAD_LINES:
+                    if len(lines) == HEAD_LINES or letters > HEAD_LETTERS:
                         return cls(tuple(lines), tuple(numbers), tuple(comments), False)
                     lines.append(line)
+                    letters += len(line)
                     numbers.append(number)
         return cls(tuple(lines), tuple(numbers), tuple(comments), True)
 
