@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import BLANKS, COMMENTS, Layout, split
+from .layout import BLANKS, COMMENTS, Layout, is_blank, split
 
 Ints = NDArray[np.int64]
 WORD = 8
@@ -94,7 +94,7 @@ def numbered_rows(
     kept = [
         (number, line)
         for number, line in enumerate(lines, start)
-        if line and not line.isspace() and not line.startswith(COMMENTS)
+        if not is_blank(line) and not line.startswith(COMMENTS)
     ]
     texts = [line for _, line in kept]
     try:
@@ -116,7 +116,7 @@ def _one_by_one(
 def _bounds(chunk: bytes, layout: Layout) -> tuple[Ints, Ints] | None:
     """Where each field starts and ends, shape (rows, width).
 
-    None where lines differ, one is a comment, or quotes hold more than a field.
+    None where lines differ, one is a comment or empty, or quotes hold more than a field.
     """
     data = np.frombuffer(chunk, np.uint8)
     if chunk.startswith(b"sep="):
@@ -126,6 +126,8 @@ def _bounds(chunk: bytes, layout: Layout) -> tuple[Ints, Ints] | None:
     else:
         bounds = _bounds_between(data, layout.delimiter, layout.width, chunk.count(b"\n"))
     if bounds is None or np.isin(data[bounds[0][:, 0]], COMMENT_BYTES).any():
+        return None
+    if (bounds[0] == bounds[1]).all(axis=1).any():
         return None
     return _without_quotes(data, *bounds, chunk.count(b'"'))
 

@@ -16,6 +16,7 @@ HEAD_LINES, HEAD_LETTERS = 10_000, 1 << 21
 COMMENTS = ("#", "%", "sep=")  # the last is a message to Excel
 BLANKS = " "
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", BLANKS: "blanks"}
+SEPARATORS = "".join(DELIMITERS)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 COLUMNS = "--columns PRE,POST[,WEIGHT], by name or by number from 1"
@@ -76,7 +77,7 @@ class Head:
             for number, line in enumerate(text.split("\n")[:-1], start):
                 if line.startswith(COMMENTS):
                     comments.append(line)
-                elif line and not line.isspace():
+                elif not is_blank(line):
                     if len(lines) == HEAD_LINES or letters > HEAD_LETTERS:
                         return cls(tuple(lines), tuple(numbers), tuple(comments), False)
                     lines.append(line)
@@ -104,6 +105,11 @@ def split(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     blanks = delimiter == BLANKS
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=blanks)
     return [[field.strip() for field in row] for row in reader]
+
+
+def is_blank(line: str) -> bool:
+    """Nothing but separators, as spreadsheets write empty rows."""
+    return not line.strip(SEPARATORS)
 
 
 def is_number(text: str) -> bool:

@@ -13,7 +13,7 @@ from ..reading import ReadOptions
 from .collect import Collector, Missing
 from .columns import FEW_KINDS, Columns
 from .fields import Ragged, factor, numbered_rows, read_columns
-from .layout import COMMENTS, DELIMITERS, Head, Layout, is_number, ragged, split
+from .layout import COMMENTS, DELIMITERS, Head, Layout, is_blank, is_number, ragged, split
 from .stream import TextFile
 
 
@@ -91,7 +91,7 @@ def _without_first(start: int, chunk: bytes) -> tuple[int, bytes, int]:
     while at < len(chunk):
         end = chunk.index(b"\n", at) + 1
         line, at, start = chunk[at:end], end, start + 1
-        if line.strip() and not line.startswith(comments):
+        if not is_blank(line.decode().rstrip("\n")) and not line.startswith(comments):
             return start, chunk[at:], 0
     return start, b"", 1
 
