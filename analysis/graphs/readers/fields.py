@@ -94,7 +94,7 @@ def numbered_rows(
     kept = [
         (number, line)
         for number, line in enumerate(lines, start)
-        if not is_blank(line) and not line.startswith(COMMENTS)
+        if not is_blank(line, layout.delimiter) and not line.startswith(COMMENTS)
     ]
     texts = [line for _, line in kept]
     try:

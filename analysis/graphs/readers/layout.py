@@ -16,7 +16,6 @@ HEAD_LINES, HEAD_LETTERS = 10_000, 1 << 21
 COMMENTS = ("#", "%", "sep=")  # the last is a message to Excel
 BLANKS = " "
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", BLANKS: "blanks"}
-SEPARATORS = "".join(DELIMITERS)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 COLUMNS = "--columns PRE,POST[,WEIGHT], by name or by number from 1"
@@ -107,9 +106,9 @@ def split(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     return [[field.strip() for field in row] for row in reader]
 
 
-def is_blank(line: str) -> bool:
+def is_blank(line: str, delimiter: str = "".join(DELIMITERS)) -> bool:
     """Nothing but separators, as spreadsheets write empty rows."""
-    return not line.strip(SEPARATORS)
+    return not line.strip(" \t" + delimiter)
 
 
 def is_number(text: str) -> bool:
