@@ -11,7 +11,7 @@ The table has 64-bit identifiers, or names with blanks. Everybody takes turns on
 ratios are of the medians over the rounds, and both must count the same pairs. networkx is given no
 more than --peer-rows rows, since ten million take it more memory than most machines have.
 
-Two minutes on one core with the defaults. Times include starting Python and importing.
+Five minutes on one core with the defaults. Times include starting Python and importing.
 
     python benchmarks/graphs.py [--rows N ...] [--peer-rows N] [--cells N] [--repeats N]
 """

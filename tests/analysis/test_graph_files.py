@@ -321,6 +321,8 @@ def test_classes_from_a_table_of_cells(tmp_path):
     nodes = written(tmp_path, "n.csv", ",name,class,x\n1,one,PN,0.5\n2,two,KC,1.5\n9,nine,KC,2\n")
     path = written(tmp_path, "e.csv", "1,2\n2,1\n2,3\n")
     graph = read_graph(path, nodes=nodes, by="class")
+    numbered = written(tmp_path, "c.csv", "id,layer,class\n1,3,PN\n2,2,KC\n7,1,KC\n8,1,PN\n")
+    assert read_graph(path, nodes=numbered).attributes["class"].tolist() == ["PN", "KC", ""]
     assert graph.attributes["class"].tolist() == ["PN", "KC", ""]
     assert "2 of 3 cells, named by 'its first column'; 1 more" in graph.reading.cells
     assert graph.attributes["x"].tolist() == ["0.5", "1.5", ""]

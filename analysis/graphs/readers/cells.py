@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +12,15 @@ from oneway.circuits import WiringError
 
 from ..graph import Graph
 from ..reading import ReadOptions
-from .collect import of_cells
 from .columnar import needed
 from .table import read_cells
+from .values import of_cells
 
 
 def with_cells(graph: Graph, path: Path, options: ReadOptions) -> Graph:
     """The graph with a column of attributes for each column of the table.
 
-    The column of names is the one that has most of the graph's cells, the first of several.
+    The column of names is the one that has most of the graph's cells, and none of them twice.
 
     Raises
     ------
@@ -29,16 +30,14 @@ def with_cells(graph: Graph, path: Path, options: ReadOptions) -> Graph:
     table = _table(path, options)
     names = set(graph.names.tolist())
     hits = {column: len(names.intersection(values)) for column, values in table.items()}
-    key = max(hits, key=lambda column: hits[column])
+    key = max(table, key=lambda column: (hits[column] > 0, _distinct(table[column]), hits[column]))
     if not hits[key]:
         raise WiringError(
             f"table of cells {path}: no column names a cell of the graph, as in "
             f"{str(graph.names[0])!r}; its columns are {', '.join(map(repr, table))}"
         )
     cells = table[key]
-    twice = (
-        [name for name in names if cells.count(name) > 1] if len(set(cells)) < len(cells) else []
-    )
+    twice = [name for name, lines in Counter(cells).items() if lines > 1 and name in names]
     if twice:
         raise WiringError(f"table of cells {path}: cell {twice[0]!r} has several lines in it")
     attributes = {
@@ -53,6 +52,11 @@ def with_cells(graph: Graph, path: Path, options: ReadOptions) -> Graph:
     reading = graph.reading and replace(graph.reading, cells=words)
     known = {**graph.attributes, **of_cells(graph.names, attributes)}
     return replace(graph, attributes=known, reading=reading)
+
+
+def _distinct(values: Sequence[str]) -> bool:
+    """Numbers may be those of cells by accident, but then they come again."""
+    return len(set(values)) == len(values)
 
 
 def _table(path: Path, options: ReadOptions) -> Mapping[str, Sequence[str]]:

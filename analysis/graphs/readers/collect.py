@@ -19,11 +19,19 @@ from . import headers
 from .columns import Columns
 from .fields import Factor, Ints
 from .finish import finished
+from .values import as_text, counts, equal_to, listed, numbered, of_cells
 
 DECIMAL_ID = re.compile(r"-?\d+(\.0*)?")
 ROUNDED_ID = re.compile(r"-?\d+(\.\d+)?[eE]\+?\d+")
 EXACT = 2**53
-SHOWN = 8
+
+
+class Missing(Exception):
+    """A row lacks something in a column: row and column by number, and what it should have."""
+
+    def __init__(self, row: int, place: int, wanted: str) -> None:
+        super().__init__(row, place, wanted)
+        self.row, self.place, self.wanted = row, place, wanted
 
 
 class Collector:
@@ -54,14 +62,14 @@ class Collector:
         kept = self._kept(rows, factors)
         for i, counter in self._values.items():
             chosen_by = i in self.columns.where
-            counter.update(_counts(factors[i] if chosen_by else factors[i].rows(kept)))
+            counter.update(counts(factors[i] if chosen_by else factors[i].rows(kept)))
         self.rows += rows
         self._pre.append(self._numbered(factors[roles.pre], self._cells, kept, roles.pre))
         self._post.append(self._numbered(factors[roles.post], self._cells, kept, roles.post))
         if roles.weight is not None:
             self._weights.append(self._numbers(factors[roles.weight], kept, roles.weight))
         for name, pair in self.columns.classes.items():
-            codes = [_known(factors[i], self._class_names)[kept] for i in pair]
+            codes = [numbered(factors[i], self._class_names)[kept] for i in pair]
             self._classes[name].append((codes[0], codes[1]))
 
     def graph(
@@ -97,10 +105,10 @@ class Collector:
         graph = Graph.from_edges(pre, post, weights, names, known)
         first = (str(names[pre[0]]), str(names[post[0]]), 1.0 if weights is None else weights[0])
         reading = self._reading(format, len(pre), (*first[:2], float(first[2])), notes)
-        counts = None
+        behind = None
         if self.options.min_weight is not None:
-            counts = Graph.from_edges(pre, post, names=names).weights.data
-        return finished(graph, reading, self.options, counts)
+            behind = Graph.from_edges(pre, post, names=names).weights.data
+        return finished(graph, reading, self.options, behind)
 
     # -- values --------------------------------------------------------------------------------
 
@@ -111,8 +119,8 @@ class Collector:
     def _kept(self, rows: int, factors: Mapping[int, Factor]) -> NDArray[np.bool_]:
         kept = np.ones(rows, bool)
         for i, allowed in self.columns.where.items():
-            same = _equal_to(allowed)
-            kept &= factors[i].map((same(_text(value)) for value in factors[i].values), bool)
+            same = equal_to(allowed)
+            kept &= factors[i].map((same(as_text(value)) for value in factors[i].values), bool)
         return kept
 
     def _numbered(
@@ -140,10 +148,10 @@ class Collector:
                 f"a cell is named {value!r}, a number with a point, which can't hold a whole "
                 "identifier of 64 bits: write identifiers as integers or text"
             )
-        return _text(int(value) if isinstance(value, float) else value)
+        return as_text(int(value) if isinstance(value, float) else value)
 
     def _numbers(self, column: Factor, kept: NDArray[np.bool_], place: int) -> NDArray[np.float64]:
-        texts = [_text(value) for value in column.values]
+        texts = [as_text(value) for value in column.values]
         numbers = np.array([self._number(text) for text in texts], float)[column.codes]
         missing = np.flatnonzero(np.isnan(numbers) & kept)
         if len(missing):
@@ -231,7 +239,7 @@ class Collector:
         if not self.columns.where:
             return "no edge in it"
         seen = [
-            f"{self.columns.names[i]} has {_listed(self._values[i])}" for i in self.columns.where
+            f"{self.columns.names[i]} has {listed(self._values[i])}" for i in self.columns.where
         ]
         return f"no row is left of {self.rows:,}: {'; '.join(seen)}"
 
@@ -265,75 +273,9 @@ class Collector:
                 chosen = (directed or list(self._values[i]))[0]
                 raise self._refusal(
                     f"column {name!r} mixes rows {reason} with others, "
-                    f"{_listed(self._values[i])}: take some with --where {name}={chosen}, once for "
+                    f"{listed(self._values[i])}: take some with --where {name}={chosen}, once for "
                     "each value wanted"
                 )
 
     def _refusal(self, sentence: str) -> WiringError:
         return WiringError(f"graph file {self.path}: {sentence}")
-
-
-def of_cells(
-    names: NDArray[np.str_], attributes: Mapping[str, Mapping[str, Any]]
-) -> dict[str, NDArray[Any]]:
-    """Attributes in the order of the cells: numbers where all of them are, else text."""
-    found = {}
-    for key, values in attributes.items():
-        texts = np.array([_text(values.get(name)) for name in names.tolist()], str)
-        found[key] = texts
-        for kind in (np.int64, np.float64):
-            try:
-                found[key] = texts.astype(kind)
-                break
-            except (ValueError, OverflowError):
-                continue
-    return found
-
-
-class Missing(Exception):
-    """A row lacks something in a column: row and column by number, and what it should have."""
-
-    def __init__(self, row: int, place: int, wanted: str) -> None:
-        super().__init__(row, place, wanted)
-        self.row, self.place, self.wanted = row, place, wanted
-
-
-def _known(column: Factor, numbers: dict[str, int]) -> Ints:
-    return column.map(
-        (numbers.setdefault(_text(value), len(numbers)) for value in column.values), np.int64
-    )
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _counts(column: Factor) -> dict[str, int]:
-    counts = np.bincount(column.codes, minlength=len(column.values)).tolist()
-    found: Counter[str] = Counter()
-    for value, count in zip(column.values, counts, strict=True):
-        found[_text(value)] += count
-    return found
-
-
-def _equal_to(allowed: frozenset[str]) -> Any:
-    """As text, or as numbers: ``--where layer=2`` takes 2.0 too."""
-    numbers = {number for number in map(_float, allowed) if number is not None}
-
-    def same(text: str) -> bool:
-        return text in allowed or (bool(numbers) and _float(text) in numbers)
-
-    return same
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _listed(counts: Counter[str]) -> str:
-    shown = [f"{value or '(empty)'} {count:,}" for value, count in counts.most_common(SHOWN)]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
