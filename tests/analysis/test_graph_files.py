@@ -321,7 +321,7 @@ def test_classes_from_a_table_of_cells(tmp_path):
     nodes = written(tmp_path, "n.csv", ",name,class,x\n1,one,PN,0.5\n2,two,KC,1.5\n9,nine,KC,2\n")
     path = written(tmp_path, "e.csv", "1,2\n2,1\n2,3\n")
     graph = read_graph(path, nodes=nodes, by="class")
-    numbered = written(tmp_path, "c.csv", "id,layer,class\n1,3,PN\n2,2,KC\n7,1,KC\n8,1,PN\n")
+    numbered = written(tmp_path, "c.csv", "id,n,class,n\n1,3,PN,1\n2,2,KC,1\n7,1,KC,2\n8,1,PN,2\n")
     assert read_graph(path, nodes=numbered).attributes["class"].tolist() == ["PN", "KC", ""]
     assert graph.attributes["class"].tolist() == ["PN", "KC", ""]
     assert "2 of 3 cells, named by 'its first column'; 1 more" in graph.reading.cells

@@ -58,8 +58,9 @@ def read_cells(path: Path, options: ReadOptions) -> dict[str, list[str]]:
         raise WiringError(
             f"table of cells {path}: expected a header and a line for each cell, as in `id,class`"
         )
-    layout = Layout("edges", delimiter, len(rows[0]), tuple(rows[0]), 1)
-    found: dict[str, list[str]] = {name: [] for name in rows[0]}
+    header = [n if n not in rows[0][:i] else f"{n}.{i + 1}" for i, n in enumerate(rows[0])]
+    layout = Layout("edges", delimiter, len(header), tuple(header), 1)
+    found: dict[str, list[str]] = {name: [] for name in header}
     for start, chunk in _pieces(file, layout):
         try:
             _, factors = read_columns(chunk, start, layout, range(layout.width))
