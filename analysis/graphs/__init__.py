@@ -10,18 +10,14 @@ from .census import (
     path_lengths,
     reciprocity,
 )
+from .classes import ClassPair, ClassReciprocity, reciprocity_by
 from .figures import CHEAP, GraphFigures, describe
-from .files import read_graph
+from .files import FORMATS, read_graph
 from .flow import signal_flow
 from .graph import Graph, as_graph
 from .nulls import NullComparison, compare_to_null
-from .random_graphs import (
-    NULLS,
-    degree_preserving,
-    distance_preserving,
-    erdos_renyi,
-    usual_nulls,
-)
+from .random_graphs import NULLS, degree_preserving, distance_preserving, erdos_renyi, usual_nulls
+from .reading import Reading
 from .returns import ReturnLengths, return_lengths, search_blocks, way_back
 from .tracts import BY_NAME
 from .triads import TRIADS, triad_census
@@ -30,8 +26,11 @@ from .walks import Degrees, degrees, effective_connectivity, input_fractions, wa
 __all__ = [
     "BY_NAME",
     "CHEAP",
+    "FORMATS",
     "NULLS",
     "TRIADS",
+    "ClassPair",
+    "ClassReciprocity",
     "Degrees",
     "DyadCensus",
     "Graph",
@@ -40,6 +39,7 @@ __all__ = [
     "GraphVerdict",
     "NullComparison",
     "PathLengths",
+    "Reading",
     "ReturnLengths",
     "Tract",
     "as_graph",
@@ -57,6 +57,7 @@ __all__ = [
     "path_lengths",
     "read_graph",
     "reciprocity",
+    "reciprocity_by",
     "return_lengths",
     "search_blocks",
     "signal_flow",

@@ -14,6 +14,8 @@ from scipy import sparse
 
 from oneway.circuits import WiringError
 
+from .reading import Reading
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:
@@ -30,12 +32,15 @@ class Graph:
         By default the cells' numbers.
     attributes : mapping of str to array, shape (N, ...)
         What else is known of the cells: ``class``, ``side``, positions, ...
+    reading : Reading, optional
+        What was taken from the file that the graph was read from.
     """
 
     weights: sparse.csr_array
     rows: int
     names: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, str))
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         n = self.weights.shape[0]
