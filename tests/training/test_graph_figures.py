@@ -18,26 +18,30 @@ GRAPH = Graph.from_networkx(nx.gnp_random_graph(60, 0.1, seed=2, directed=True))
 
 def arguments(*words):
     parser = argparse.ArgumentParser()
+    parser.add_argument("--return-paths", action="store_true")
     graph_figures.add_options(parser)
     return parser.parse_args(words)
 
 
+def as_dict(graph, *words):
+    return graph_figures.find(graph, arguments(*words)).as_dict()
+
+
 def shown(graph, *words):
     console = Console(width=160, record=True, file=StringIO())
-    graph_figures.show(console, graph, arguments(*words))
+    given = arguments(*words)
+    graph_figures.show(console, graph, graph_figures.find(graph, given), given)
     return console.export_text()
 
 
 def test_json_has_z_and_samples_by_null_and_figure():
-    content = json.loads(json.dumps(graph_figures.as_dict(GRAPH, arguments()), allow_nan=False))
+    content = json.loads(json.dumps(as_dict(GRAPH), allow_nan=False))
     assert set(content["nulls"]) == {"erdos-renyi", "degree"}
     found = content["nulls"]["degree"]["reciprocal_pairs"]
     expected = compare_to_null(GRAPH, null="degree", samples=20)["reciprocal_pairs"]
     assert found == expected.as_dict()
     assert found["samples"] == 20 and "triads" not in content
-    asked = graph_figures.as_dict(
-        GRAPH, arguments("--samples", "3", "--null", "degree", "--triads")
-    )
+    asked = as_dict(GRAPH, "--samples", "3", "--null", "degree", "--triads")
     assert list(asked["nulls"]) == ["degree"]
     assert asked["nulls"]["degree"]["030C"]["samples"] == 3
     assert asked["nulls"]["degree"]["030C"]["observed"] == asked["triads"]["030C"]
@@ -59,17 +63,15 @@ def test_large_graphs_are_compared_and_followed_on_request_only(monkeypatch):
     text = shown(GRAPH)
     assert f"not held against random graphs, with {GRAPH.edges} edges (--samples 20)" in text
     assert "not followed in so large a graph (--return-paths)" in text
-    assert graph_figures.as_dict(GRAPH, arguments())["nulls"] == {}
-    asked = arguments("--samples", "2")
-    asked.return_paths = True
-    content = graph_figures.as_dict(GRAPH, asked)
+    assert as_dict(GRAPH)["nulls"] == {}
+    content = as_dict(GRAPH, "--samples", "2", "--return-paths")
     assert content["nulls"]["degree"]["reciprocity"]["samples"] == 2 and content["cycles"]
 
 
 def test_spatial_is_among_the_defaults_where_positions_are_known():
     placed = {"positions": np.random.default_rng(0).random((60, 3))}
     graph = Graph(GRAPH.weights, GRAPH.rows, GRAPH.names, placed)
-    assert "spatial" in graph_figures.as_dict(graph, arguments("--samples", "2"))["nulls"]
+    assert "spatial" in as_dict(graph, "--samples", "2")["nulls"]
 
 
 @pytest.mark.parametrize(
@@ -81,4 +83,4 @@ def test_spatial_is_among_the_defaults_where_positions_are_known():
 )
 def test_refusals(words, message):
     with pytest.raises(ConfigError, match=message):
-        graph_figures.as_dict(GRAPH, arguments(*words))
+        as_dict(GRAPH, *words)

@@ -57,7 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--return-paths",
         action="store_true",
-        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons too",
+        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons and in large "
+        "graphs too",
     )
     check_graph.add_options(parser)
 

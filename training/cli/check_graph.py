@@ -9,10 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from oneway.analysis import Graph, GraphVerdict, check_graph
-from oneway.analysis.graphs import FORMATS, ClassPair, ClassReciprocity, Reading, reciprocity_by
+from oneway.analysis import Graph, GraphVerdict
+from oneway.analysis.graphs import (
+    FORMATS,
+    ClassPair,
+    ClassReciprocity,
+    GraphFigures,
+    Reading,
+    reciprocity_by,
+)
 
 from ..errors import ConfigError
+from . import graph_figures
 from .shared import print_json
 
 READ_OPTIONS = ("columns", "format", "encoding", "part", "min_weight", "where", "by", "nodes")
@@ -27,6 +35,7 @@ examples of graph files:
   oneway check ConnOrdered.mat --part A_init_t_ordered
   oneway check connections.csv --by class     (columns pre_class and post_class)
   oneway check edges.csv --nodes cells.csv --by hemisphere
+  oneway check connectome.csv --triads --null degree --samples 100
 """
 
 
@@ -84,6 +93,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="take reciprocal pairs of a graph as a finding: exit 0. Without it the constraint "
         "`no reciprocal pair` is asked for, and exit code 1 says that it is violated",
     )
+    graph_figures.add_options(parser)
 
 
 def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -95,7 +105,7 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def refuse_options(arguments: argparse.Namespace) -> None:
     """A circuit is no table."""
-    for name in (*READ_OPTIONS, "findings"):
+    for name in (*READ_OPTIONS, "findings", "samples", "null", "triads"):
         if getattr(arguments, name) not in (None, False):
             raise ConfigError(
                 f"{arguments.circuit!r} is a circuit, and --{name.replace('_', '-')} is for graph "
@@ -105,20 +115,20 @@ def refuse_options(arguments: argparse.Namespace) -> None:
 
 def run(graph: Graph, arguments: argparse.Namespace) -> int:
     """Exit code 0 where the constraint that was asked for holds."""
-    verdict = check_graph(graph)
     by_class = reciprocity_by(graph, arguments.by) if arguments.by else None
-    holds = arguments.findings or verdict.ok
+    found = graph_figures.find(graph, arguments)
+    holds = arguments.findings or found.verdict.ok
     if arguments.json:
-        print_json(_as_dict(verdict, graph, by_class, holds))
+        print_json(_as_dict(found, graph, by_class, holds))
     else:
-        _show(verdict, graph, by_class, arguments)
+        _show(found, graph, by_class, arguments)
     return 0 if holds else 1
 
 
 def _as_dict(
-    verdict: GraphVerdict, graph: Graph, by_class: ClassReciprocity | None, holds: bool
+    found: GraphFigures, graph: Graph, by_class: ClassReciprocity | None, holds: bool
 ) -> dict[str, Any]:
-    content = {**verdict.as_dict(), "ok": holds}
+    content = {**found.as_dict(), "ok": holds}
     if graph.reading is not None:
         content["read"] = graph.reading.as_dict() | {
             "autapses": graph.autapses,
@@ -133,12 +143,12 @@ def _as_dict(
 
 
 def _show(
-    verdict: GraphVerdict,
+    found: GraphFigures,
     graph: Graph,
     by_class: ClassReciprocity | None,
     arguments: argparse.Namespace,
 ) -> None:
-    console = Console()
+    console, verdict = Console(), found.verdict
     console.print(f"[bold]{escape(arguments.circuit)}[/]")
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     facts.add_row("verdict", _verdict(verdict, arguments.findings))
@@ -150,6 +160,7 @@ def _show(
     facts.add_row("reciprocity", f"{verdict.reciprocity:.4g}")
     facts.add_row("by chance", f"{verdict.density:.4g}, the density of edges")
     console.print(facts)
+    graph_figures.show(console, graph, found, arguments)
     if by_class is not None:
         _show_classes(console, by_class)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -62,14 +61,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def as_dict(graph: Graph, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What was found, for JSON: the verdict's entries, ``nulls``, ``triads``, ``cycles``."""
-    return _found(graph, arguments).as_dict()
-
-
-def show(console: Console, graph: Graph, arguments: argparse.Namespace) -> None:
+def show(
+    console: Console, graph: Graph, found: GraphFigures, arguments: argparse.Namespace
+) -> None:
     """For people: a table of the figures, and below it how far it is back."""
-    found = _found(graph, arguments)
     if found.nulls or found.triads:
         console.print(_table(found))
     if not found.nulls and arguments.samples is None:
@@ -84,13 +79,14 @@ def show(console: Console, graph: Graph, arguments: argparse.Namespace) -> None:
     )
 
 
-def _found(graph: Graph, arguments: argparse.Namespace) -> GraphFigures:
+def find(graph: Graph, arguments: argparse.Namespace) -> GraphFigures:
+    """The verdict, and what else is asked for or quickly found."""
     samples = _samples(graph, arguments)
     nulls = _nulls(graph, arguments)
     seed = arguments.null_seed
     with ProgressBar("random graphs", samples * len(nulls)) as bar:
         found = describe(graph, samples, nulls, arguments.triads, False, seed, bar.advance)
-    if graph.edges * len(graph) > CHEAP and not getattr(arguments, "return_paths", False):
+    if graph.edges * len(graph) > CHEAP and not arguments.return_paths:
         return found
     with ProgressBar("ways back", search_blocks(graph)) as bar:
         return replace(found, returns=return_lengths(graph, bar.advance))
