@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import Field, fields, replace
@@ -254,7 +255,11 @@ def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
         if path is not None and not path.expanduser().parent.is_dir():
             raise ConfigError(f"{str(path)!r} cannot be written: its folder is not there")
     if arguments.nir is not None:
+        from oneway.backends.spiking import nir_losses
+
         network = spiking.network
+        if losses := nir_losses(spiking.wired):
+            tell(f"note: the nodes of --nir are not all of the circuit. {'; '.join(losses)}")
         _to_nir(spiking.wired, network.weights(), network.biases(), spiking.parameters, None)
     if arguments.out is not None:
         from ..spiking.files import check_free
@@ -289,7 +294,8 @@ def _write(
 def _to_nir(*what: Any) -> Any:
     from oneway.backends.spiking import to_nir
 
-    with clear():
+    with clear(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # its losses have been told
         return to_nir(*what)
 
 
