@@ -253,6 +253,11 @@ def test_the_graph_computes_what_the_rates_do():
     weights, biases = drawn(circuit, seed=2)
     parameters = SpikingParameters()
     nodes = to_nir(circuit, weights, biases, parameters).nodes
+    resting = to_nir(circuit, weights, dict.fromkeys(biases, np.zeros(1)), parameters).nodes
+    current = resting["h1"].r * resting["h1"].w_in * resting["x -> h1"].bias
+    np.testing.assert_allclose(
+        current, resting["h1"].v_threshold
+    )  # the least that lets a cell fire
     dt, x = 1e-4, np.random.default_rng(0).normal(size=4)
     unit = float(parameters.unit) * dt  # spikes in one step that are an activity of 1
     spikes_in = nodes["x -> h1"].weight @ (unit * x) + nodes["x -> h1"].bias
@@ -378,12 +383,14 @@ def test_sums_and_shortcuts_of_a_foreign_graph_are_read():
     w = np.diag([1.0, 2.0])
     nodes = {
         "x": nir.Input({"input": np.array((2,))}),
-        "a": nir.Linear(w),
+        "a": nir.Affine(w, np.array([1.0, 0.0])),
+        "c": nir.Affine(2 * w, np.array([1.0, 5.0])),
         "cells": nir.IF(np.ones(2), np.ones(2)),
         "b": nir.Affine(3 * w, np.array([0.0, -1.0])),
         "y": nir.Output({"output": np.array((2,))}),
     }
-    edges = [("x", "a"), ("a", "cells"), ("x", "cells"), ("cells", "b"), ("x", "b"), ("b", "y")]
+    edges = [("x", "a"), ("a", "cells"), ("x", "c"), ("c", "cells"), ("x", "cells")]
+    edges += [("cells", "b"), ("x", "b"), ("b", "y")]
     with pytest.warns(UserWarning, match=r"'cells' \(IF\)"):
         circuit, weights, biases = from_nir(nir.NIRGraph(nodes, edges))
     net = RateNetwork(circuit, dtype=torch.float64)
@@ -392,7 +399,7 @@ def test_sums_and_shortcuts_of_a_foreign_graph_are_read():
     for name, value in biases.items():
         net.biases[name].data = torch.from_numpy(value)
     x = np.array([1.0, -2.0])
-    h = np.maximum(w @ x + x, 0)
+    h = np.maximum(3 * w @ x + [2.0, 5.0] + x, 0)
     expected = 3 * w @ (h + x) + np.array([0.0, -1.0])
     assert net(torch.from_numpy(x[None])).tolist() == [expected.tolist()]
 
