@@ -107,20 +107,26 @@ def connections(
     weights: Mapping[str, ArrayLike] | None = None,
 ) -> sparse.coo_array:
     """The connections that `adjacency` adds up, one an entry, parallel ones apart."""
-    wanted, of = set(roles), cells(circuit)
-    named = [_named(circuit, name) for name in weights or ()]
-    chosen = [p for p in (named if weights else circuit.projections.values()) if p.role in wanted]
-    _check_number(circuit, chosen)
-    size = sum(p.size for p in circuit.populations.values())
-    found = [sparse.coo_array((size, size), dtype=float if weights else np.int32)]
-    for p in chosen:
-        block = _connections(circuit, p, weights[p.name] if weights else None)
+    of, size = cells(circuit), sum(p.size for p in circuit.populations.values())
+    found = [sparse.coo_array((size, size), dtype=np.int32 if weights is None else float)]
+    for p in _chosen(circuit, set(roles), weights):
+        block = _connections(circuit, p, None if weights is None else weights[p.name])
         ends = block.row + of[p.pre].start, block.col + of[p.post].start
         found.append(sparse.coo_array((block.data, ends), shape=(size, size)))
     row, col, data = (
         np.concatenate([getattr(f, n) for f in found]) for n in ("row", "col", "data")
     )
     return sparse.coo_array((data, (row, col)), shape=(size, size))
+
+
+def _chosen(
+    circuit: Circuit, roles: set[Role], weights: Mapping[str, ArrayLike] | None
+) -> list[Projection]:
+    """Those that count, if they are not too many to list."""
+    named = circuit.projections if weights is None else weights
+    chosen = [p for p in (_named(circuit, name) for name in named) if p.role in roles]
+    _check_number(circuit, chosen)
+    return chosen
 
 
 def list_synapses(connector: Connector, pre: Shape, post: Shape) -> tuple[Indices, ...]:

@@ -139,6 +139,7 @@ def test_what_has_no_matrix_is_named(monkeypatch):
         projection_adjacency(circuit, "h9")
     with pytest.raises(WiringError, match=r"shape \(4, 3\), but \(post, pre, ...\) = \(3, 4\)"):
         adjacency(circuit, weights={"x -> h1": np.ones((4, 3))})
+    assert adjacency(circuit, weights={}).nnz == 0
     monkeypatch.setattr("oneway.circuits.matrices.MOST_CONNECTIONS", 38)
     with pytest.raises(WiringError, match="39 connections to list, 12 of them in 'x -> h1'"):
         adjacency(circuit)

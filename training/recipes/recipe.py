@@ -38,7 +38,9 @@ class Recipe:
     data: str = option("digits", f"data set. {KINDS}")
     gate: str | None = option(None, "how φ′ enters the feedback path: exact, shared, local")
     norm: str | None = option(None, "how errors pass batch norm: full, scale, own")
-    data_dir: str | None = option(None, "folder with the official files of the data set")
+    data_dir: str | None = option(
+        None, "folder with the official files of the data set, or with your own images"
+    )
     workers: int | None = option(None, "processes that decode the images of a streamed data set")
     limit: int | tuple[int, int] | None = option(
         None, "use only N training samples, or N,M with M for the test"

@@ -154,6 +154,13 @@ class _Foreign:
         name = self._join(pre, post, connector, node)
         if kind != "AvgPool2d":
             self.weights[name] = np.asarray(of.weight, float)
+            expected = connector.weight_shape(self.shapes[pre], shape)
+            if self.weights[name].shape != expected:
+                raise WiringError(
+                    f"NIR graph: node {node!r} ({kind}) has weights of shape {of.weight.shape}, "
+                    f"but cells of shape {self.shapes[pre]} reach it: expected {expected}. Flatten "
+                    "before it, or check the edges that end there"
+                )
         if getattr(of, "bias", None) is not None:
             self.biases[post] = self.biases.get(post, 0.0) + np.asarray(of.bias, float)
         return post
@@ -210,11 +217,6 @@ def _names(nodes: Mapping[str, Any]) -> dict[str, str]:
 
 def _shape_after(node: str, kind: str, connector: Connector, pre: Shape, of: Any) -> Shape:
     if kind in ("Linear", "Affine"):
-        if of.weight.ndim != 2:
-            raise WiringError(
-                f"NIR graph: node {node!r} ({kind}) has weights of shape {of.weight.shape}, "
-                "expected (post, pre)"
-            )
         return (int(of.weight.shape[0]),)
     if len(pre) != 3:
         raise WiringError(

@@ -409,6 +409,8 @@ def wrong_graph(nir, case):
         return foreign(
             nir, **{"2": nir.SumPool2d(*np.full((3, 2), 2)), "7": nir.Threshold(np.ones(3))}
         )
+    if case == "sizes":
+        return foreign(nir, **{"4.fc": nir.Affine(np.ones((5, 4)), np.ones(5))})
     if case == "scale":
         return foreign(nir, **{"7": nir.Scale(np.full(3, 2.0))})
     if case == "oblong":
@@ -429,6 +431,7 @@ def wrong_graph(nir, case):
     ("case", "message"),
     [
         ("unknown", r"has what '2' \(SumPool2d\), '7' \(Threshold\) would be, expected nodes of"),
+        ("sizes", r"'4\.fc' \(Affine\) has weights of shape \(5, 4\), .* expected \(5, 36\)"),
         ("scale", r"node '7' \(Scale\) multiplies by other numbers than 1"),
         ("oblong", r"node '0' \(Conv2d\) has \(3, 5\) in its two directions"),
         ("cycle", r"'4\.fc' -> '5' form a cycle|'5' -> '4\.fc' form a cycle"),
