@@ -106,6 +106,8 @@ class _Foreign:
     def _read(self, node: str, kind: str, of: Any) -> str:
         if kind == "Input":
             shape = tuple(int(n) for n in of.input_type["input"])
+            # Norse writes the batch axis of its sample too.
+            shape = shape[1:] if len(shape) in (2, 4) and shape[0] == 1 else shape
             return self._population(self.names[node], shape)
         arriving = self._arriving(node)
         if kind == "Flatten" or (kind == "Output" and len(arriving) == 1):

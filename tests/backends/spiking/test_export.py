@@ -378,6 +378,13 @@ def test_a_foreign_graph_computes_as_its_nodes_do(tmp_path):
     assert [p.activation for p in circuit.populations.values()].count("relu") == 2
 
 
+def test_a_batch_axis_of_one_is_none():
+    nir = pytest.importorskip("nir")
+    with pytest.warns(UserWarning, match="time constants"):
+        circuit, _, _ = from_nir(foreign(nir, input=nir.Input({"input": np.array((1, 2, 6, 6))})))
+    assert circuit.inputs[0].shape == (2, 6, 6)
+
+
 def test_sums_and_shortcuts_of_a_foreign_graph_are_read():
     nir = pytest.importorskip("nir")
     w = np.diag([1.0, 2.0])
