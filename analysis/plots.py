@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .arrays import as_numpy
 from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
+from .graph_pictures import plot_class_matrix, plot_triads
 from .looks import COLOURS, finish, name_rows, new_axes, shade_phases
 from .rasters import plot_paths, plot_raster, plot_rates, plot_weights, stack_cells
 
@@ -22,11 +23,13 @@ __all__ = [
     "compare_table",
     "draw_circuit",
     "plot_angles",
+    "plot_class_matrix",
     "plot_comparison",
     "plot_curves",
     "plot_paths",
     "plot_raster",
     "plot_rates",
+    "plot_triads",
     "plot_weights",
     "stack_cells",
     "styles",

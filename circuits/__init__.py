@@ -46,6 +46,14 @@ from .elements import (
 )
 from .errors import WiringError
 from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml, to_json
+from .matrices import (
+    adjacency,
+    cells,
+    connections,
+    list_synapses,
+    list_taps,
+    projection_adjacency,
+)
 from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
 from .relays import relay_names, relayed_cells
@@ -90,20 +98,26 @@ __all__ = [
     "Weights",
     "Wiring",
     "WiringError",
+    "adjacency",
     "alexnet",
     "alexnet_bn",
     "brought_by",
+    "cells",
     "compose",
+    "connections",
     "conv2",
     "count_common",
     "first_draw",
     "from_graphml",
     "from_json",
     "initial_std",
+    "list_synapses",
+    "list_taps",
     "load_circuit",
     "mlp",
     "parse_circuit",
     "postsynaptic",
+    "projection_adjacency",
     "relay_names",
     "relayed_cells",
     "resnet18",

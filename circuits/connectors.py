@@ -13,8 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
 
 from .errors import WiringError
 from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation, compose
@@ -229,10 +232,21 @@ class FromListConnector(_ListedConnector):
         object.__setattr__(self, "conn_list", plain)
 
     @classmethod
-    def from_adjacency(cls, adjacency: np.ndarray) -> FromListConnector:
-        """From a matrix whose entry [i, j] is the weight from pre i to post j; zero: no synapse."""
-        pre, post = np.nonzero(adjacency)
-        return cls((int(i), int(j), float(adjacency[i, j])) for i, j in zip(pre, post, strict=True))
+    def from_adjacency(cls, adjacency: ArrayLike | sparse.sparray) -> FromListConnector:
+        """From a matrix whose entry [i, j] is the weight from pre i to post j.
+
+        Parameters
+        ----------
+        adjacency : array, nested lists or scipy.sparse, shape (pre cells, post cells)
+            Zero: no synapse. What a sparse matrix stores is a synapse even if it is zero, so that
+            `adjacency` of a projection comes back whole.
+
+        Raises
+        ------
+        WiringError
+            It is no matrix of finite numbers, or has no synapse.
+        """
+        return cls(zip(*_entries(adjacency), strict=True))
 
     @property
     def initial_weights(self) -> tuple[float, ...] | None:
@@ -251,6 +265,30 @@ class FromListConnector(_ListedConnector):
             f"{low[1]} to {high[1]}, expected at most {prod(pre) - 1} and {prod(post) - 1}. "
             "Are the columns (pre, post)?"
         )
+
+
+def _entries(adjacency: ArrayLike | sparse.sparray) -> tuple[np.ndarray, ...]:
+    """Row, column and value of each synapse of an adjacency matrix, row by row."""
+    what = "FromListConnector.from_adjacency"
+    rows = "one row for each pre cell, one column for each post cell"
+    try:
+        given: Any = adjacency if sparse.issparse(adjacency) else np.asarray(adjacency, float)
+        matrix = sparse.csr_array(given, dtype=float) if given.ndim == 2 else None
+    except (TypeError, ValueError) as error:
+        raise WiringError(f"{what}: expected a matrix of numbers, {rows}: {error}") from error
+    if matrix is None:
+        raise WiringError(f"{what}: got shape {given.shape}, expected a matrix, {rows}")
+    matrix.sum_duplicates()
+    entries = matrix.tocoo()
+    if not entries.nnz:
+        raise WiringError(f"{what}: the matrix of shape {given.shape} has no synapse, only zeros")
+    if not (finite := np.isfinite(entries.data)).all():
+        n = int(np.argmin(finite))
+        raise WiringError(
+            f"{what}: entry [{entries.row[n]}, {entries.col[n]}] is {entries.data[n]}, expected "
+            "finite weights. Write 0 where there is no synapse"
+        )
+    return entries.row, entries.col, entries.data
 
 
 def _along(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import combinations
 from math import prod
 from operator import and_
@@ -83,6 +83,12 @@ class ProductRelation:
         cells = np.einsum("wk,chw->chk", column, cells.astype(np.float32)) > 0
         return cells.reshape(-1)
 
+    @property
+    def matrix(self) -> scipy.sparse.coo_array:
+        """A one for every pair, (pre cells, post cells): only where there are few."""
+        axes = [scipy.sparse.coo_array(factor.astype(np.int32)) for factor in self.factors]
+        return reduce(partial(scipy.sparse.kron, format="coo"), axes)
+
     def listed(self) -> Pairs:
         """Every pair, shape (K, 2), in order: only where there are few."""
         joined = [np.nonzero(factor) for factor in self.factors]
@@ -125,6 +131,12 @@ class ListedRelation:
         reached[self.pairs[active[self.pairs[:, 0]], 1]] = True
         return reached
 
+    @property
+    def matrix(self) -> scipy.sparse.coo_array:
+        """A one for every listing of a pair, so that multapses stand apart until added up."""
+        ones = np.ones(len(self.pairs), np.int32)
+        return scipy.sparse.coo_array((ones, tuple(self.pairs.T)), shape=(self.n_pre, self.n_post))
+
     def listed(self) -> Pairs:
         return np.unique(self.pairs, axis=0)
 
@@ -141,13 +153,9 @@ def compose(first: Relation, second: Relation) -> Relation:
     if isinstance(first, ProductRelation) and isinstance(second, ProductRelation):
         sparse, axes = scipy.sparse.csr_array, zip(first.factors, second.factors, strict=True)
         return ProductRelation(tuple((sparse(a) @ sparse(b)).toarray() for a, b in axes))
-    pairs = np.column_stack((_matrix(first) @ _matrix(second)).nonzero()).astype(np.int64)
+    first_csr, second_csr = first.matrix.tocsr(), second.matrix.tocsr()
+    pairs = np.column_stack((first_csr @ second_csr).nonzero()).astype(np.int64)
     return ListedRelation(pairs, first.n_pre, second.n_post)
-
-
-def _matrix(relation: Relation) -> scipy.sparse.csr_array:
-    pairs, shape = relation.listed(), (relation.n_pre, relation.n_post)
-    return scipy.sparse.csr_array((np.ones(len(pairs), dtype=bool), pairs.T), shape=shape)
 
 
 def count_common(first: Sequence[Relation], second: Sequence[Relation]) -> int:

@@ -38,11 +38,11 @@ def describe(angles: dict[str, float]) -> str:
 
 def main(folder: Path, quick: bool) -> SpikingResult:
     folder.mkdir(parents=True, exist_ok=True)
-    data = load_data("digits", shape=SIZES[:1], limit=(20, 10) if quick else None)
+    data = load_data("digits", shape=SIZES[:1], limit=(8, 4) if quick else None)
     config = SpikingConfig(
         epochs=1 if quick else 3,
-        seconds=1.0 if quick else 20.0,
-        interlude=1.0 if quick else 5.0,
+        seconds=0.5 if quick else 20.0,
+        interlude=0.5 if quick else 5.0,
         measurements=2 if quick else 6,
     )
     wired = parse_rule("wm,bias_blocking=yes").wire(mlp(SIZES))

@@ -35,5 +35,5 @@ class ActivationSharing(Rule, name="as"):
         sharing = share_activations(forward, self, self.k, self.fully_connected)
         wiring = with_feedback_path(forward, self, weights=TIED, stand_ins=sharing.stand_in)
         learn_from_shared(wiring, sharing)
-        note_exceptions(wiring, sharing, "learns from its own input")
+        note_exceptions(wiring, sharing, "learns from its own input", "bp")
         return wiring.build()

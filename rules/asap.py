@@ -54,6 +54,7 @@ class ASAP(Rule, name="asap"):
         sharing = share_activations(forward, self, self.k, self.fully_connected)
         wiring = with_feedback_path(forward, self, weights=INDEPENDENT, stand_ins=sharing.stand_in)
         learn_from_shared(wiring, sharing, self.signals)  # W: h_l -> h_{l+1}, from h_s
+        own = []  # whose feedback weights learn too
         for pair in wiring.pairs():
             w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l
             shared = sharing.source.get(w.name)
@@ -68,5 +69,8 @@ class ASAP(Rule, name="asap"):
                 continue
             wiring.teach(shared, b.post, matching(shared, w.pre))  # h_s -> delta_l, a skip
             wiring.learn(b, pre=ACTIVITY, post=taught_by(shared))
-        note_exceptions(wiring, sharing, "learns by feedback alignment")
+            own.append(w.name)
+        same = f"kp in {', '.join(own)} and like fa elsewhere" if own else "fa"
+        same = "kp" if self.k == 1 and not sharing.reasons else same
+        note_exceptions(wiring, sharing, "learns by feedback alignment", same)
         return wiring.build()

@@ -21,7 +21,6 @@ from oneway.circuits import (
     OneToOneConnector,
     Projection,
     SynapticConnector,
-    Wiring,
     WiringError,
     brought_by,
 )
@@ -48,6 +47,10 @@ class Sharing:
     source: dict[str, str]
     stand_in: dict[str, str]
     reasons: dict[str, str]
+
+    def replaces(self, w: Projection) -> bool:
+        """Whether a forward drive learns from another activity than its own input."""
+        return self.source.get(w.name, w.pre) != w.pre
 
 
 def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str) -> Sharing:
@@ -167,7 +170,7 @@ def learn_from_shared(
     `mimic`; Δw = −η · (taught δ_{l+1}) ⊗ (mimicked h_s). By signals of one synapse: h_s reaches the
     postsynaptic cells synapse by synapse, h_s → h_{l+1}, with as many connections as W has.
     """
-    sharers = [w for w in wiring.learning_drives() if sharing.source.get(w.name, w.pre) != w.pre]
+    sharers = [w for w in wiring.learning_drives() if sharing.replaces(w)]
     if sharers and signals == "neuron":
         wiring.phase("mimic", mode="mimic")
     for w in wiring.learning_drives():
@@ -184,7 +187,14 @@ def learn_from_shared(
             wiring.learn_from_error(w)
 
 
-def note_exceptions(wiring: Wiring, sharing: Sharing, instead: str) -> None:
-    """Say in the circuit's summary which layers learn without a shared activation, and why."""
+def note_exceptions(
+    wiring: FeedbackWiring, sharing: Sharing, instead: str, same: str | None = None
+) -> None:
+    """Say in the circuit's notes which layers learn without a shared activation, and why.
+
+    Where no layer learns from a shared one, `same` is the rule that computes the same.
+    """
+    if same and not any(sharing.replaces(w) for w in wiring.learning_drives()):
+        wiring.note(f"no activation is shared in this circuit, which so learns like {same}")
     for name, reason in sharing.reasons.items():
         wiring.note(f"{name} {instead}: {reason}")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from oneway.backends.rate import RateNetwork
-from oneway.backends.spiking import SpikingNetwork
+from oneway.backends.spiking import Changes, SpikingNetwork
 from oneway.backends.spiking.sessions import oracle
 from oneway.circuits import Circuit, WiringError
 
@@ -17,12 +17,17 @@ RATES = {"forward": (0.2, 0.1), "feedback": (0.05, 0.3)}  # η, and λ = η · w
 
 
 class Both:
-    """A circuit as rates and as settled Brian2 equations, with equal weights and biases."""
+    """A circuit as rates and as settled Brian2 equations, with equal weights and biases.
 
-    def __init__(self, circuit: Circuit) -> None:
-        self.circuit = circuit
+    `tolerance` is relative to the largest entry of what is compared; both sides are float64.
+    """
+
+    def __init__(
+        self, circuit: Circuit, tolerance: float = TOLERANCE, rate_loss=None, **options
+    ) -> None:
+        self.circuit, self.tolerance = circuit, tolerance
         generator = torch.Generator().manual_seed(5)
-        self.rate = RateNetwork(circuit, dtype=torch.float64, seed=1)
+        self.rate = RateNetwork(circuit, dtype=torch.float64, seed=1, loss=rate_loss)
         for bias in self.rate.biases.values():
             bias.data.normal_(0, 0.3, generator=generator)
         self.settled = SpikingNetwork(
@@ -30,6 +35,7 @@ class Both:
             weights={name: self.rate.weight(name).numpy() for name in self.rate.weights},
             biases={name: bias.detach().numpy() for name, bias in self.rate.biases.items()},
             dynamics="settled",
+            **options,
         )
         shape = (SAMPLES, *circuit.inputs[0].shape)
         self.x = torch.randn(shape, dtype=torch.float64, generator=generator)
@@ -38,15 +44,20 @@ class Both:
 
     def compare(self, learning: bool) -> None:
         """Activities and errors, changes of data and of noise, and perhaps a step of one sample."""
+        self.compare_data()
+        if self.circuit.reading.noisy_phases:
+            self.compare_noise()
+        if learning:
+            self._compare_learning()
+
+    def compare_data(self) -> Changes:
+        """Activities and errors of every population, and what one step changes."""
         expected = self.rate.signals(self.x, self.y)
         self.rate.step(self.x, self.y)
         signals, changes = oracle.settle(self.settled._engine, self.x.numpy(), self.y.numpy())
-        close(signals, {name: a.numpy() for name, a in expected.items()})
+        self._close(signals, {name: a.numpy() for name, a in expected.items()})
         self._close_changes(changes)
-        if self.circuit.reading.noisy_phases:
-            self._compare_noise()
-        if learning:
-            self._compare_learning()
+        return changes
 
     def _close_changes(self, changes) -> None:
         for parameters, got in (
@@ -59,9 +70,10 @@ class Both:
                 p = self.circuit.projections.get(name)
                 transposed = p is not None and hasattr(p.connector, "inner") and grad.dim() > 1
                 expected[name] = (grad.transpose(0, 1) if transposed else grad).numpy()
-            close(got, expected)
+            self._close(got, expected)
 
-    def _compare_noise(self) -> None:
+    def compare_noise(self) -> Changes:
+        """What learning from noise changes, of the same noise."""
         drawn = {}
 
         def noise(name, phase, batch, generator):
@@ -74,7 +86,9 @@ class Both:
         self.rate._noise = noise
         self.rate.spontaneous_step(4)
         given = {name: values.numpy() for name, values in drawn.items()}
-        self._close_changes(self.settled.spontaneous_changes(given))
+        changes = self.settled.spontaneous_changes(given)
+        self._close_changes(changes)
+        return changes
 
     def _compare_learning(self) -> None:
         rates = self.settled.rates
@@ -90,20 +104,18 @@ class Both:
         self.rate.step(self.x[:1], self.y[:1])
         optimizer.step()
         self.settled.present(self.x[:1].numpy(), self.y[:1].numpy(), learn=True)
-        close(self.settled.weights(), {n: self.rate.weight(n).numpy() for n in self.rate.weights})
-        close(self.settled.biases(), {n: b.detach().numpy() for n, b in self.rate.biases.items()})
-
-
-def close(got, expected) -> None:
-    assert set(got) == set(expected)
-    for name, value in expected.items():
-        np.testing.assert_allclose(
-            got[name],
-            value,
-            rtol=0,
-            atol=TOLERANCE * max(1e-3, float(np.abs(value).max(initial=0))),
-            err_msg=name,
+        self._close(
+            self.settled.weights(), {n: self.rate.weight(n).numpy() for n in self.rate.weights}
         )
+        self._close(
+            self.settled.biases(), {n: b.detach().numpy() for n, b in self.rate.biases.items()}
+        )
+
+    def _close(self, got, expected) -> None:
+        assert set(got) == set(expected)
+        for name, value in expected.items():
+            atol = self.tolerance * max(1e-3, float(np.abs(value).max(initial=0)))
+            np.testing.assert_allclose(got[name], value, rtol=0, atol=atol, err_msg=name)
 
 
 def verdict(make: Callable[[], Circuit], learning: bool = False) -> str:

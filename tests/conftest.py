@@ -1,7 +1,9 @@
 """What every test may use: the data folder, and hypothesis settings."""
 
+import gc
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 HAS_BRIAN2 = importlib.util.find_spec("brian2") is not None
+
+
+def pytest_collection_finish() -> None:
+    """Everything imported stays: brian2 collects garbage at every run, a third of a small one."""
+    gc.collect()
+    gc.freeze()
+    if HAS_BRIAN2 and "brian2" in sys.modules:
+        # Hashing every variable of a group takes longer than what is remembered by it.
+        translation = sys.modules["brian2.codegen.translation"]
+        translation.make_statements = translation.make_statements.__wrapped__
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -37,6 +37,7 @@ class SavedRun:
     history: tuple[Mapping[str, Any], ...]
     samples: tuple[int, int]  # training and test
     finished: bool
+    notes: tuple[str, ...] = ()  # of its circuit
 
     @property
     def group(self) -> tuple[str, str, tuple[int, int]]:
@@ -71,6 +72,11 @@ class Case:
     @property
     def finished(self) -> tuple[SavedRun, ...]:
         return tuple(run for run in self.runs if run.finished)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know of its circuit, layers that learn by another rule for instance."""
+        return self.runs[0].notes
 
     def values(self, key: str) -> list[Any]:
         """What its finished runs have under a key."""
@@ -234,6 +240,7 @@ def _read_run(folder: Path) -> SavedRun:
             history,
             (int(config.get("train_samples", 0)), int(config.get("test_samples", 0))),
             finished,
+            tuple(config.get("notes", ())),
         )
         # Whatever a table or picture will ask of it.
         _ = run.group, run.label, _mean_angle(about), run.settings, about["test_accuracy"]

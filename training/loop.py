@@ -105,6 +105,8 @@ def train(
     run = TrainingRun(circuit, data, config, loss, rule, folder, floor, published, processes)
     if resume:
         run.restore(notify)
+    for note in circuit.notes:
+        notify(f"note: {note}")
     clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))
     if clock:
         notify(clock)

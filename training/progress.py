@@ -7,13 +7,63 @@ import time
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 PATIENCE_S = 2.0
+LOG_EVERY_S = 10.0
 
 
 def keep_quiet(sentence: str) -> None:
     """For what tells a sentence at a time, where nobody listens."""
+
+
+class ByteProgress:
+    """Bytes read of a file: a bar on a terminal, a plain line now and then in a log."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._since = time.monotonic()
+        self._said = -LOG_EVERY_S
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._since < PATIENCE_S:
+            return
+        if not sys.stderr.isatty():
+            self._say(done, total, now)
+        else:
+            self._bar = self._bar or self._start(total)
+            self._bar.update(self._task, completed=done)
+
+    def _say(self, done: int, total: int, now: float) -> None:
+        if now - self._said >= LOG_EVERY_S or done >= total:
+            self._said = now
+            share = f"{done / total:.0%} of " if total else ""
+            print(f"{self.label}: {share}{total / 1e6:,.0f} MB", file=sys.stderr, flush=True)
+
+    def _start(self, total: int) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        bar = Progress(
+            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        )
+        self._task = bar.add_task(self.label, total=total)
+        bar.start()
+        return bar
 
 
 class ProgressBar:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from oneway.analysis import Graph, read_graph
 from oneway.circuits import BUILDERS, Circuit, WiringError, load_circuit, parse_circuit
@@ -22,8 +24,14 @@ def read_circuit(text: str) -> Circuit:
     )
 
 
-def read_source(text: str) -> Circuit | Graph:
-    """A circuit, or any directed graph from a GraphML file or edge list."""
+def read_source(text: str, **reading: Any) -> Circuit | Graph:
+    """A circuit, or any directed graph from a file.
+
+    Parameters
+    ----------
+    **reading
+        How `read_graph` reads a file that holds no circuit.
+    """
     if text.split(":")[0].split(",")[0] in BUILDERS:
         return parse_circuit(text)
     path = Path(text).expanduser()
@@ -32,10 +40,23 @@ def read_source(text: str) -> Circuit | Graph:
             f"{text!r} is neither a file nor a builder string; builders are {', '.join(BUILDERS)}, "
             "as in mlp:64-32-32-10"
         )
+    if _holds_circuit(path) and not reading.get("format"):
+        return load_circuit(path)
+    return read_graph(path, **reading)
+
+
+def _holds_circuit(path: Path) -> bool:
+    """Whether `save_circuit` wrote it; other JSON and GraphML are graphs."""
     if path.suffix.lower() == ".json":
-        return load_circuit(path)
-    if path.suffix.lower() == ".graphml" and GRAPHML_ATTRIBUTE in path.read_text(
-        "utf-8", "replace"
-    ):
-        return load_circuit(path)
-    return read_graph(path)
+        return not _is_node_link(path)
+    if path.suffix.lower() == ".graphml":
+        return GRAPHML_ATTRIBUTE in path.read_text("utf-8", "replace")
+    return False
+
+
+def _is_node_link(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(content, dict) and "nodes" in content

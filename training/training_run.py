@@ -215,6 +215,7 @@ class TrainingRun:
                 **self.identity,
                 train_samples=self.data.n_train,
                 test_samples=self.data.n_test,
+                notes=list(self.wired.notes),
             )
 
     def _record(self, record: Mapping[str, Any]) -> None:

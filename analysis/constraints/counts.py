@@ -170,9 +170,10 @@ def fan_in(at_most: int, roles: Sequence[Role] = PAPERS) -> Constraint:
     known = {tuple(PAPERS): "", tuple(ALL): "@all"}.get(tuple(roles), "@" + "+".join(roles))
     return Constraint(
         f"fan-in{known}<={at_most}",
-        f"no cell hears from more than {at_most:,} others by {', '.join(roles)}",
+        f"no cell hears from more than {at_most:,} others",
         partial(_fan_in, at_most, roles),
         partial(_graph_fan_in, at_most),
+        tuple(roles),
     )
 
 

@@ -7,13 +7,13 @@ how many, which cells, and the shortest fix. Several are joined by ``&``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import networkx as nx
 
-from oneway.circuits import Circuit, WiringError
+from oneway.circuits import Circuit, Role, WiringError
 
 from ..graphs import Graph
 from ..graphs.graph import as_graph
@@ -81,17 +81,25 @@ class Constraint:
     name : str
         As on the command line; `parse_constraints` reads it back.
     says : str
-        What must hold, in words.
+        What must hold, in words; of roles, which a plain graph does not know, say `roles`.
     of_circuit : callable
         From a circuit to what is found there.
     of_graph : callable, optional
         The same of a `Graph`; None: it makes no sense there.
+    roles : tuple of role
+        What counts as a connection, if that matters.
     """
 
     name: str
     says: str
     of_circuit: Callable[[Circuit], Found]
     of_graph: Callable[[Graph], Found] | None = None
+    roles: tuple[Role, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """What must hold, and by which roles."""
+        return self.says + (f", by {', '.join(self.roles)}" if self.roles else "")
 
     def __and__(self, other: Constraint | Constraints) -> Constraints:
         return Constraints((self,)) & other
@@ -139,7 +147,7 @@ class Finding:
         """For JSON."""
         return {
             "name": self.constraint.name,
-            "says": self.constraint.says,
+            "says": self.constraint.meaning,
             "ok": self.ok,
             "violations": [
                 {
@@ -160,7 +168,7 @@ class Finding:
     def __str__(self) -> str:
         apart = f", apart from {self.aside}" if self.aside else ""
         word = "holds" if self.ok else "violated"
-        lines = [f"{self.constraint.name}: {word} ({self.constraint.says}{apart})"]
+        lines = [f"{self.constraint.name}: {word} ({self.constraint.meaning}{apart})"]
         for remedy, alike in groupby(self.violations, key=lambda violation: violation.remedy):
             lines += [*(f"  {violation}" for violation in alike), f"    {remedy}"]
         return "\n".join(lines)
@@ -230,7 +238,7 @@ def check(subject: Circuit | Graph | nx.DiGraph, constraints: Asked) -> Report:
     >>> report = check(kp, no_reciprocal_pairs() & no_weight_transport())
     >>> print(report)
     mlp:6-4-3
-    papers: violated (no two cells joined both ways by drive, teach, mimic, apart from 3 at ...)
+    papers: violated (no two cells joined both ways, by drive, teach, mimic, apart from 3 at ...)
       h1 -> delta_h1 (teach), delta_h1 -> h1 (teach): 4 pairs of cells, as ...
         drop the teaching h1 -> delta_h1, so that 'delta_output -> delta_h1' stays as drawn ...
     no-weight-transport: holds (no weights are another projection's)
@@ -242,7 +250,7 @@ def check(subject: Circuit | Graph | nx.DiGraph, constraints: Asked) -> Report:
         name = subject.name
     else:
         graph = as_graph(subject)
-        found = [(c, _of_graph(c, graph)) for c in constraints]
+        found = [(replace(c, roles=()), _of_graph(c, graph)) for c in constraints]
         name = f"graph of {len(graph):,} cells"
     return Report(name, tuple(Finding(c, f.violations, f.aside) for c, f in found))
 

@@ -45,9 +45,10 @@ def no_reciprocal_pairs(
     find = {"cell": _cells, "population": _populations, "path": _paths}[level]
     return Constraint(
         known + ("" if level == "cell" else f"@{level}"),
-        f"no {what} joined both ways by {', '.join(roles)}",
+        f"no {what} joined both ways",
         partial(find, tuple(roles), output),
         _of_graph if level == "cell" else None,
+        tuple(roles),
     )
 
 

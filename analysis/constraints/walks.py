@@ -45,8 +45,9 @@ def skip_only(roles: Sequence[Role] = PAPERS) -> Constraint:
     known = {tuple(PAPERS): "", tuple(ALL): "@all"}.get(tuple(roles), "@" + "+".join(roles))
     return Constraint(
         f"skip-only{known}",
-        f"forward cells reach error cells of later layers only, by {', '.join(roles)}",
+        "forward cells reach error cells of later layers only",
         partial(_skips, roles),
+        roles=tuple(roles),
     )
 
 
@@ -105,10 +106,10 @@ def return_path_at_least(length: int, roles: Sequence[Role] = DEFAULT_ROLES) -> 
     known = {DEFAULT_ROLES: "", every: "@all"}.get(tuple(roles), "@" + "+".join(roles))
     return Constraint(
         f"return-path{known}>={length}",
-        f"at least {length} connections from a cell to its error cell and back, by "
-        f"{', '.join(roles)}",
+        f"at least {length} connections from a cell to its error cell and back",
         partial(_returns, length, tuple(roles)),
         partial(_graph_returns, length),
+        tuple(roles),
     )
 
 

@@ -1,83 +1,196 @@
-"""Directed graphs from files."""
+"""Directed graphs from files: which reader reads what."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import networkx as nx
 
 from oneway.circuits import WiringError
 
 from .graph import Graph
+from .readers import columnar, matrix, networks
+from .readers.cells import with_cells
+from .readers.decision import Decision
+from .readers.layout import Head
+from .readers.stream import TextFile, first_bytes
+from .readers.table import read_table
+from .reading import Progress, ReadOptions, split_columns, split_where
 
-# Column names that a first line of an edge list may have instead of two nodes.
-_HEADER_NAMES = {
-    *("source", "target", "pre", "post", "from", "to", "src", "dst"),
-    *("source_id", "target_id", "pre_id", "post_id", "pre_root_id", "post_root_id"),
-    *("source_node_id", "target_node_id"),
-}
+Reader = Callable[[Path, ReadOptions], Graph]
 
 
-def read_graph(path: str | Path) -> Graph:
-    """A directed graph from a GraphML file or an edge list.
+def read_graph(
+    path: str | Path,
+    *,
+    columns: str | Sequence[str] | None = None,
+    format: str | None = None,
+    encoding: str | None = None,
+    part: str | None = None,
+    min_weight: float | None = None,
+    where: str | Iterable[str] = (),
+    by: str | None = None,
+    nodes: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Graph:
+    """A directed graph from a file, with what was taken from it in `Graph.reading`.
+
+    Edge lists and tables (comma, semicolon, tab or blanks between fields, comments at line starts),
+    adjacency matrices (text, npy, npz, mat, MatrixMarket), GraphML, GEXF, GML, Pajek, node-link
+    JSON, SONATA edges (h5py), Parquet and Feather (pyarrow); text and binary alike may be gzipped.
+    The format is told by the content of the whole file; what can be read in two ways is refused.
 
     Parameters
     ----------
     path : str or Path
-        GraphML (``.graphml``, ``.xml``), or lines ``u v`` separated by white space or a comma.
-        Further columns are not read, lines that start with ``#`` are comments, and a first line
-        of column names such as ``source,target`` is skipped.
+    columns : str or sequence of str, optional
+        ``PRE,POST[,WEIGHT]`` of a table: names of its header, or numbers from 1. By default the
+        header says (``pre_root_id,post_root_id,syn_count``, ``source,target``, ...), and without
+        one the first two columns are the cells, a third one of numbers the weight.
+    format : str, optional
+        One of `FORMATS`, where the content leaves it open.
+    encoding : str, optional
+        Of text. By default by its byte-order mark, else UTF-8.
+    part : str, optional
+        Which array of an npz or mat file, which edge population of a SONATA file.
+    min_weight : float, optional
+        Cells joined by less count as not joined; parallel connections count together.
+    where : str or iterable of str
+        ``COLUMN=VALUE``: rows that have one of the values of a column, for each column named.
+    by : str, optional
+        Attribute that cells shall have: a column of `nodes`, a node attribute of the file, or the
+        ending of two columns of the table (``class`` for ``pre_class`` and ``post_class``; or both
+        names, ``"from_type,to_type"``).
+    nodes : str or Path, optional
+        Table of cells; its columns become attributes.
+    progress : callable, optional
+        Called with bytes read and bytes in all.
 
     Raises
     ------
     WiringError
-        The file is missing, is no such file, or holds a line that is no edge; names the line.
+        The file is missing, damaged, undirected, empty, or can be read in two ways; the message
+        says what was seen and what to say.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp(), "cells.csv")
+    >>> _ = path.write_text("bodyId_pre,bodyId_post,weight\\nA,B,5\\nB,A,2\\nB,C,9\\n")
+    >>> graph = read_graph(path, min_weight=3)
+    >>> graph.edges, graph.reading.columns["pre"], graph.reading.below
+    (2, 'bodyId_pre', 1)
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise WiringError(f"graph file {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise WiringError(
-            f"graph file {path}: not a text file. Expected GraphML or an edge list of lines `u v`"
-        ) from error
-    if path.suffix.lower() in (".graphml", ".xml") or text.lstrip().startswith("<"):
-        return Graph.from_networkx(_parse_graphml(path, text))
-    return Graph.from_networkx(_parse_edges(path, text))
+    options = ReadOptions(
+        split_columns(columns), format, encoding, part, min_weight, split_where(where), by
+    )
+    if progress is not None:
+        options = replace(options, progress=progress)
+    if format is not None and format not in FORMATS:
+        raise WiringError(f"format {format!r} is unknown; formats are {', '.join(FORMATS)}")
+    read = FORMATS[format or _format(path, options)]
+    if nodes is None:
+        return _with_attribute(read(path, options), by, path)
+    graph = with_cells(read(path, replace(options, by=None)), Path(nodes), options)
+    return _with_attribute(graph, by, Path(nodes))
 
 
-def _parse_graphml(path: Path, text: str) -> nx.DiGraph:
-    try:
-        graph = nx.parse_graphml(text)
-    except SyntaxError as error:  # what an XML parser raises
-        line = (getattr(error, "position", None) or (error.lineno,))[0]
-        raise WiringError(f"graph file {path}, line {line}: not GraphML: {error}") from error
-    except (nx.NetworkXError, KeyError, ValueError, TypeError) as error:
-        raise WiringError(f"graph file {path}: not GraphML: {error}") from error
-    if not graph.is_directed():
+def _with_attribute(graph: Graph, by: str | None, path: Path) -> Graph:
+    if by is not None and by not in graph.attributes:
+        known = ", ".join(map(repr, graph.attributes)) or "none"
         raise WiringError(
-            f'graph file {path}: the graph is undirected; expected edgedefault="directed"'
+            f"graph file {path}: nothing gives cells a {by!r} (attributes of cells: {known}): name "
+            f"two columns, as in pre_{by},post_{by}, or a table of cells with --nodes FILE"
         )
     return graph
 
 
-def _parse_edges(path: Path, text: str) -> nx.DiGraph:
-    graph = nx.MultiDiGraph()
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#", 1)[0].strip()
-        if not content:
-            continue
-        fields = [field.strip() for field in content.split(",")]
-        fields = fields if len(fields) > 1 else content.split()
-        if not graph and {field.lower() for field in fields[:2]} <= _HEADER_NAMES:
-            continue
-        if len(fields) < 2 or not all(fields[:2]):
-            raise WiringError(
-                f"graph file {path}, line {number}: {line.strip()!r} is no edge; expected two "
-                "nodes `u v`, separated by white space or a comma"
-            )
-        graph.add_edge(fields[0], fields[1])
-    if not graph:
-        raise WiringError(f"graph file {path}: no edge in it; expected lines `u v`")
-    return graph
+# -- formats -----------------------------------------------------------------------------------
+
+
+def _read_text(path: Path, options: ReadOptions) -> Graph:
+    """A table, a matrix, or lines with dicts, whichever the lines are."""
+    options.refuse(("part",), path, "a text file has no parts")
+    file = TextFile(path, options)
+    head = Head.of(file)
+    if options.format is None and head.lines and WITH_DICT.search(head.lines[-1]):
+        return networks.read_dict_edges(file, options)
+    layout = Decision(path, head, options).layout()
+    read = {"edges": read_table, "matrix": matrix.read_matrix}[layout.kind]
+    return read(file, head, layout, options)
+
+
+def _of_text(read: Callable[[TextFile, ReadOptions], Graph]) -> Reader:
+    return lambda path, options: read(TextFile(path, options), options)
+
+
+WITH_DICT = re.compile(r"\{.*\}\s*$")
+
+# By the word for --format. `text` decides among the three that follow.
+FORMATS: Mapping[str, Reader] = {
+    "text": _read_text,
+    "table": _read_text,
+    "matrix": _read_text,
+    "dicts": _of_text(networks.read_dict_edges),
+    "adjlist": _of_text(networks.read_neighbours),
+    "matrixmarket": matrix.read_matrix_market,
+    "npy": matrix.read_npy,
+    "npz": matrix.read_npz,
+    "mat": matrix.read_mat,
+    "graphml": networks.read_graphml,
+    "gexf": networks.read_gexf,
+    "gml": _of_text(networks.read_gml),
+    "pajek": _of_text(networks.read_pajek),
+    "json": _of_text(networks.read_json),
+    "sonata": columnar.read_sonata,
+    "parquet": columnar.read_parquet,
+    "feather": columnar.read_feather,
+}
+
+# What a file of each format begins with.
+BEGINNINGS = (
+    (b"\x93NUMPY", "npy"),
+    (b"PK\x03\x04", "npz"),
+    (b"MATLAB", "mat"),
+    (b"\x89HDF", "sonata"),
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "feather"),
+    (b"FEA1", "feather"),
+    (b"%%MatrixMarket", "matrixmarket"),
+)
+TEXT_BEGINNINGS = (
+    (r"<(?!.*<gexf)", "graphml"),
+    (r"<", "gexf"),
+    (r"[{\[]\s*(\"|[{\[])", "json"),
+    (r"(#.*\n|\s|Creator.*\n|Version.*\n|comment.*\n)*graph\s*\[", "gml"),
+    (r"(%.*\n|\s)*\*(network|vertices)", "pajek"),
+)
+# What a file should be whose beginning says nothing; MATLAB 4 has no mark.
+SUFFIXES = {
+    ".mat": "mat",
+    ".json": "json",
+    ".graphml": "graphml",
+    ".gexf": "gexf",
+    ".gml": "gml",
+    ".mtx": "matrixmarket",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".feather": "feather",
+}
+
+
+def _format(path: Path, options: ReadOptions) -> str:
+    """By the first bytes, whatever the file is called."""
+    start = first_bytes(path)
+    for beginning, format in BEGINNINGS:
+        if start.startswith(beginning):
+            return format
+    text = start.decode(TextFile(path, options).encoding, "replace").lstrip()
+    for pattern, format in TEXT_BEGINNINGS:
+        if re.match(pattern, text, re.IGNORECASE | re.DOTALL if "<" in pattern else re.IGNORECASE):
+            return format
+    return SUFFIXES.get(Path(path.name.removesuffix(".gz")).suffix.lower(), "text")

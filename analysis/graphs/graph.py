@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from oneway.circuits import WiringError
+from oneway.circuits import ROLES, Circuit, Role, WiringError, cells, connections
+
+from .reading import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +32,15 @@ class Graph:
         By default the cells' numbers.
     attributes : mapping of str to array, shape (N, ...)
         What else is known of the cells: ``class``, ``side``, positions, ...
+    reading : Reading, optional
+        What was taken from the file that the graph was read from.
     """
 
     weights: sparse.csr_array
     rows: int
     names: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, str))
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    reading: Reading | None = None
 
     def __post_init__(self) -> None:
         n = self.weights.shape[0]
@@ -118,6 +123,45 @@ class Graph:
         pre, post, weights = zip(*listed, strict=True) if listed else ((), (), ())
         names = np.array([str(node) for node in graph], str)
         return cls.from_edges(pre, post, weights, names)
+
+    @classmethod
+    def from_circuit(
+        cls,
+        circuit: Circuit,
+        roles: Iterable[Role] = ROLES,
+        weights: Mapping[str, ArrayLike] | None = None,
+    ) -> Graph:
+        """The cells of a circuit, and what joins them (see `oneway.circuits.adjacency`).
+
+        Parameters
+        ----------
+        circuit : Circuit
+        roles : iterable of Role
+            What counts as a connection. Relays are cells like others here.
+        weights : mapping, optional
+            Projection → (post, pre, ...) array. Then only these projections count.
+
+        Returns
+        -------
+        Graph
+            Cells are named ``h1[3]``; their attribute ``population`` is ``h1``.
+
+        Examples
+        --------
+        >>> from oneway.analysis.graphs import Graph, reciprocity
+        >>> from oneway.circuits import mlp
+        >>> from oneway.rules import parse_rule
+        >>> circuit = parse_rule("kp").wire(mlp((4, 3, 2)))
+        >>> graph = Graph.from_circuit(circuit, roles=("drive", "teach"))
+        >>> str(graph.names[4]), round(reciprocity(graph), 3)
+        ('h1[0]', 0.188)
+        """
+        listed = connections(circuit, roles, weights)
+        of = cells(circuit)
+        names = [f"{name}[{i}]" for name, own in of.items() for i in range(own.stop - own.start)]
+        populations = np.repeat(list(of), [own.stop - own.start for own in of.values()])
+        counted = listed.tocsr().astype(float)
+        return cls(counted, listed.nnz, np.array(names), {"population": populations})
 
 
 def as_graph(graph: Graph | nx.DiGraph) -> Graph:

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, Projection, first_draw, sign_magnitude
+from oneway.circuits import (
+    Circuit,
+    Projection,
+    adjacency,
+    first_draw,
+    projection_adjacency,
+    sign_magnitude,
+)
 
 
 class CircuitParameters(nn.Module):
@@ -65,6 +73,22 @@ class CircuitParameters(nn.Module):
         w = self._stored(self.circuit.projections[name])
         transposed = self.circuit.projections[name].connector.transposed
         return w.transpose(0, 1) if transposed and w.dim() > 1 else w
+
+    def adjacency(self, projection: str | None = None) -> csr_array:
+        """Weights between single cells, rows pre and columns post: `oneway.circuits.adjacency`.
+
+        Parameters
+        ----------
+        projection : str, optional
+            Of this drive alone, between the cells of its two populations. By default of every
+            drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
+        """
+        if projection is not None:
+            w = self.weight(projection).cpu().numpy()
+            return projection_adjacency(self.circuit, projection, w)
+        drives = [p.name for p in self.circuit.select(role="drive") if p.weights is not None]
+        weights = {name: self.weight(name).cpu().numpy() for name in drives}
+        return adjacency(self.circuit, weights=weights)
 
     def _stored(self, p: Projection) -> Tensor:
         if p.weights is None:

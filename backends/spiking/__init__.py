@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .exchange.nir import from_nir, to_nir
+    from .exchange.nir import from_nir, nir_losses, to_nir
     from .exchange.spikes import SpikeData, from_neo, load_spikes, save_spikes, to_neo
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _NAMES = {
-    "exchange.nir": "from_nir to_nir",
+    "exchange.nir": "from_nir nir_losses to_nir",
     "exchange.spikes": "SpikeData from_neo load_spikes save_spikes to_neo",
     "network": "SpikingNetwork",
     "parameters": "SpikingParameters",
@@ -48,6 +48,7 @@ __all__ = [
     "from_neo",
     "from_nir",
     "load_spikes",
+    "nir_losses",
     "save_spikes",
     "to_neo",
     "to_nir",

@@ -7,8 +7,9 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from oneway.circuits import Circuit
+from oneway.circuits import Circuit, adjacency, projection_adjacency
 
 from .brian.runs import Report
 from .exchange import program
@@ -142,6 +143,20 @@ class SpikingNetwork:
     def biases(self) -> dict[str, np.ndarray]:
         """Present biases of every population that has some."""
         return {name: bias.copy() for name, bias in self._arrays.biases.items()}
+
+    def adjacency(self, projection: str | None = None) -> csr_array:
+        """Weights between single cells, rows pre and columns post: `oneway.circuits.adjacency`.
+
+        Parameters
+        ----------
+        projection : str, optional
+            Of this drive alone, between the cells of its two populations. By default of every
+            drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
+        """
+        if projection is not None:
+            return projection_adjacency(self.circuit, projection, self.weight(projection))
+        drives = [p.name for p in self.circuit.select(role="drive") if p.weights is not None]
+        return adjacency(self.circuit, weights={name: self.weight(name) for name in drives})
 
     def set_weights(self, weights: WeightMap) -> None:
         """Take over weights by projection name, (post, pre, ...)."""

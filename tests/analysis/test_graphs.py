@@ -1,11 +1,15 @@
-"""Census and reciprocity of any digraph, against networkx, and reading graphs from files."""
+"""Census and reciprocity of any digraph, against networkx, and reciprocity by class."""
+
+from dataclasses import replace
 
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneway.analysis import check_graph, dyad_census, path_lengths, read_graph, reciprocity
+from oneway.analysis import check_graph, dyad_census, path_lengths, reciprocity
+from oneway.analysis.graphs import Graph, reciprocity_by
 from oneway.circuits import WiringError
 
 nodes = st.integers(0, 6)
@@ -77,51 +81,20 @@ def test_empty_graph():
     assert (verdict.nodes, verdict.reciprocity, verdict.ok) == (0, 0.0, True)
 
 
-# -- files -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["a b\nb a\n b c 0.5\n", "# from, to\na,b\nb, a\nb,c,0.5\n\n", "source,target\na,b\nb,a\nb,c"],
-)
-def test_edge_lists(tmp_path, text):
-    path = tmp_path / "graph.txt"
-    path.write_text(text)
-    graph = read_graph(path)
-    ends = zip(*(graph.names[i] for i in graph.adjacency.nonzero()), strict=True)
-    assert sorted(ends) == [("a", "b"), ("b", "a"), ("b", "c")]
-    verdict = check_graph(graph).as_dict()
-    assert list(verdict)[:5] == ["nodes", "edges", "reciprocal_pairs", "reciprocity", "ok"]
-    assert verdict["reciprocal_pairs"] == 1
-    assert verdict["reciprocity"] == pytest.approx(2 / 3)
-
-
-def test_graphml_round_trip(tmp_path):
-    graph = nx.gnp_random_graph(12, 0.3, seed=0, directed=True)
-    nx.write_graphml(graph, tmp_path / "graph.graphml")
-    assert check_graph(read_graph(tmp_path / "graph.graphml")) == check_graph(graph)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("bad.txt", b"a b\nlonely\n", r"bad\.txt, line 2: 'lonely' is no edge; expected two"),
-        ("bad.csv", b"a,b\n,b\n", r"bad\.csv, line 2"),
-        ("empty.txt", b"# nothing\n", "no edge in it"),
-        ("binary.txt", b"\xff\xfe\x00", "not a text file"),
-        ("bad.graphml", b"<graphml>\n<graph", r"bad\.graphml, line 2: not GraphML"),
-        ("other.graphml", b"<svg></svg>", r"other\.graphml: not GraphML"),
-    ],
-)
-def test_bad_files_name_file_and_line(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(WiringError, match=message):
-        read_graph(tmp_path / name)
-
-
-def test_missing_and_undirected_files(tmp_path):
-    with pytest.raises(WiringError, match="No such file"):
-        read_graph(tmp_path / "none.txt")
-    nx.write_graphml(nx.path_graph(3), tmp_path / "flat.graphml")
-    with pytest.raises(WiringError, match="undirected"):
-        read_graph(tmp_path / "flat.graphml")
+@given(digraphs(), st.integers(1, 3))
+def test_reciprocity_by_class_equals_counting(graph, kinds):
+    """Of each ordered pair of classes, and of all of them together."""
+    plain, whole = simple(graph), Graph.from_networkx(graph)
+    kind = {node: str(i % kinds) for i, node in enumerate(graph)}
+    classed = replace(whole, attributes={"kind": np.array(list(kind.values()), str)})
+    found = reciprocity_by(classed, "kind")
+    for pair in found.ordered:
+        edges = [(u, v) for u, v in plain.edges if (kind[u], kind[v]) == (pair.pre, pair.post)]
+        assert pair.edges == len(edges)
+        assert pair.answered == sum(plain.has_edge(v, u) for u, v in edges)
+    total = check_graph(graph)
+    assert found.within.edges + found.between.edges == total.edges
+    assert found.within.answered // 2 + found.between.answered // 2 == total.reciprocal_pairs
+    assert found.unordered("0", "1").edges == sum(
+        {kind[u], kind[v]} == {"0", "1"} for u, v in plain.edges
+    )

@@ -101,6 +101,17 @@ def test_check_asks_what_is_asked(oneway, asked, code, ok):
             assert (violation["fix"] or f"no fix: {violation['no_fix']}") in shown
 
 
+def test_check_asks_a_graph_too(oneway, tmp_path):
+    (tmp_path / "edges.txt").write_text("a b\nb c\nc c\n")
+    asked = ("--constraint", "papers,no-autapse,fan-in=1")
+    code, out, _ = oneway("check", "edges.txt", *asked, "--json")
+    assert code == 1
+    assert [c["ok"] for c in json.loads(out)["constraints"]] == [True, False, True]
+    code, out, _ = oneway("check", "edges.txt", *asked, "--findings")
+    assert code == 0 and "fan-in<=1: holds: no cell hears from more than 1 others\n" in out
+    assert oneway("check", "edges.txt", "--constraint", "one-to-one")[0] == 2
+
+
 def test_check_compares_rules(oneway):
     """Known figures: the table of expected verdicts, and who tells whom how much."""
     code, out, _ = oneway("check", MLP, "--rules", "bp", "kp", "asap,gate=local", "--json")

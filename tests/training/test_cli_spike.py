@@ -40,7 +40,8 @@ def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
         *SPIKE, "--rule", "kp", "--out", out, "--nir", "a.nir", "--spikes", "a.npz", "--json"
     )
     content = json.loads(text)
-    assert (code, text.count("\n"), err) == (0, 1, "")
+    assert (code, text.count("\n"), err.count("\n")) == (0, 1, 1)
+    assert "--nir are not all of the circuit. feedback: 2 populations (delta_output" in err
     assert set(KEYS) <= set(content)
     assert (content["rule"], content["data"]) == ("kp", "digits")
     assert (content["train_samples"], content["test_samples"]) == (8, 6)

@@ -205,3 +205,23 @@ def test_pictures_that_cannot_be_drawn(oneway, runs):
     code, out, err = oneway("compare", runs, "--plot", "no/picture.png")
     assert (code, out) == (2, "") and "folder 'no' is not there" in err
     assert oneway("compare")[0] == 2
+
+
+def test_a_rule_that_is_another_one_here_says_so_when_it_is_trained_and_compared(oneway):
+    """Sizes that do not match: asap shares nothing, and its numbers are those of fa."""
+    settings = "--circuit mlp:64-30-20-10 --epochs 1 --limit 60,30 --json --out".split()
+    note = "no activation is shared in this circuit, which so learns like fa"
+    accuracies = []
+    for rule in ("asap", "fa"):
+        code, out, err = oneway("train", "--rule", rule, *settings, f"runs/{rule}")
+        assert code == 0 and (f"note: {note}" in err) == (rule == "asap")
+        accuracies.append(json.loads(out)["test_accuracy"]["mean"])
+    assert accuracies[0] == accuracies[1]
+    _, out, _ = oneway("compare", "runs")
+    assert f"asap: {note}" in " ".join(out.split()) and "fa: " not in out
+    _, out, _ = oneway("compare", "runs", "--json")
+    (group,) = json.loads(out)["groups"]
+    assert {case["case"]: note in case["notes"] for case in group["cases"]} == {
+        "asap": True,
+        "fa": False,
+    }

@@ -357,13 +357,13 @@ def test_several_seeds_are_resumed_each_from_where_it_was(tmp_path, capsys, monk
 
 
 def test_a_killed_process_is_resumed_bit_by_bit(tmp_path, capsys):
-    command = [*COMMAND, "--epochs", "60", "--schedule", "cosine", "--out"]
+    command = [*COMMAND, "--epochs", "30", "--schedule", "cosine", "--out"]
     cut, whole = tmp_path / "cut", tmp_path / "whole"
     process = subprocess.Popen(
         [sys.executable, "-m", "oneway.training", *command, str(cut)], stderr=subprocess.PIPE
     )
     metrics_file, deadline = cut / "metrics.jsonl", time.monotonic() + 60
-    while not (metrics_file.exists() and metrics_file.stat().st_size > 1000):
+    while not (metrics_file.exists() and metrics_file.stat().st_size > 500):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -372,6 +372,6 @@ def test_a_killed_process_is_resumed_bit_by_bit(tmp_path, capsys):
     assert main([*command, str(cut), "--resume"]) == main([*command, str(whole)]) == 0
     assert "goes on after epoch" in capsys.readouterr().err
     without = [[{**record, "seconds": 0} for record in lines(folder)] for folder in (cut, whole)]
-    assert without[0] == without[1] and len(without[1]) == 60
+    assert without[0] == without[1] and len(without[1]) == 30
     at_end, expected = tensors(cut), tensors(whole)
     assert all(torch.equal(at_end[name], expected[name]) for name in expected)

@@ -331,3 +331,65 @@ def test_real_images(data_dir, tmp_path):
     data = load_data("folder", tmp_path, shape=(3, 56, 56), limit=(300, 200), workers=2)
     x, _ = joined(epoch(data, kind="none", size=64))
     assert 0.5 < float(data.normalise(x).std()) < 2 and abs(float(data.normalise(x).mean())) < 0.5
+
+
+# -- grey and deep images, and folders without a test part ---------------------------------------
+
+
+def save_grey(root, bits, parts=("train", "val")):
+    """Class 0 is bright on the left and class 1 on the right: of values 800 to 3,200, or a 16th."""
+    draw = np.random.default_rng(0)
+    for part in parts:
+        for label in (0, 1):
+            (root / part / f"c{label}").mkdir(parents=True)
+            for i in range(8):
+                values = draw.integers(800, 1200, (16, 16)).astype(np.uint16)
+                values[:, label * 8 :][:, :8] += 2000
+                pixels = values if bits == 16 else (values // 16).astype(np.uint8)
+                Image.fromarray(pixels).save(root / part / f"c{label}" / f"{i}.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_images_keep_their_range(tmp_path, bits, channels):
+    save_grey(tmp_path, bits)
+    data = load_data("folder", tmp_path, workers=0)
+    assert data.shape == (1, 224, 224)
+    data = data.fitted((channels, 16, 16))
+    x, _ = joined(epoch(data, kind="none"))
+    assert x.shape == (16, channels, 16, 16)
+    assert x.max() - x.min() > {8: 110, 16: 1800}[bits]
+    z = data.normalise(x)
+    assert abs(float(z.mean())) < 0.1 and 0.8 < float(z.std()) < 1.1
+    circuit = parse_circuit(f"conv2:{channels}x16x16-2,width=4,hidden=16")
+    settings = TrainConfig(epochs=8, batch_size=4)
+    assert wire_and_train(circuit, parse_rule("kp"), data, settings).test_accuracy == 1.0
+
+
+def test_images_of_different_kinds_are_not_mixed(tmp_path):
+    save_grey(tmp_path, 8)
+    data = load_data("folder", tmp_path, shape=(1, 16, 16), workers=0)
+    save(tmp_path / "train/c1/3.png", (9, 99, 200), (16, 16))
+    with pytest.raises(DataError, match=r"3\.png: is colour of 8 bits, but .* is grey of 8 bits"):
+        epoch(data)
+    colour = load_data("folder", tmp_path, workers=0)  # of which most are grey
+    assert colour.shape == (3, 224, 224)
+    assert len(epoch(colour.fitted((3, 16, 16)))) == 4
+    Image.fromarray(np.full((16, 16), 3000, np.uint16)).save(tmp_path / "train/c1/3.png")
+    with pytest.raises(DataError, match=r"3\.png: is grey of more than 8 bits, but .* of 8 bits"):
+        load_data("folder", tmp_path, workers=0)
+
+
+@pytest.mark.parametrize("below", ["train", "."])
+def test_a_folder_without_a_test_part_is_split(tmp_path, below):
+    save_grey(tmp_path, 8, [below])
+    with pytest.raises(DataError, match=r"or CLASS/\*\.JPEG with --test-fraction 0\.2"):
+        load_data("folder", tmp_path)
+    data = load_data("folder", tmp_path, workers=0, test_fraction=0.25)
+    assert data.train.labels.bincount().tolist() == [6, 6]
+    assert data.test.labels.bincount().tolist() == [2, 2]
+    files = {*map(data.train.path, range(12)), *map(data.test.path, range(4))}
+    assert len(files) == 16 and all(path.is_file() for path in files)
+    (tmp_path / "val").mkdir()
+    with pytest.raises(DataError, match=r"has a test part of its own, val\. Leave out"):
+        load_data("folder", tmp_path, test_fraction=0.25)

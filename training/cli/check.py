@@ -13,13 +13,10 @@ from rich.table import Table
 
 from oneway.analysis import (
     CONSTRAINTS,
-    Graph,
-    GraphVerdict,
     Report,
     RoleSet,
     Verdict,
     check,
-    check_graph,
     check_wiring,
     locality,
     parse_constraints,
@@ -29,7 +26,9 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
+from ..progress import ByteProgress
 from ..sources import read_source
+from . import check_graph
 from .constraints import add_constraint, headline, show_findings
 from .costs import add_rules, show_rules
 from .shared import add_json, print_json
@@ -44,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "circuit",
         metavar="CIRCUIT",
         help="builder string (mlp:64-32-32-10, resnet34), circuit file (JSON, GraphML), or any "
-        "directed graph (GraphML, edge list)",
+        "directed graph (table, matrix, GraphML, ...)",
     )
     parser.add_argument(
         "--rule", metavar="RULE", help="rule that wires it (kp, asap,k=4), or a file defining one"
@@ -60,19 +59,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--return-paths",
         action="store_true",
-        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons too",
+        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons and in large "
+        "graphs too",
     )
+    check_graph.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     # A rule file may print what it likes; standard output is ours.
-    with redirect_stdout(sys.stderr):
-        source = read_source(arguments.circuit)
+    reading = check_graph.read_options(arguments)
+    with redirect_stdout(sys.stderr), ByteProgress("reading") as progress:
+        source = read_source(arguments.circuit, progress=progress, **reading)
     if isinstance(source, Circuit):
+        check_graph.refuse_options(arguments)
         if arguments.rules:
             return show_rules(source, arguments)
         return _check_circuit(source, arguments)
-    return _check_graph(source, arguments)
+    _refuse(arguments, f"{arguments.circuit!r} is a plain graph, which no rule can wire")
+    return check_graph.run(source, arguments)
 
 
 def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
@@ -105,16 +109,6 @@ def _refuse(arguments: argparse.Namespace, reason: str) -> None:
     for option in ("rule", "rules", "gate", "norm"):
         if getattr(arguments, option) is not None:
             raise ConfigError(f"{reason}: leave out --{option}")
-
-
-def _check_graph(graph: Graph, arguments: argparse.Namespace) -> int:
-    _refuse(arguments, f"{arguments.circuit!r} is a plain graph, which no rule can wire")
-    verdict = check_graph(graph)
-    if arguments.json:
-        print_json(verdict.as_dict())
-    else:
-        _show_graph(verdict, arguments.circuit)
-    return 0 if verdict.ok else 1
 
 
 # -- for programs ------------------------------------------------------------------------------
@@ -178,12 +172,6 @@ def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
     return table
 
 
-def _verdict(ok: bool) -> str:
-    if ok:
-        return "[green]one-way[/]: no two neurons are connected both ways"
-    return "[red]reciprocal[/]: some neurons are connected both ways"
-
-
 def _return_path(verdict: Verdict, wired: Circuit, wanted: bool) -> str:
     """Of hidden cells; the output's error cells answer at once under every rule."""
     if not wanted:
@@ -215,19 +203,3 @@ def _pairs(verdict: Verdict) -> Table:
 
 def _roles(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{role} {n:,}" for role, n in counts)
-
-
-def _show_graph(verdict: GraphVerdict, name: str) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("verdict", _verdict(verdict.ok))
-    table.add_row("nodes", f"{verdict.nodes:,}")
-    table.add_row("edges", f"{verdict.edges:,}")
-    table.add_row("reciprocal pairs", f"{verdict.reciprocal_pairs:,}")
-    table.add_row("reciprocity", f"{verdict.reciprocity:.4g}")
-    table.add_row("by chance", f"{verdict.density:.4g}, the density of edges")
-    table.add_row(
-        "set aside", f"{verdict.self_loops} self-loops, {verdict.parallel_edges} parallel"
-    )
-    console = Console()
-    console.print(f"[bold]{escape(name)}[/]")
-    console.print(table)

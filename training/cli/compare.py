@@ -92,6 +92,7 @@ def _case(case: Case) -> dict[str, Any]:
         "published": case.published,
         "unlike_published": case.unlike_published,
         "mean_angle_deg": mean_of(case.angles_deg),
+        "notes": case.notes,
     }
 
 
@@ -136,6 +137,7 @@ def _notes(group: Group) -> list[str]:
         for case in group.cases
         if case.published is not None and case.unlike_published
     ]
+    notes += [f"{case.label}: {note}" for case in group.cases for note in case.notes]
     for run in group.runs:
         if not run.finished:
             done, epochs = len(run.history), run.about["epochs"]

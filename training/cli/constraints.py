@@ -47,16 +47,20 @@ def headline(verdict: Verdict) -> str:
     return f"[red]reciprocal[/] {counted}: {pairs:,} pairs of cells joined both ways{apart}"
 
 
-def show_findings(console: Console, report: Report) -> None:
-    """Each constraint that was asked for; what holds in a line, violations with their fix."""
+def show_findings(console: Console, report: Report, remedies: bool = True) -> None:
+    """Each constraint that was asked for; what holds in a line, violations with their remedy.
+
+    What the headline says is not said again; without `remedies`, nor where it is violated.
+    """
     for finding in report.findings:
-        if not (finding.ok and finding.constraint.name in CONSTRAINTS):  # the headline says so
+        said = finding.constraint.name in CONSTRAINTS and (finding.ok or not remedies)
+        if not said:
             _show_finding(console, finding)
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
     word = "[green]holds[/]" if finding.ok else "[red]violated[/]"
-    name, says = escape(finding.constraint.name), escape(finding.constraint.says)
+    name, says = escape(finding.constraint.name), escape(finding.constraint.meaning)
     console.print(f"{name}: {word}: {says}", soft_wrap=True, highlight=False)
     for violation in finding.violations[:SHOWN]:
         for line in (f"  {violation}", f"    {violation.remedy}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import Field, fields, replace
@@ -20,12 +21,11 @@ from oneway.circuits import Circuit, save_circuit
 from oneway.rules import Rule
 
 from ..config import TrainConfig
-from ..data.catalogue import KNOWN
 from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..fitting import fit, wire
 from ..loop import train
-from ..recipes.recipe import Recipe, check_settings, make_recipe
+from ..recipes.recipe import Recipe, check_settings, make_recipe, recipe_keys
 from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
 from ..spiking.config import SpikingConfig
 from ..spiking.result import SpikingResult
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from oneway.backends.spiking import SpikingParameters
 
 SCRIPT = "circuit.py"
+_DATA = ("data", "data_dir", "test_fraction")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="no data: only the phases in which noise drives the circuit (a mirror's)",
     )
-    parser.add_argument("--data", default="digits", help=f"one of {', '.join(KNOWN)}")
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with its official files")
+    for key in _DATA:
+        help, metavar = explained(recipe_keys()[key]), key.rpartition("_")[2].upper()
+        parser.add_argument(f"--{key.replace('_', '-')}", metavar=metavar, help=help)
     parser.add_argument(
         "--samples",
         dest="limit",
@@ -97,7 +99,7 @@ def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what a rule file prints
-        settings = given(arguments, ("circuit", "rule", "gate", "data", "data_dir", "limit"))
+        settings = given(arguments, ("circuit", "rule", "gate", "limit", *_DATA))
         recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
         wired = wire(recipe.make_circuit(), rule)
@@ -134,7 +136,7 @@ def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> Data
     data = fit(recipe.load_data(wired.inputs[0].shape), wired)
     if not isinstance(data, DataSet):
         raise ConfigError(
-            f"data set {arguments.data!r} is streamed, which is too large to be presented in "
+            f"data set {recipe.data!r} is streamed, which is too large to be presented in "
             "spikes. Use one that is held in memory, such as digits or mnist"
         )
     return data
@@ -253,7 +255,11 @@ def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
         if path is not None and not path.expanduser().parent.is_dir():
             raise ConfigError(f"{str(path)!r} cannot be written: its folder is not there")
     if arguments.nir is not None:
+        from oneway.backends.spiking import nir_losses
+
         network = spiking.network
+        if losses := nir_losses(spiking.wired):
+            tell(f"note: the nodes of --nir are not all of the circuit. {'; '.join(losses)}")
         _to_nir(spiking.wired, network.weights(), network.biases(), spiking.parameters, None)
     if arguments.out is not None:
         from ..spiking.files import check_free
@@ -288,7 +294,8 @@ def _write(
 def _to_nir(*what: Any) -> Any:
     from oneway.backends.spiking import to_nir
 
-    with clear():
+    with clear(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # its losses have been told
         return to_nir(*what)
 
 

@@ -189,7 +189,7 @@ def _kept(folder: Path) -> tuple[bool, bool]:
 
 def _new_folder(recipe: Recipe) -> Path:
     rule = Path(recipe.rule or "wired").stem.split(",")[0]
-    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.data}-{rule}"
+    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(recipe.data).stem}-{rule}"
 
 
 def _folders(out: Path, recipe: Recipe, resume: bool) -> list[Path]:

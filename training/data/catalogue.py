@@ -104,9 +104,25 @@ KNOWN = {name: _known(name, about) for name, about in tomllib.loads(_TEXT).items
 STREAMED = ("imagenet", "folder")
 
 
-def check_known(name: str) -> None:
+ARRAYS = ".npz"
+# Every kind of data that a run can name, each with an example.
+KINDS = (
+    f"{', '.join(name for name in KNOWN if name not in ('digits', *STREAMED))}: official files "
+    "(--data cifar10 --data-dir DATA); digits: comes with scikit-learn (--data digits); folder: "
+    "images in class folders (--data folder --data-dir PHOTOS), imagenet likewise (--data imagenet "
+    "--data-dir DATA); FILE.npz: arrays of your own (--data mine.npz)"
+)
+
+
+def check_source(name: str) -> None:
+    """Whether `name` is a known data set or a file of arrays."""
+    if not name.endswith(ARRAYS):
+        check_known(name, f", and FILE{ARRAYS} for arrays of your own")
+
+
+def check_known(name: str, besides: str = "") -> None:
     if name not in KNOWN:
-        raise DataError(f"no data set {name!r}; there are {', '.join(KNOWN)}")
+        raise DataError(f"no data set {name!r}; there are {', '.join(KNOWN)}{besides}")
 
 
 def image_root(name: str, folder: Path) -> Path:

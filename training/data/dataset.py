@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..checkpoint import fingerprint
 from ..errors import DataError
+from .arrays import Split, checked
 from .batches import augmented, batches
+from .subsets import limits, set_aside
 
-Split = tuple[np.ndarray, np.ndarray]
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -150,13 +150,44 @@ class DataSet(Data):
     validation_y: Tensor | None = None
 
     @classmethod
-    def from_arrays(cls, name: str, train: Split, test: Split, classes: int | None = None):
-        """From numpy arrays or tensors (x, y), each x an array of images or of feature vectors."""
-        train_x, test_x = _images(train[0]), _images(test[0])
-        train_y, test_y = (torch.as_tensor(y, dtype=torch.int64) for y in (train[1], test[1]))
-        shape = tuple(train[0].shape[1:])
+    def from_arrays(
+        cls, name: str, train: Split, test: Split | float, classes: int | None = None
+    ) -> DataSet:
+        """From numpy arrays, tensors or lists, checked before anything is computed.
+
+        Parameters
+        ----------
+        name : str
+        train : (x, y)
+            Samples, images (N, C, H, W) or feature vectors (N, D), and their classes (N,), whole
+            numbers from 0 on. Values are taken as they are, whatever their range: a run normalises
+            them by mean and deviation of the training part.
+        test : (x, y) or float
+            The same, or the part of the training samples of each class to test on instead.
+        classes : int, optional
+            By default as many as `train` has.
+
+        Raises
+        ------
+        DataError
+            Lengths, shapes or kinds of numbers do not fit, there are no samples, some hold NaN or
+            infinite values, or labels are no class numbers. One sentence says what, and the fix.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from oneway.training import DataSet
+        >>> x, y = np.random.default_rng(0).normal(size=(50, 4)), np.arange(50) % 2
+        >>> data = DataSet.from_arrays("mine", (x, y), 0.2)
+        >>> data.n_train, data.n_test, data.classes
+        (40, 10, 2)
+        """
+        (train_x, train_y), (test_x, test_y), classes = checked(
+            f"data set {name!r}", train, test, classes
+        )
+        shape = tuple(train_x.shape[1:])
+        train_x, test_x = _images(train_x), _images(test_x)
         mean, std = _channel_moments(train_x)
-        classes = classes or int(train_y.max()) + 1
         return cls(name, shape, classes, mean, std, train_x, train_y, test_x, test_y)
 
     def _size(self, part: str) -> int:
@@ -208,7 +239,7 @@ class DataSet(Data):
         return replace(self, shape=tuple(shape))
 
     def limited(self, n_train: int, n_test: int | None = None) -> DataSet:
-        train, test = limits(self, n_train, n_test)
+        train, test = limits(self.name, (self.n_train, self.n_test), n_train, n_test)
         subset = self._training_on(train)
         return replace(subset, test_x=self.test_x[test], test_y=self.test_y[test])
 
@@ -226,10 +257,7 @@ class DataSet(Data):
         return replace(self, train_x=train_x, train_y=self.train_y[rows], mean=mean, std=std)
 
 
-def _images(x) -> Tensor:
-    if isinstance(x, np.ndarray) and not x.flags.writeable:
-        x = x.copy()  # torch shares memory, and the bytes of a file are read-only
-    x = torch.as_tensor(x)
+def _images(x: Tensor) -> Tensor:
     return x[:, None, None, :] if x.ndim == 2 else x
 
 
@@ -238,37 +266,3 @@ def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     pairs = [torch.std_mean(x[:, c].float(), correction=0) for c in range(x.shape[1])]
     std = torch.stack([pair[0] for pair in pairs])
     return torch.stack([pair[1] for pair in pairs]), torch.where(std > 0, std, 1.0)
-
-
-def limits(data: Data, n_train: int, n_test: int | None) -> tuple[Tensor, Tensor]:
-    """Rows of the training and of the test part that a limit leaves, in rising order."""
-    n_test = min(n_train, data.n_test) if n_test is None else n_test
-    return (
-        _fixed_draw(data.name, "training", data.n_train, n_train),
-        _fixed_draw(data.name, "test", data.n_test, n_test),
-    )
-
-
-def set_aside(n_train: int, fraction: float) -> tuple[Tensor, Tensor]:
-    """Rows to train on, and rows to validate on."""
-    n = round(fraction * n_train)
-    if not 0 < n < n_train:
-        raise DataError(
-            f"a validation fraction of {fraction} leaves {n_train - n} of {n_train} samples to "
-            f"train and {n} to validate on"
-        )
-    order = _fixed_order(n_train)
-    return order[n:], order[:n]
-
-
-def _fixed_order(n: int) -> Tensor:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(0))
-
-
-def _fixed_draw(name: str, part: str, available: int, n: int) -> Tensor:
-    if not 0 < n <= available:
-        raise DataError(
-            f"{name}: a limit of {n} {part} samples, expected 1 to {available}, which is all "
-            "there are"
-        )
-    return _fixed_order(available)[:n].sort().values

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from ..errors import DataError, MissingData
 from ..progress import ProgressBar
+from .subsets import split_by_class
 
-SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm")
+SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 LAYOUT = "train/CLASS/*.JPEG and val/CLASS/*.JPEG, with the same classes in both"
+UNSPLIT = "train/CLASS/*.JPEG or CLASS/*.JPEG with --test-fraction 0.2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,15 @@ class Listing:
         return replace(self, names=self.names[rows.numpy()], labels=self.labels[rows])
 
 
-def list_parts(root: Path) -> tuple[Listing, Listing, int]:
+def list_parts(root: Path, test_fraction: float | None = None) -> tuple[Listing, Listing, int]:
     """Training part, validation part (which serves as the test) and number of classes.
 
     Classes are numbered in the order of their sorted folder names. A class's images may lie in
-    folders below its own.
+    folders below its own. With a `test_fraction`, so many of each class are the test: of ``train``,
+    or of the class folders that lie in `root` itself.
     """
+    if test_fraction is not None:
+        return _split(root, test_fraction)
     classes = _class_folders(root / "train")
     test_classes = _class_folders(root / "val")
     if classes != test_classes:
@@ -54,6 +59,16 @@ def list_parts(root: Path) -> tuple[Listing, Listing, int]:
     return train, test, len(classes)
 
 
+def _split(root: Path, fraction: float) -> tuple[Listing, Listing, int]:
+    if (root / "val").is_dir():
+        raise DataError(f"{root}: has a test part of its own, val. Leave out the test fraction")
+    part = root / "train" if (root / "train").is_dir() else root
+    classes = _class_folders(part)
+    whole = _listing(part, classes)
+    train, test = split_by_class(str(part), whole.labels, fraction)
+    return whole.take(train), whole.take(test), len(classes)
+
+
 def _class_folders(part: Path) -> list[str]:
     try:
         with os.scandir(part) as entries:
@@ -61,7 +76,7 @@ def _class_folders(part: Path) -> list[str]:
     except OSError as error:
         raise MissingData(
             f"{part}: cannot be read ({error.strerror}). In the folder that --data-dir names, "
-            f"there should be {LAYOUT}"
+            f"there should be {LAYOUT}; or {UNSPLIT}"
         ) from error
     folders = sorted(name for name, is_folder in found if is_folder)
     if folders:

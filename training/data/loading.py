@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .catalogue import KNOWN, STREAMED, check_known, data_folder, image_root
-from .dataset import Data, DataSet, Split
+from ..errors import DataError
+from .arrays import Split, read_arrays
+from .catalogue import ARRAYS, KNOWN, STREAMED, check_source, data_folder, image_root
+from .dataset import Data, DataSet
 from .formats import read_cifar_batch, read_idx_pair, read_svhn
 
 # Training part, test part, number of classes.
@@ -23,6 +25,7 @@ def load_data(
     *,
     shape: tuple[int, ...] | None = None,
     limit: int | tuple[int, int] | None = None,
+    test_fraction: float | None = None,
     device: str | torch.device = "cpu",
     workers: int | None = None,
 ) -> Data:
@@ -35,7 +38,9 @@ def load_data(
         `mnist`, `fashion-mnist`, `svhn` (cropped digits), `cifar10`, `cifar100` (fine labels) and
         `tiny-imagenet` (tested on its validation images) are read from their official files.
         `imagenet` and any other `folder` of ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG`` are
-        streamed: images are decoded while training goes on (`StreamedData`).
+        streamed: images are decoded while training goes on (`StreamedData`). A path that ends in
+        ``.npz`` is read from there: arrays ``train_x``, ``train_y``, ``test_x``, ``test_y``, as
+        `DataSet.from_arrays` takes them, or ``x`` and ``y``.
     data_dir : path, optional
         Folder with the official files, plain or ``.gz``: directly in it or in torchvision's
         layout (``MNIST/raw``, ``FashionMNIST/raw``, ``cifar-10-batches-py``, ``cifar-100-python``,
@@ -46,6 +51,9 @@ def load_data(
         to it, by default to (3, 224, 224).
     limit : int or (int, int), optional
         Use only so many training (and test) samples.
+    test_fraction : float, optional
+        For data without a test part, a folder without ``val`` or a file with ``x`` and ``y``: which
+        part of the samples of each class to test on.
     device : str
     workers : int, optional
         Processes that decode streamed images; 0 decodes in this one. By default one a core, at
@@ -54,7 +62,8 @@ def load_data(
     Raises
     ------
     DataError
-        The name is unknown, files are missing or damaged, or the shape does not fit.
+        The name is unknown, files are missing or damaged, the shape does not fit, or there are two
+        test parts or none.
 
     Examples
     --------
@@ -63,20 +72,40 @@ def load_data(
     >>> len(digits.train_y), len(digits.test_y), digits.classes
     (1437, 360, 10)
     """
-    check_known(name)
-    data = _read(name, data_folder(name, data_dir), workers).fitted(shape)
+    check_source(name)
+    data = _read(name, data_dir, test_fraction, workers).fitted(shape)
     if limit is not None:
         data = data.limited(*((limit,) if isinstance(limit, int) else limit))
     return data.to(device)
 
 
-def _read(name: str, folder: Path, workers: int | None) -> Data:
+def _read(
+    name: str, data_dir: str | Path | None, test_fraction: float | None, workers: int | None
+) -> Data:
+    if name.endswith(ARRAYS):
+        return _own_arrays(Path(name).expanduser(), test_fraction)
+    folder = data_folder(name, data_dir)
     if name not in STREAMED:
+        if test_fraction is not None:
+            raise DataError(f"{name}: has a test part of its own. Leave out the test fraction")
         train, test, classes = READERS[name](folder)
         return DataSet.from_arrays(name, train, test, classes)
     from .streaming import read_folder  # only such data need torch's loader
 
-    return read_folder(name, image_root(name, folder), workers)
+    return read_folder(name, image_root(name, folder), workers, test_fraction)
+
+
+def _own_arrays(path: Path, test_fraction: float | None) -> DataSet:
+    train, test, classes = read_arrays(path)
+    if test is not None and test_fraction is not None:
+        raise DataError(f"{path}: has a test part of its own. Leave out the test fraction")
+    part = test_fraction if test is None else test
+    if part is None:
+        raise DataError(
+            f"{path}: holds x and y and no test part. Say which part of them to test on, as in "
+            "--test-fraction 0.2 (test_fraction= in Python)"
+        )
+    return DataSet.from_arrays(path.name, train, part, classes)
 
 
 def _digits(_: Path) -> tuple[Split, Split, int]:

@@ -18,13 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError
 from .batches import batch_rows
-from .dataset import WHOLE, Batches, Data, Part, limits, set_aside
-from .formats import Bytes
+from .dataset import WHOLE, Batches, Data, Part
 from .image_folder import Listing, list_parts
+from .pixels import COLOUR, MEAN, STD, Pixels, look, measure, read_image
+from .subsets import limits, set_aside
 
-# Of ImageNet, in units of a byte.
-MEAN = (123.675, 116.28, 103.53)
-STD = (58.395, 57.12, 57.375)
 MOST_WORKERS = 8
 # Of a test batch: several of them wait in memory that processes share, which is often small.
 MOST_BYTES = 32 * 10**6
@@ -37,13 +35,15 @@ class StreamedData(Data):
     Every image comes as a square of the circuit's input. For training (`view`), ``crop`` is a
     random part of the image, scaled, and ``flip`` mirrors half of them; a test sees the centre.
     What is drawn for an image depends on the run's seed, the epoch and the image alone, not on how
-    many processes read.
+    many processes read. Grey images fit circuits with one channel, and with three alike.
 
     Parameters
     ----------
     train, test : Listing
     validation : Listing or None
         Set aside by `with_validation`.
+    pixels : Pixels
+        What the files hold.
     workers : int
         Processes that decode; 0 decodes in this one.
     device : str or torch.device
@@ -52,6 +52,7 @@ class StreamedData(Data):
     train: Listing
     test: Listing
     validation: Listing | None = None
+    pixels: Pixels = COLOUR
     workers: int = 0
     device: str | torch.device = "cpu"
 
@@ -70,7 +71,7 @@ class StreamedData(Data):
         # One number an epoch: what is drawn from it for an image does not wait for the others.
         where = augmentation.device
         epoch = int(torch.randint(2**62, (), generator=augmentation, device=where))
-        views = _Views(self.train, self.shape[-1], kind, epoch)
+        views = _Views(self.train, self.shape, self.pixels, kind, epoch)
         return self._load(views, _rows(self.n_train, size, part, order))
 
     def test_batches(self, size: int, part: Part = WHOLE) -> Batches:
@@ -82,8 +83,10 @@ class StreamedData(Data):
         return self._evaluation_batches(self.validation, size, part)
 
     def _evaluation_batches(self, listing: Listing, size: int, part: Part) -> Batches:
-        fewer = max(part.world, min(size, MOST_BYTES // prod(self.shape)))
-        return self._load(_Views(listing, self.shape[-1]), _rows(len(listing), fewer, part))
+        most = MOST_BYTES // (prod(self.shape) * np.dtype(self.pixels.dtype).itemsize)
+        fewer = max(part.world, min(size, most))
+        views = _Views(listing, self.shape, self.pixels)
+        return self._load(views, _rows(len(listing), fewer, part))
 
     def to(self, device: str | torch.device) -> StreamedData:
         mean, std = self.mean.to(device), self.std.to(device)
@@ -92,16 +95,23 @@ class StreamedData(Data):
     def fitted(self, shape: tuple[int, ...] | None) -> StreamedData:
         if shape is None:
             return self
-        if len(shape) != 3 or shape[0] != 3 or shape[1] != shape[2]:
+        channels = (1, 3) if self.pixels.grey else (3,)
+        if len(shape) != 3 or shape[0] not in channels or shape[1] != shape[2]:
+            fitting = " or ".join(f"({c}, S, S)" for c in channels)
             raise DataError(
-                f"data set {self.name!r} has colour images, scaled to squares: they fit an input "
-                f"of (3, S, S), but the circuit's input has {tuple(shape)}. Start the circuit with "
-                "3x224x224, or another size"
+                f"data set {self.name!r} has {'grey' if self.pixels.grey else 'colour'} images, "
+                f"scaled to squares: they fit an input of {fitting}, but the circuit's input has "
+                f"{tuple(shape)}. Start the circuit with {channels[0]}x224x224, or another size"
             )
-        return replace(self, shape=tuple(shape))
+        # Of grey images all channels are alike.
+        mean, std = (
+            m.expand(shape[0]) if len(m) < shape[0] else m[: shape[0]]
+            for m in (self.mean, self.std)
+        )
+        return replace(self, shape=tuple(shape), mean=mean, std=std)
 
     def limited(self, n_train: int, n_test: int | None = None) -> StreamedData:
-        train, test = limits(self, n_train, n_test)
+        train, test = limits(self.name, (self.n_train, self.n_test), n_train, n_test)
         return replace(self, train=self.train.take(train), test=self.test.take(test))
 
     def with_validation(self, fraction: float) -> StreamedData:
@@ -131,16 +141,26 @@ class StreamedData(Data):
 
 
 class _Views(Dataset[Tensor]):
-    """Views of images as batches of bytes (B, 3, S, S); whole batches, since each is one array."""
+    """Views of images as batches (B, C, S, S); whole batches, since each is one array."""
 
-    def __init__(self, listing: Listing, pixels: int, kind: str = "none", epoch: int | None = None):
-        self.listing, self.pixels, self.kind, self.epoch = listing, pixels, kind, epoch
+    def __init__(
+        self,
+        listing: Listing,
+        shape: tuple[int, ...],
+        pixels: Pixels,
+        kind: str = "none",
+        epoch: int | None = None,
+    ) -> None:
+        self.listing, self.shape, self.pixels = listing, shape, pixels
+        self.kind, self.epoch = kind, epoch
 
     def __getitems__(self, rows: Sequence[int]) -> Tensor | DataError:
-        x = np.empty((len(rows), 3, self.pixels, self.pixels), dtype=np.uint8)
+        x = np.empty((len(rows), *self.shape), dtype=self.pixels.dtype)
+        channels, _, size = self.shape
         try:
             for i, row in enumerate(rows):
-                x[i] = view(self.listing.path(row), self.pixels, self.kind, self._draw(row))
+                path, draw = self.listing.path(row), self._draw(row)
+                x[i] = view(path, size, self.kind, draw, self.pixels, channels)
         except DataError as error:
             return error  # raised in a worker, it would come with the worker's traceback
         return torch.from_numpy(x)
@@ -173,13 +193,23 @@ def _rows(n: int, size: int, part: Part, order: torch.Generator | None = None) -
     return [part.of(every[rows]) for rows in batch_rows(n, size, order, least)]
 
 
-def read_folder(name: str, root: Path, workers: int | None = None) -> StreamedData:
-    """A folder with ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``, for circuits of 3x224x224."""
-    train, test, classes = list_parts(root)
+def read_folder(
+    name: str, root: Path, workers: int | None = None, test_fraction: float | None = None
+) -> StreamedData:
+    """A folder with ``train/CLASS/*.JPEG`` and ``val/CLASS/*.JPEG``, for circuits of 3x224x224.
+
+    Grey images are for circuits of 1x224x224 at first, and normalised by their own mean and
+    deviation; colour ones by ImageNet's.
+    """
+    train, test, classes = list_parts(root, test_fraction)
+    pixels = look(train)
+    mean, std = (
+        measure(name, train, pixels) if pixels.grey else (torch.tensor(MEAN), torch.tensor(STD))
+    )
     workers = default_workers() if workers is None else workers
     return StreamedData(
-        name, (3, 224, 224), classes, torch.tensor(MEAN), torch.tensor(STD), train, test,
-        workers=workers,
+        name, (len(mean), 224, 224), classes, mean, std, train, test,
+        pixels=pixels, workers=workers,
     )  # fmt: skip
 
 
@@ -204,21 +234,29 @@ TRIES = 10
 CENTRE = 224 / 256
 
 
-def view(path: Path, pixels: int, kind: str, draw: np.random.Generator | None) -> Bytes:
-    """One image as (3, pixels, pixels): for a test, without a generator, its centre.
+def view(
+    path: Path,
+    size: int,
+    kind: str,
+    draw: np.random.Generator | None,
+    pixels: Pixels = COLOUR,
+    channels: int = 3,
+) -> np.ndarray:
+    """One image as (channels, size, size): for a test, without a generator, its centre.
 
     A `kind` with "crop" in it is a random part of 8 to 100 % of the area and of width to height 3:4
     to 4:3, scaled to the square, else the centre; with "flip", mirrored at random.
     """
-    image = _opened(path)
+    image = read_image(path, pixels, channels)
     box, mirrored = centre_box(*image.size), False
     if draw is not None:
         box = random_box(*image.size, draw) if "crop" in kind else box
         mirrored = "flip" in kind and draw.random() < 0.5
     # The box is cut and scaled in one step, with antialiasing.
-    image = image.resize((pixels, pixels), Image.Resampling.BILINEAR, box=box)
-    array = np.asarray(image)
-    return (array[:, ::-1] if mirrored else array).transpose(2, 0, 1)
+    image = image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    array = np.atleast_3d(np.asarray(image))
+    shown = (array[:, ::-1] if mirrored else array).transpose(2, 0, 1)
+    return np.broadcast_to(shown, (channels, size, size))
 
 
 def random_box(width: int, height: int, draw: np.random.Generator) -> Box:
@@ -241,13 +279,3 @@ def centre_box(width: int, height: int) -> Box:
 def _centred(width: int, height: int, w: float, h: float) -> Box:
     left, top = (width - w) / 2, (height - h) / 2
     return left, top, left + w, top + h
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")  # some are grey, and a few CMYK
-    # Pillow's readers raise what they like on a damaged file.
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: is no image that can be read ({reason}). Replace it") from error

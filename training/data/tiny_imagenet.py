@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 from ..progress import ProgressBar
-from .dataset import Split
+from .arrays import Split
 from .formats import Bytes
 
 CACHE = "oneway-decoded.npz"

@@ -18,7 +18,7 @@ from oneway.circuits.options import Options, fits
 from oneway.rules import Rule, parse_rule
 
 from ..config import TrainConfig, option
-from ..data.catalogue import KNOWN, check_known
+from ..data.catalogue import KINDS, check_source
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import ConfigError
@@ -35,13 +35,19 @@ class Recipe:
     rule: str | None = option(
         None, "learning rule with its options (dkp,init=kaiming_normal), or a file"
     )
-    data: str = option("digits", "data set", tuple(KNOWN))
+    data: str = option("digits", f"data set. {KINDS}")
     gate: str | None = option(None, "how φ′ enters the feedback path: exact, shared, local")
     norm: str | None = option(None, "how errors pass batch norm: full, scale, own")
-    data_dir: str | None = option(None, "folder with the official files of the data set")
+    data_dir: str | None = option(
+        None, "folder with the official files of the data set, or with your own images"
+    )
     workers: int | None = option(None, "processes that decode the images of a streamed data set")
     limit: int | tuple[int, int] | None = option(
         None, "use only N training samples, or N,M with M for the test"
+    )
+    test_fraction: float | None = option(
+        None,
+        "part of each class to test on, for a folder without val or an npz file with x and y: 0.2",
     )
     seeds: int = option(1, "number of runs, with seeds seed, seed + 1, ...")
     floor: bool = option(False, "also train with hidden layers (image nets: convolutions) frozen")
@@ -55,6 +61,10 @@ class Recipe:
             raise ConfigError(f"seeds = {self.seeds}, expected at least 1")
         if self.workers is not None and self.workers < 0:
             raise ConfigError(f"workers = {self.workers}, expected at least 0")
+        if self.test_fraction is not None and not 0 < self.test_fraction < 1:
+            raise ConfigError(
+                f"test_fraction = {self.test_fraction}, expected a part above 0 and below 1"
+            )
         if self.tensorboard:
             check_installed()
 
@@ -70,7 +80,12 @@ class Recipe:
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
         return load_data(
-            self.data, self.data_dir, shape=shape, limit=self.limit, workers=self.workers
+            self.data,
+            self.data_dir,
+            shape=shape,
+            limit=self.limit,
+            test_fraction=self.test_fraction,
+            workers=self.workers,
         )
 
 
@@ -105,7 +120,7 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
 
 def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
     """Rule and wired circuit of a recipe, if its parts fit; no data are read."""
-    check_known(recipe.data)
+    check_source(recipe.data)
     rule = recipe.make_rule()
     wired = wire(recipe.make_circuit(), rule)
     check_decay(wired, recipe.config)

@@ -8,6 +8,7 @@ plasticity, travels in the metadata, from which `from_nir` takes it back.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -31,12 +32,16 @@ from oneway.circuits import (
 )
 
 from ..translation.connectors import list_pairs
+from .foreign_nir import read_foreign
 
 if TYPE_CHECKING:
     from ..parameters import SpikingParameters
 
-FORMAT, VERSION = "oneway-nir", "1"
+FORMAT, VERSION = "oneway-nir", "2"
 ABOUT, OTHER_WEIGHTS = "oneway", "weights of "
+# The time step for which spikes are counted: a spike is 1 in one step, as other tools have it.
+# snnTorch knows no other; Norse's importer is told (`dt=1e-4`).
+STEP_S = 1e-4
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -51,18 +56,22 @@ def to_nir(
     """The forward path as a ``nir.NIRGraph``; ``nir.write(path, graph)`` saves it.
 
     ===========================  =================================================================
-    input                        `Input`, in spikes: an activity of 1 is `parameters.unit`
-    relu cells                   `CubaLIF` on a current at threshold, so that they rectify there
-    linear cells in between      `Scale` by 1, since NIR has no cells that fire for both signs
-    output                       `CubaLI`, whose voltage is the activity
+    input                        `Input`: spikes in one step of 0.1 ms; `parameters.unit` a second
+                                 are an activity of 1
+    relu cells                   `CubaLIF` without leak voltage; the bias before them also holds a
+                                 current at threshold, so that they rectify there
+    linear cells                 none: what drives them is what they send on (`Scale` by 1 where two
+                                 edges would fall together)
+    output                       `Output`, of weighted spikes in one step. Their mean, divided by
+                                 ``unit * 1e-4``, is the activity
     all-to-all, sparse           `Linear`, or `Affine` where it brings the target's bias
-    convolution, average pool    `Conv2d`, `AvgPool2d`; `Flatten` before dense cells
+    convolution, average pool    `Conv2d`; `Flatten` before dense cells
     ===========================  =================================================================
 
-    Voltages are in units of the threshold, weights in units of activity: a spike of weight w leaves
-    w / unit of activity, as in the spiking backend. NIR's cells are set back to 0 and not by the
-    threshold, and the backend's current for a rate is not quite linear, so that rates differ
-    somewhat from the backend's.
+    Voltages are in units of the threshold, weights in units of activity. A cell has the parameters
+    that snnTorch's importer asks for (no leak voltage, ``r = tau_mem / 1e-4``) and Norse's computes
+    with. NIR's cells are set back to 0 and not by the threshold, and the backend's current for a
+    rate is not quite linear, so that rates differ somewhat from the backend's.
 
     Parameters
     ----------
@@ -74,6 +83,11 @@ def to_nir(
     rule : str, optional
         Name of the rule, for readers; learning is told by the circuit.
 
+    Warns
+    -----
+    UserWarning
+        What of the circuit other tools will not run: the sentences of `nir_losses`.
+
     Raises
     ------
     WiringError
@@ -81,7 +95,40 @@ def to_nir(
     ModuleNotFoundError
         NIR is not installed.
     """
-    return _Export(circuit, weights, biases, parameters).graph(rule)
+    graph = _Export(circuit, weights, biases, parameters).graph(rule)
+    if losses := nir_losses(circuit):
+        warnings.warn(f"NIR export of {circuit.name!r}: {'; '.join(losses)}", stacklevel=2)
+    return graph
+
+
+def nir_losses(circuit: Circuit) -> list[str]:
+    """What of a circuit is no node of its NIR graph and stands in the metadata only, in sentences.
+
+    Examples
+    --------
+    >>> from oneway.backends.spiking import nir_losses
+    >>> from oneway.circuits import mlp
+    >>> from oneway.rules import parse_rule
+    >>> nir_losses(parse_rule("kp").wire(mlp((4, 3, 2))))[0]
+    'feedback: 2 populations (delta_output, delta_h1) and what joins them are left out'
+    """
+    losses = []
+    for path in ("feedback", "auxiliary", "target"):
+        cells = [p.name for p in circuit.populations.values() if p.path == path]
+        if cells:
+            named = f"{len(cells)} population{'s' * (len(cells) > 1)} ({', '.join(cells)})"
+            losses.append(f"{path}: {named} and what joins them are left out")
+    learning = [p.name for p in circuit.projections.values() if p.plasticity is not None]
+    if learning:
+        losses.append(f"learning: {len(learning)} plastic projections have fixed weights")
+    if len(circuit.phases) > 1 or any(phase.noisy for phase in circuit.phases.values()):
+        losses.append(f"phases: {', '.join(circuit.phases)} do not take turns")
+    for phase in circuit.phases.values():
+        if not phase.noisy and phase.noise_mean:
+            losses.append(
+                f"baseline: drives convey all activity, not what exceeds {phase.noise_mean:g}"
+            )
+    return losses
 
 
 @dataclass
@@ -96,16 +143,29 @@ class _Export:
     edges: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.nir, self.unit = _nir(), float(self.parameters.unit)
+        self.nir = _nir()
+        self.unit_steps = _unit_steps(self.parameters)
 
     def graph(self, rule: str | None) -> Any:
         for name in self.circuit.order("forward"):
             self._population(self.circuit.populations[name])
         for p in self._drives():
             self._drive(p)
-        self.nodes["out"] = self.nir.Output({"output": np.array(self.circuit.output.shape)})
-        self.edges.append((self.circuit.output.name, "out"))
+        output = self.circuit.output
+        self.nodes["out"] = self.nir.Output({"output": np.array(output.shape)})
+        self.edges.append((output.name, "out"))
+        self._leave_out_relays()
         return self.nir.NIRGraph(self.nodes, self.edges, metadata=self._metadata(rule))
+
+    def _leave_out_relays(self) -> None:
+        """Tie what comes into a node that changes nothing to what it goes to."""
+        for name in [n for n, node in self.nodes.items() if isinstance(node, self.nir.Scale)]:
+            into = [a for a, b in self.edges if b == name]
+            onward = [b for a, b in self.edges if a == name]
+            short = [(a, b) for a in into for b in onward]
+            if into and not set(short) & set(self.edges):
+                self.edges = [edge for edge in self.edges if name not in edge] + short
+                del self.nodes[name]
 
     def _drives(self) -> Iterator[Projection]:
         return self.circuit.select(role="drive", path="forward")
@@ -116,7 +176,11 @@ class _Export:
             "version": VERSION,
             "rule": rule,
             "biases": list(self.biases),
-            "unit_hz": self.unit,
+            "unit_hz": float(self.parameters.unit),
+            "step_s": STEP_S,
+            "unit_steps": self.unit_steps,
+            "at_threshold": _at_threshold(self.parameters),
+            "losses": nir_losses(self.circuit),
             "circuit": json.loads(to_json(self.circuit)),
         }
         forward = {p.name for p in self._drives()}
@@ -143,25 +207,20 @@ class _Export:
     def _linear(self, population: Population) -> Any:
         if population in self.circuit.inputs:
             return self.nir.Input({"input": np.array(population.shape)})
-        if population.name != self.circuit.output.name:
-            return self.nir.Scale(np.ones(population.shape))
-        tau = float(self.parameters.tau_mem)
-        return self.nir.CubaLI(v_leak=np.zeros(population.shape), **self._cuba(population, tau, 1))
+        return self.nir.Scale(np.ones(population.shape))
 
     def _relu(self, population: Population) -> Any:
-        tau, ones = float(self.parameters.tau_mem), np.ones(population.shape)
-        return self.nir.CubaLIF(
-            v_leak=ones, v_threshold=ones, **self._cuba(population, tau, self.unit * tau)
-        )
-
-    def _cuba(self, population: Population, tau: float, r: float) -> dict[str, Any]:
+        tau_mem, tau_syn = float(self.parameters.tau_mem), float(self.parameters.tau_syn)
         constants = {
-            "tau_syn": float(self.parameters.tau_syn),
-            "tau_mem": tau,
-            "r": r,
-            "w_in": 1 / self.unit,
+            "tau_syn": tau_syn,
+            "tau_mem": tau_mem,
+            "r": tau_mem / STEP_S,
+            "v_leak": 0.0,
+            "v_threshold": 1.0,
+            "w_in": 1.0,
         }
-        return {key: np.full(population.shape, value) for key, value in constants.items()}
+        each = {key: np.full(population.shape, value) for key, value in constants.items()}
+        return self.nir.CubaLIF(**each)
 
     # -- what joins them -------------------------------------------------------------------
 
@@ -179,8 +238,19 @@ class _Export:
         """What lies between two populations, from one to the other; nothing where one to one."""
         bias, c = self._bias(p), p.connector
         if isinstance(c, AveragePoolConnector):
-            yield self.nir.AvgPool2d(*(np.full(2, n) for n in (c.kernel, c.stride, c.padding)))
+            # Norse's importer drops an AvgPool2d; a convolution is the same, and every tool has it.
+            channels = np.arange(pre.shape[0])
+            w = np.zeros((len(channels), len(channels), c.kernel, c.kernel))
+            w[channels, channels] = 1 / c.kernel**2
+            window = (c.stride, c.padding, 1, 1)
+            yield self.nir.Conv2d(pre.shape[1:], w, *window, bias=np.zeros(len(channels)))
         elif isinstance(c, Conv2dConnector):
+            if c.groups > 1:
+                raise WiringError(
+                    f"{p.label}: a convolution in {c.groups} groups has no valid NIR node, since "
+                    "NIR and the tools that read it take the number of its input channels from "
+                    "the weights, which have one group's only. Build the circuit with groups=1"
+                )
             w = np.asarray(self.weights[p.name], float)
             bias = np.zeros(post.shape[0]) if bias is None else bias
             window = (c.stride, c.padding, c.dilation, c.groups)
@@ -209,14 +279,32 @@ class _Export:
         return w_JI
 
     def _bias(self, p: Projection) -> np.ndarray | None:
-        """The bias of the target, in spikes per second, if this drive is the one to bring it."""
-        if p.post not in self.biases:
+        """What this drive adds in one step, if it is the one to bring its target's bias.
+
+        Cells that spike get a current besides that holds them at their threshold.
+        """
+        post = self.circuit.populations[p.post]
+        spikes = post.activation == "relu"
+        if p.post not in self.biases and not spikes:
             return None
-        bringer = _bringer(self.circuit, p.post)
-        return np.asarray(self.biases[p.post], float) * self.unit if p.name == bringer else None
+        if p.name != _bringer(self.circuit, p.post):
+            return None
+        bias = np.asarray(self.biases.get(p.post, np.zeros(post.shape[0])), float)
+        held = _at_threshold(self.parameters) if spikes else 0.0
+        return bias * self.unit_steps + held
 
 
 _NO_NORM = "NIR has no batch norm. Build the circuit with norm='none' (builder strings: norm=none)"
+
+
+def _unit_steps(parameters: SpikingParameters) -> float:
+    """Spikes in one step that are an activity of 1."""
+    return float(parameters.unit) * STEP_S
+
+
+def _at_threshold(parameters: SpikingParameters) -> float:
+    """Current that brings a cell's voltage to its threshold and no further, in spikes a step."""
+    return STEP_S / float(parameters.tau_mem)
 
 
 def _bringer(circuit: Circuit, post: str) -> str:
@@ -225,8 +313,9 @@ def _bringer(circuit: Circuit, post: str) -> str:
     named = [p.name for p in drives if p.weights is not None]
     if not named:
         raise WiringError(
-            f"population {post!r} has a bias, but no drive with weights whose NIR node could hold "
-            "it. Leave out the bias"
+            f"population {post!r} has a bias or spikes at a threshold, but no drive with weights "
+            "whose NIR node could hold the current for it. Leave out the bias, or make the cells "
+            "linear"
         )
     return named[0]
 
@@ -235,21 +324,46 @@ def _bringer(circuit: Circuit, post: str) -> str:
 
 
 def from_nir(graph: Any) -> tuple[Circuit, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Circuit, weights and biases of a graph that `to_nir` made, as ``nir.read`` returns it.
+    """Circuit, weights and biases of a graph, as ``nir.read`` returns it.
 
-    Weights come from the nodes, so that what another tool has learned since is there.
+    Of one that `to_nir` made, the wired circuit; weights come from the nodes, so that what another
+    tool has learned since is there. Of any other, a forward circuit:
+
+    =============================  ===============================================================
+    `Input`, `Output`              the input and the output population
+    `IF`, `LIF`, `CubaLIF`         relu cells
+    `LI`, `CubaLI`, `I`, `Scale`   linear cells; a `Scale` by 1 only
+    `Linear`, `Affine`, `Conv2d`   drives with weights, biases at the cells they reach
+    `AvgPool2d`, `Flatten`         an average pool; nothing, since dense drives read images
+    =============================  ===============================================================
+
+    Returns
+    -------
+    circuit : Circuit
+    weights, biases : dict
+        Drive → (post, pre, ...) array, population → array, for `SpikingNetwork` and
+        `RateNetwork`.
+
+    Warns
+    -----
+    UserWarning
+        What of a foreign graph a circuit has no word for: its cells' constants.
 
     Raises
     ------
-    ValueError
-        The graph has no metadata of ours: NIR alone does not say which rule wired it.
+    WiringError
+        A node is of another type or has parameters that no connector has, or edges form a cycle.
+        The message names the node and its type.
     """
     text = graph.metadata.get(ABOUT)
-    about = json.loads(text.decode() if isinstance(text, bytes) else text) if text else {}
+    if not text:
+        return read_foreign(graph)
+    about = json.loads(text.decode() if isinstance(text, bytes) else text)
     if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
-        raise ValueError(
-            f"the NIR graph has metadata {sorted(graph.metadata)}, expected {ABOUT!r} of version "
-            f"{VERSION}: only graphs that to_nir made can be read"
+        raise WiringError(
+            f"the NIR graph has metadata of format {about.get('format')!r}, version "
+            f"{about.get('version')!r}, expected {FORMAT!r}, {VERSION!r}. Export it again, or "
+            f"delete metadata[{ABOUT!r}] to read its nodes alone"
         )
     circuit = from_json(json.dumps(about["circuit"]))
     weights = {
@@ -260,11 +374,13 @@ def from_nir(graph: Any) -> tuple[Circuit, dict[str, np.ndarray], dict[str, np.n
     for p in circuit.select(role="drive", path="forward"):
         if p.weights is not None:
             weights[p.name] = _stored(circuit, p, graph.nodes[p.name].weight)
-    biases = {
-        name: np.asarray(graph.nodes[_bringer(circuit, name)].bias) / about["unit_hz"]
-        for name in about["biases"]
-    }
+    biases = {name: _read_bias(circuit, graph, about, name) for name in about["biases"]}
     return circuit, weights, biases
+
+
+def _read_bias(circuit: Circuit, graph: Any, about: Mapping[str, Any], name: str) -> np.ndarray:
+    held = about["at_threshold"] if circuit.populations[name].activation == "relu" else 0.0
+    return (np.asarray(graph.nodes[_bringer(circuit, name)].bias) - held) / about["unit_steps"]
 
 
 def _stored(circuit: Circuit, p: Projection, w: np.ndarray) -> np.ndarray:

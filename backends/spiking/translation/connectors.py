@@ -21,6 +21,8 @@ from oneway.circuits import (
     Shape,
     TransposeConnector,
     WiringError,
+    list_synapses,
+    list_taps,
 )
 
 
@@ -67,9 +69,9 @@ def list_pairs(connector: Connector, pre: Shape, post: Shape) -> Pairs:
     )
 
 
-def _all_to_all(_: AllToAllConnector, pre: Shape, post: Shape) -> Pairs:
-    j, i = np.divmod(np.arange(prod(post) * prod(pre)), prod(pre))
-    return Pairs(i, j, np.arange(len(i)))
+def _weighted(connector: Connector, pre: Shape, post: Shape) -> Pairs:
+    i, j, weight = list_synapses(connector, pre, post)
+    return Pairs(i, j, weight, shared=connector.convolutional)
 
 
 def _one_to_one(_: OneToOneConnector, pre: Shape, post: Shape) -> Pairs:
@@ -77,41 +79,21 @@ def _one_to_one(_: OneToOneConnector, pre: Shape, post: Shape) -> Pairs:
     return Pairs(cells, cells)
 
 
-def _listed(connector: FixedProbabilityConnector | FromListConnector, pre: Shape, post: Shape):
-    pairs = connector.pairs(pre, post)
-    return Pairs(pairs[:, 0], pairs[:, 1], np.arange(len(pairs)))
-
-
-def _by_taps(connector: Connector, pre: Shape, post: Shape) -> tuple[np.ndarray, ...]:
+def _windows(connector: Connector, pre: Shape, post: Shape) -> tuple[np.ndarray, ...]:
     """Every synapse of a connector with windows: pre cell, post cell, tap of the window; (K,)."""
     taps = connector.taps(pre, post)
     assert taps is not None
-    axes = [np.nonzero(axis) for axis in taps]
-    places = [n.ravel() for n in np.indices([len(axis[0]) for axis in axes])]
-    return tuple(
-        np.ravel_multi_index(
-            [axis[end][n] for axis, n in zip(axes, places, strict=True)],
-            [axis.shape[end] for axis in taps],
-        )
-        for end in range(3)
-    )
-
-
-def _conv(connector: Conv2dConnector, pre: Shape, post: Shape) -> Pairs:
-    i, j, tap = _by_taps(connector, pre, post)
-    _, ins, *kernel = connector.weight_shape(pre, post)
-    channel, out = i // prod(pre[1:]), j // prod(post[1:])
-    return Pairs(i, j, (out * ins + channel % ins) * prod(kernel) + tap, shared=True)
+    return list_taps(taps)
 
 
 def _average(connector: AveragePoolConnector, pre: Shape, post: Shape) -> Pairs:
-    i, j, _ = _by_taps(connector, pre, post)
+    i, j, _ = _windows(connector, pre, post)
     # Cells of the padding count as silent members of the window.
     return Pairs(i, j, factor=1 / connector.kernel**2)
 
 
 def _strongest(connector: MaxPoolConnector | MatchConnector, pre: Shape, post: Shape) -> Pairs:
-    i, j, tap = _by_taps(connector, pre, post)
+    i, j, tap = _windows(connector, pre, post)
     cells, branches, nobody = prod(post), tap.max() + 1, prod(pre)
     table = np.full((cells, branches), nobody)
     table[j, tap] = i
@@ -127,11 +109,11 @@ def _match(connector: MatchConnector, pre: Shape, post: Shape) -> Pairs:
 
 
 _TRANSLATIONS: dict[type[Connector], Callable[..., Pairs]] = {
-    AllToAllConnector: _all_to_all,
+    AllToAllConnector: _weighted,
     OneToOneConnector: _one_to_one,
-    FixedProbabilityConnector: _listed,
-    FromListConnector: _listed,
-    Conv2dConnector: _conv,
+    FixedProbabilityConnector: _weighted,
+    FromListConnector: _weighted,
+    Conv2dConnector: _weighted,
     AveragePoolConnector: _average,
     MaxPoolConnector: _strongest,
     MatchConnector: _match,

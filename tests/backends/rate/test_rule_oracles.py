@@ -5,7 +5,7 @@ import torch
 from plain_networks import Chain, Layer, matched, random_path
 
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, mlp
+from oneway.circuits import AllToAllConnector, Conv2dConnector, Wiring, mlp, parse_circuit
 from oneway.rules import RULES, parse_rule
 
 LR, DECAY, STEPS = 0.3, 0.02, 4
@@ -234,3 +234,33 @@ def test_gap_stays_open_when_only_one_path_decays():
     optimizer.step()
     after = net.weight("h1 -> h2") - net.weight("delta_h2 -> delta_h1").T
     assert not torch.allclose(after, (1 - LR * DECAY) * gap, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "same", "circuit"),
+    [
+        ("asap", "fa", "conv2:1x12x12-3,width=2,hidden=6"),
+        ("asap", "fa", "mlp:16-9-7-4"),
+        ("asap,k=1", "kp", "mlp:16-8-8-4"),
+        ("as", "bp", "mlp:16-9-7-4"),
+    ],
+)
+def test_where_nothing_is_shared_the_circuit_says_whose_numbers_it_has(rule, same, circuit):
+    forward = parse_circuit(circuit)
+    nets = [
+        RateNetwork(parse_rule(name).wire(forward), seed=2, dtype=torch.float64)
+        for name in (rule, same)
+    ]
+    note = f"no activation is shared in this circuit, which so learns like {same}"
+    assert note in nets[0].circuit.notes
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn((5, *forward.inputs[0].shape), generator=generator, dtype=torch.float64)
+    for net in nets:
+        net.step(x, torch.tensor([0, 1, 2, 0, 1]))
+    mine, other = ({n: p.grad for n, p in net.named_parameters()} for net in nets)
+    assert mine.keys() == other.keys()
+    for name, change in mine.items():
+        assert (change is None) == (other[name] is None)
+        torch.testing.assert_close(change, other[name], rtol=1e-12, atol=0)
+    shared = parse_rule("asap").wire(mlp((16, 8, 8, 8, 4)))
+    assert not any("no activation is shared" in each for each in shared.notes)

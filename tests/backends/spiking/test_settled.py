@@ -6,6 +6,8 @@ import torch
 
 pytest.importorskip("brian2")
 
+from both_backends import Both
+
 from oneway.backends.spiking import SpikingNetwork
 from oneway.circuits import (
     ACTIVATIONS,
@@ -21,9 +23,23 @@ from oneway.circuits import (
 )
 from oneway.rules import RULES, parse_rule
 
-from .settled import Both, assert_changes, small_conv
+from .settled import small_conv
 
 pytestmark = pytest.mark.spiking
+
+
+def agree(circuit, **options) -> Both:
+    """To rounding, and everything that learns does."""
+    both = Both(circuit, tolerance=1e-12, **options)
+    learns(both.compare_data())
+    return both
+
+
+def learns(changes) -> None:
+    for kind in (changes.weights, changes.biases):
+        for name, change in kind.items():
+            assert np.abs(change).max() > 0, f"{name} does not learn: nothing is compared"
+
 
 # Rules whose options change what is wired.
 VARIANTS = ("kp,gate=local", "asap,gate=shared", "asap,gate=local", "fa,last_layer=bp", "as,k=1")
@@ -31,26 +47,18 @@ VARIANTS = ("kp,gate=local", "asap,gate=shared", "asap,gate=local", "fa,last_lay
 
 @pytest.mark.parametrize("rule", [*RULES, *VARIANTS])
 def test_dense_circuits_agree(rule):
-    both = Both.of(parse_rule(rule).wire(mlp((4, 6, 6, 3), activation="tanh")))
-    both.assert_same_signals()
-    both.assert_same_changes()
+    agree(parse_rule(rule).wire(mlp((4, 6, 6, 3), activation="tanh")))
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_convolutions_agree(rule):
-    both = Both.of(parse_rule(rule).wire(small_conv()))
-    both.assert_same_signals()
-    both.assert_same_changes()
+    agree(parse_rule(rule).wire(small_conv()))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_agrees(activation):
-    circuit = parse_rule("bp").wire(mlp((5, 7, 3), activation=activation))
-    both = Both.of(circuit)
-    both.assert_same_signals()
-    both.assert_same_changes()
-    local = Both.of(parse_rule("fa,gate=local").wire(mlp((5, 7, 3), activation=activation)))
-    local.assert_same_changes()
+    for rule in ("bp", "fa,gate=local"):
+        agree(parse_rule(rule).wire(mlp((5, 7, 3), activation=activation)))
 
 
 @pytest.mark.parametrize(
@@ -64,15 +72,11 @@ def test_every_activation_agrees(activation):
     ids=str,
 )
 def test_pools_agree(pool, rule):
-    both = Both.of(parse_rule(rule).wire(small_conv("relu", pool, groups=2, pixels=5)))
-    both.assert_same_signals()
-    both.assert_same_changes()
+    agree(parse_rule(rule).wire(small_conv("relu", pool, groups=2, pixels=5)))
 
 
 def test_depthwise_dilated_convolutions_agree():
-    both = Both.of(parse_rule("kp").wire(small_conv(groups=2, dilation=2)))
-    both.assert_same_signals()
-    both.assert_same_changes()
+    agree(parse_rule("kp").wire(small_conv(groups=2, dilation=2)))
 
 
 @pytest.mark.slow
@@ -82,9 +86,7 @@ def test_built_circuits_agree(rule):
     if rule == "asap":  # whose sharing straddles residual blocks
         builders.append("resnet18:1x4x4-3,norm=none,width=1,activation=tanh")
     for text in builders:
-        both = Both.of(parse_rule(rule).wire(parse_circuit(text)))
-        both.assert_same_signals()
-        both.assert_same_changes()
+        agree(parse_rule(rule).wire(parse_circuit(text)))
 
 
 def test_sparse_connections_agree():
@@ -97,29 +99,25 @@ def test_sparse_connections_agree():
     listed = [(0, 0, 0.4), (0, 0, -0.1), (1, 2, 0.3), (5, 1, 0.7), (3, 0, -0.6)]
     net.connect(h1, output, FromListConnector(listed))
     net.connect(x, output, AllToAllConnector())
-    both = Both.of(parse_rule("kp").wire(net.build()))
-    both.assert_same_signals()
-    both.assert_same_changes()
+    agree(parse_rule("kp").wire(net.build()))
 
 
 @pytest.mark.parametrize("rule", ["asap", "as", "forward_alignment"])
 def test_phases_agree_in_turn_as_well_as_together(rule):
     """In the mimic phase cells hold what they did, however long it lasts."""
-    both = Both.of(parse_rule(rule).wire(mlp((4, 6, 6, 3))), in_turn=True)
+    both = agree(parse_rule(rule).wire(mlp((4, 6, 6, 3))), in_turn=True)
     assert "mimic" in both.circuit.phases
-    both.assert_same_signals()
-    both.assert_same_changes()
 
 
 def test_squared_loss_agrees():
     def half_square(output, y):
         return 0.5 * ((output - torch.eye(3)[y]) ** 2).sum() / len(output)
 
-    both = Both.of(parse_rule("kp").wire(mlp((4, 6, 3))), rate_loss=half_square, loss="squared")
+    circuit = parse_rule("kp").wire(mlp((4, 6, 3)))
+    both = agree(circuit, rate_loss=half_square, loss="squared")
     error = both.rate.signals(both.x, both.y)["delta_output"]
-    got = both.spiking.signals(both.x.numpy(), both.y.numpy())["delta_output"]
+    got = both.settled.signals(both.x.numpy(), both.y.numpy())["delta_output"]
     np.testing.assert_allclose(got, error, atol=1e-14)
-    both.assert_same_changes()
 
 
 def test_spiking_cells_have_no_signal_for_each_synapse():
@@ -143,19 +141,7 @@ def test_spiking_cells_have_no_signal_for_each_synapse():
 )
 @pytest.mark.parametrize("forward", [mlp((4, 6, 6, 3)), small_conv("relu")], ids=["dense", "conv"])
 def test_mirror_phases_agree(rule, forward):
-    both = Both.of(parse_rule(rule).wire(forward))
-    drawn = {}
-
-    def noise(name, phase, batch, generator):
-        shape = (batch, *both.circuit.populations[name].shape)
-        drawn[name] = phase.noise_mean + phase.noise_std * torch.randn(shape, dtype=torch.float64)
-        return drawn[name]
-
-    both.rate._noise = noise
-    torch.manual_seed(3)
-    both.rate.spontaneous_step(4)
-    changes = both.spiking.spontaneous_changes({n: v.numpy() for n, v in drawn.items()})
-    assert_changes(both.rate, changes)
+    learns(Both(parse_rule(rule).wire(forward), tolerance=1e-12).compare_noise())
 
 
 # -- steps ----------------------------------------------------------------------------------
@@ -165,8 +151,8 @@ def test_mirror_phases_agree(rule, forward):
 @pytest.mark.parametrize("forward", [mlp((4, 6, 6, 3)), small_conv()], ids=["dense", "conv"])
 def test_training_is_stochastic_gradient_descent_one_sample_at_a_time(rule, forward):
     """W ← W − η post ⊗ pre − λ W after each sample, as torch's SGD does on the rate backend."""
-    both = Both.of(parse_rule(rule).wire(forward))
-    rates = both.spiking.rates
+    both = Both(parse_rule(rule).wire(forward))
+    rates = both.settled.rates
     rates.forward_rate, rates.forward_decay = 0.2, 0.02
     rates.feedback_rate, rates.feedback_decay = 0.1, 0.03
     groups = both.rate.parameter_groups(
@@ -176,14 +162,14 @@ def test_training_is_stochastic_gradient_descent_one_sample_at_a_time(rule, forw
     for sample in range(len(both.x)):
         both.rate.step(both.x[sample : sample + 1], both.y[sample : sample + 1])
         optimizer.step()
-    both.spiking.present(both.x.numpy(), both.y.numpy(), learn=True)
+    both.settled.present(both.x.numpy(), both.y.numpy(), learn=True)
     for name in both.rate.weights:
         np.testing.assert_allclose(
-            both.spiking.weight(name), both.rate.weight(name), atol=1e-13, err_msg=name
+            both.settled.weight(name), both.rate.weight(name), atol=1e-13, err_msg=name
         )
     for name, bias in both.rate.biases.items():
         np.testing.assert_allclose(
-            both.spiking.biases()[name], bias.detach(), atol=1e-13, err_msg=name
+            both.settled.biases()[name], bias.detach(), atol=1e-13, err_msg=name
         )
 
 
@@ -200,11 +186,11 @@ def test_epochs_of_several_calls_are_those_of_one():
 
 
 def test_nothing_learns_unless_told_to():
-    both = Both.of(parse_rule("kp").wire(mlp((4, 6, 3))))
-    before = both.spiking.weights()
-    shown = both.spiking.present(both.x.numpy(), both.y.numpy())
-    both.spiking.changes(both.x.numpy(), both.y.numpy())
-    for name, w in both.spiking.weights().items():
+    both = Both(parse_rule("kp").wire(mlp((4, 6, 3))))
+    before = both.settled.weights()
+    shown = both.settled.present(both.x.numpy(), both.y.numpy())
+    both.settled.changes(both.x.numpy(), both.y.numpy())
+    for name, w in both.settled.weights().items():
         np.testing.assert_array_equal(w, before[name])
     np.testing.assert_allclose(shown.outputs, both.rate(both.x), atol=1e-13)
     assert shown.answers.tolist() == both.rate(both.x).argmax(dim=1).tolist()

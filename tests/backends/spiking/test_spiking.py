@@ -235,22 +235,32 @@ def test_methods_say_which_dynamics_they_need():
 # -- compiled targets -----------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("target", "sizes"),
-    [
-        ("cython", (6, 4)),  # compiles every object on its own, four seconds each
-        ("cpp_standalone", (6, 8, 4)),
-    ],
-)
-def test_compiled_targets_do_the_same(target, sizes, monkeypatch):
-    """No cell is random here, so that every spike and every weight must agree."""
-    # Optimised, three samples run as fast, and the compiler takes twice the time.
+@pytest.fixture
+def quick_compiler(monkeypatch):
+    """Optimised, three samples run as fast, and the compiler takes twice the time."""
     monkeypatch.setitem(prefs, "codegen.cpp.extra_compile_args_gcc", ["-w", "-O0", "-std=c++11"])
-    circuit, x, y = parse_rule("kp").wire(mlp(sizes)), samples(3), np.array([1, 3, 0])
+
+
+@pytest.mark.slow
+def test_cython_does_the_same(quick_compiler):
+    """It compiles every object on its own, two seconds each: hence cells that only answer."""
+    x = samples(3)
+    a, c = (
+        SpikingNetwork(mlp((6, 4)), target=target, chunk=3).present(x, record=["output"])
+        for target in ("numpy", "cython")
+    )
+    assert len(a.spikes["output"].cells) > 20
+    np.testing.assert_array_equal(a.spikes["output"].cells, c.spikes["output"].cells)
+    np.testing.assert_allclose(a.outputs, c.outputs, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_compiled_program_does_the_same(quick_compiler):
+    """No cell is random here, so that every spike and every weight must agree."""
+    circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(3), np.array([1, 3, 0])
     results = []
-    for each in ("numpy", target):
-        net = SpikingNetwork(circuit, target=each, chunk=3)
+    for target in ("numpy", "cpp_standalone"):
+        net = SpikingNetwork(circuit, target=target, chunk=3)
         shown = net.present(x, y, learn=True, record=["delta_output"])
         again = net.present(x, y, record=["delta_output"])  # the program that is built already
         results.append((shown, again, net))
