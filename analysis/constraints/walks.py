@@ -8,7 +8,6 @@ from functools import partial
 
 import networkx as nx
 import numpy as np
-from scipy.sparse import csgraph
 
 from oneway.circuits import (
     Circuit,
@@ -21,7 +20,7 @@ from oneway.circuits import (
     relayed_cells,
 )
 
-from ..graphs import Graph
+from ..graphs import Graph, return_lengths
 from ..paths import DEFAULT_ROLES
 from ..routes import output_pair
 from ..wiring import ALL, PAPERS
@@ -226,20 +225,11 @@ class _Walks:
 
 
 def _graph_returns(length: int, graph: Graph) -> Found:
-    """Cells on a cycle that is shorter: by breadth-first search from each, in chunks."""
-    adjacency, close = graph.adjacency, list[int]()
-    senders, shortest = adjacency.tocsc(), np.inf
-    for start in range(0, len(graph), 256):
-        sources = np.arange(start, min(start + 256, len(graph)))
-        distance = csgraph.dijkstra(adjacency, indices=sources, unweighted=True, limit=length)
-        for source, row in zip(sources, distance, strict=True):
-            onto = senders.indices[slice(*senders.indptr[source : source + 2])]
-            loop = 1 + row[onto].min(initial=np.inf)
-            if loop < length:
-                close.append(int(source))
-                shortest = min(shortest, loop)
-    if not close:
+    """Cells on a cycle that is shorter."""
+    cycles = return_lengths(graph).cells
+    close = np.flatnonzero(cycles < length)
+    if not close.size:
         return Found(())
     names = tuple((str(name),) for name in graph.names[close[:EXAMPLES]])
-    why = f"cells on a cycle of {shortest:.0f} connections or a few more"
-    return Found((Violation((), len(close), "cells", why, names, no_fix=AS_IT_IS),))
+    why = f"cells on a cycle of {cycles[close].min():.0f} connections or a few more"
+    return Found((Violation((), close.size, "cells", why, names, no_fix=AS_IT_IS),))
