@@ -5,5 +5,4 @@ from oneway.training import train
 
 def wire_and_train(circuit, rule, data, config=None, **options):
     """`rule` is None for a circuit that is wired already."""
-    wired = circuit if rule is None else rule.wire(circuit)
-    return train(wired, data, config, rule=rule, **options)
+    return train(circuit, data, config, rule=rule, **options)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,6 +27,19 @@ from .records import Published, RunFolder, RunResult
 from .training_run import TrainingRun
 
 
+def _or_circuit_and_rule(train: Callable[..., RunResult]) -> Callable[..., RunResult]:
+    """Takes the rule in second place too, as in ``train(mlp(...), rule, data, config)``."""
+
+    @wraps(train)
+    def call(circuit: Circuit, *given: Any, **options: Any) -> RunResult:
+        if given and isinstance(given[0], Rule):
+            options["rule"], *given = given  # type: ignore[assignment]
+        return train(circuit, *given, **options)
+
+    return call
+
+
+@_or_circuit_and_rule
 def train(
     circuit: Circuit,
     data: Data,
@@ -40,17 +55,17 @@ def train(
     processes: Processes | None = None,
     tensorboard: bool = False,
 ) -> RunResult:
-    """Train a wired circuit.
+    """Train a circuit.
 
     Parameters
     ----------
     circuit : Circuit
-        Wired by a rule, or by hand.
+        Wired by a rule, or by hand; a forward circuit is wired by `rule`.
     data : Data
         Fitted to the circuit's input shape by the loop itself.
     config : TrainConfig, optional
     rule : Rule, optional
-        Which wired the circuit; the records name it.
+        Which wired the circuit, or will; the records name it. It may stand in second place too.
     out : path, optional
         Folder for ``config.json``, ``metrics.jsonl`` (a line an epoch, on disk before the next
         one starts), ``checkpoint.safetensors`` (replaced after each epoch) and ``result.json``.
@@ -83,13 +98,15 @@ def train(
     >>> from oneway.circuits import mlp
     >>> from oneway.rules import parse_rule
     >>> from oneway.training import TrainConfig, load_data, train
-    >>> circuit = parse_rule("fa").wire(mlp((64, 16, 10)))
-    >>> result = train(circuit, load_data("digits"), TrainConfig(epochs=10))
+    >>> digits, rule = load_data("digits"), parse_rule("fa")
+    >>> result = train(mlp((64, 16, 10)), digits, TrainConfig(epochs=10), rule=rule)
     >>> result.test_accuracy > 0.5
     True
     """
     config, processes = config or TrainConfig(), processes or Processes()
     notify = notify if processes.leads else keep_quiet  # the first one speaks for all
+    if rule is not None and circuit.target is None:
+        circuit = rule.wire(circuit)
     check_wired(circuit)
     check_decay(circuit, config)
     data = fit(data, circuit)

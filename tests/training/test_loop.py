@@ -17,6 +17,7 @@ from oneway.training import (
     TrainingError,
     floor_accuracy,
     load_data,
+    train,
 )
 from oneway.training.fitting import wire
 from oneway.training.identity import generators
@@ -42,6 +43,15 @@ def test_a_seed_decides_everything(digits, rule):
     other = wire_and_train(CIRCUIT, rule, digits, replace(CONFIG, seed=1))
     assert curve(first) == curve(again) != curve(other)
     assert first.angles_deg == again.angles_deg != other.angles_deg
+
+
+def test_a_circuit_and_its_rule_are_as_the_wired_circuit(digits):
+    rule = parse_rule("kp")
+    wired = train(rule.wire(CIRCUIT), digits, CONFIG)
+    assert curve(train(CIRCUIT, rule, digits, CONFIG)) == curve(wired)
+    assert train(CIRCUIT, rule, digits, CONFIG).rule == "kp"
+    with pytest.raises(ConfigError, match="is a forward circuit: it learns nothing without a rule"):
+        train(CIRCUIT, digits, CONFIG)
 
 
 def test_every_seed_and_every_purpose_has_its_own_generator():
