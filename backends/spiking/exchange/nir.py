@@ -26,6 +26,7 @@ from oneway.circuits import (
     Projection,
     TransposeConnector,
     WiringError,
+    both,
     from_json,
     to_json,
 )
@@ -179,7 +180,7 @@ class _Export:
         """What lies between two populations, from one to the other; nothing where one to one."""
         bias, c = self._bias(p), p.connector
         if isinstance(c, AveragePoolConnector):
-            yield self.nir.AvgPool2d(*(np.full(2, n) for n in (c.kernel, c.stride, c.padding)))
+            yield self.nir.AvgPool2d(*(np.array(both(n)) for n in (c.kernel, c.stride, c.padding)))
         elif isinstance(c, Conv2dConnector):
             w = np.asarray(self.weights[p.name], float)
             bias = np.zeros(post.shape[0]) if bias is None else bias

@@ -13,11 +13,13 @@ from oneway.circuits import (
     AveragePoolConnector,
     Connector,
     Conv2dConnector,
+    DropoutConnector,
     FixedProbabilityConnector,
     FromListConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    ReshapeConnector,
     Shape,
     TransposeConnector,
     WiringError,
@@ -77,6 +79,18 @@ def _one_to_one(_: OneToOneConnector, pre: Shape, post: Shape) -> Pairs:
     return Pairs(cells, cells)
 
 
+def _reshape(_: ReshapeConnector, pre: Shape, post: Shape) -> Pairs:
+    cells = np.arange(prod(pre))
+    return Pairs(cells, cells)
+
+
+def _dropout(connector: DropoutConnector, pre: Shape, post: Shape) -> Pairs:
+    raise WiringError(
+        f"{connector} has no spiking translation: it draws anew for each sample of a batch. Leave "
+        "dropout out of the circuit, or run it as rates: backends.rate.RateNetwork"
+    )
+
+
 def _listed(connector: FixedProbabilityConnector | FromListConnector, pre: Shape, post: Shape):
     pairs = connector.pairs(pre, post)
     return Pairs(pairs[:, 0], pairs[:, 1], np.arange(len(pairs)))
@@ -107,7 +121,7 @@ def _conv(connector: Conv2dConnector, pre: Shape, post: Shape) -> Pairs:
 def _average(connector: AveragePoolConnector, pre: Shape, post: Shape) -> Pairs:
     i, j, _ = _by_taps(connector, pre, post)
     # Cells of the padding count as silent members of the window.
-    return Pairs(i, j, factor=1 / connector.kernel**2)
+    return Pairs(i, j, factor=1 / connector.window_size)
 
 
 def _strongest(connector: MaxPoolConnector | MatchConnector, pre: Shape, post: Shape) -> Pairs:
@@ -128,7 +142,9 @@ def _match(connector: MatchConnector, pre: Shape, post: Shape) -> Pairs:
 
 _TRANSLATIONS: dict[type[Connector], Callable[..., Pairs]] = {
     AllToAllConnector: _all_to_all,
+    DropoutConnector: _dropout,
     OneToOneConnector: _one_to_one,
+    ReshapeConnector: _reshape,
     FixedProbabilityConnector: _listed,
     FromListConnector: _listed,
     Conv2dConnector: _conv,
