@@ -406,9 +406,9 @@ class _WindowConnector(_TapConnector):
         return None
 
     def taps(self, pre: Shape, post: Shape) -> Taps:
-        how = map(both, (self.kernel, self.stride, self.padding, self.dilation))
+        how = [both(n) for n in (self.kernel, self.stride, self.padding, self.dilation)]
         row, column = (
-            _along(i, j, *axis) for i, j, axis in zip(pre[1:], post[1:], zip(*how), strict=True)
+            _along(pre[1 + axis], post[1 + axis], *(n[axis] for n in how)) for axis in (0, 1)
         )
         return self._channel_factor(pre, post)[..., None], row, column
 

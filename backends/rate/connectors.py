@@ -189,7 +189,7 @@ class AveragePool(RateConnector):
         return torch.ops.aten.avg_pool2d_backward(*self._images(post), *window)
 
 
-def _window(c: MaxPoolConnector | AveragePoolConnector) -> tuple[tuple[int, int], ...]:
+def _window(c: MaxPoolConnector | AveragePoolConnector) -> tuple[Any, ...]:
     return both(c.kernel), both(c.stride), both(c.padding)
 
 

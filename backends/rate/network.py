@@ -14,9 +14,9 @@ from oneway.circuits import Circuit, DropoutConnector, Population, WiringError
 
 from .compiler import Compiler
 from .connectors import Dropout
+from .exchange.names import Names
 from .graphs import CompiledRun, new_step
 from .loss import OutputError
-from .exchange.names import Names
 from .parameters import CircuitParameters, Norm
 from .pooled_norms import Stack
 from .precision import Precision, check_stored

@@ -88,7 +88,7 @@ def from_torch(
     _check_unshared(module)
     like = _like(module)
     forward, names = Reader(Trace(module, example), name or type(module).__name__).read()
-    same = {"dtype": like.dtype, "device": like.device}
+    same: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
     state = module.state_dict()
     plain = RateNetwork(forward, **same)
     names.fill(plain, state)

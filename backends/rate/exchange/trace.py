@@ -112,11 +112,11 @@ def operation(node: fx.Node) -> str:
     return name.rstrip("_") if not name.startswith("_") else name
 
 
-def arguments(node: fx.Node) -> dict[str, Any]:
-    """Its arguments by name, defaults included."""
+def arguments(node: fx.Node) -> dict[Any, Any]:
+    """Its arguments by name, defaults included; by number where they have no names."""
     schema = getattr(node.target, "_schema", None)
     if schema is None:
-        return dict(enumerate(node.args)) | node.kwargs  # type: ignore[arg-type]
+        return {**dict(enumerate(node.args)), **node.kwargs}
     places = enumerate(schema.arguments)
     given = {a.name: node.args[i] if i < len(node.args) else a.default_value for i, a in places}
     return {**given, **node.kwargs}
