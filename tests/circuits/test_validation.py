@@ -161,7 +161,7 @@ WRONG = {
         "projection 'third' .* refer to projection 'second' .* tied to 'h1 -> output'. Refer to",
     ),
     "norm of a drive that reshapes": (
-        lambda net: net.connect("x", "h1", ReshapeConnector(), norm=BatchNorm(), name="second"),
+        lambda net: net.connect("h1", "h1", ReshapeConnector(), norm=BatchNorm(), name="self"),
         "normalisation belongs to an all-to-all, conv or one-to-one drive",
     ),
     "error norm without norm": (

@@ -13,6 +13,7 @@ from ..network import RateNetwork
 from .names import WEIGHTS, Names
 from .reader import Reader
 from .trace import Trace, in_mode
+from .usual import usual_names
 
 # By how much of its size an output may differ from the module's, by rounding alone.
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}
@@ -89,21 +90,39 @@ def from_torch(
     like = _like(module)
     forward, names = Reader(Trace(module, example), name or type(module).__name__).read()
     same: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
-    state = module.state_dict()
     plain = RateNetwork(forward, **same)
-    names.fill(plain, state)
+    names.fill(plain, module.state_dict())
+    plain.names = names
     _check_same(module, plain, example)
     if rule is None and not options:
         net = plain
     else:
         wired = forward if rule is None else rule.wire(forward)
         net = RateNetwork(wired, **{**same, **options})
-        names.fill(net, state)
-        _copy_aligned(net)
-    net.names = names
+        start_from(net, plain)
     if rule is not None:
         _check_frozen(module, net)
     return net.train(module.training)
+
+
+@torch.no_grad()
+def start_from(net: RateNetwork, other: RateNetwork) -> None:
+    """Give a network the weights, biases, norms and names of another one's forward path.
+
+    Feedback weights stay as drawn, but for those that start as a copy of forward weights.
+    """
+    names = other.names or usual_names(other.circuit)
+    try:
+        names.fill(net, names.read(other))
+    except (KeyError, RuntimeError) as error:
+        raise WiringError(
+            f"circuit {net.circuit.name!r} cannot start from {other.circuit.name!r}, whose forward "
+            f"path is another one ({error}). Wire both on the same forward circuit"
+        ) from error
+    for p in net.circuit.projections.values():
+        if p.weights is not None and p.weights.start == "aligned":
+            net.weights[p.name].copy_(net.weights[p.weights.to or ""])
+    net.names = other.names
 
 
 def _shown(example: object) -> str:
@@ -149,14 +168,6 @@ def _check_same(module: nn.Module, net: RateNetwork, example: Tensor) -> None:
             "from what it does in training, batch norm and dropout apart. Let forward do the same "
             "in both modes"
         )
-
-
-@torch.no_grad()
-def _copy_aligned(net: RateNetwork) -> None:
-    """Feedback weights that start as a copy do so of the module's weights."""
-    for p in net.circuit.projections.values():
-        if p.weights is not None and p.weights.start == "aligned":
-            net.weights[p.name].copy_(net.weights[p.weights.to or ""])
 
 
 def _check_frozen(module: nn.Module, net: RateNetwork) -> None:

@@ -5,6 +5,7 @@ Where an operation stands in the module and in its source is kept, for messages.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,19 +71,32 @@ def _export(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     # In training mode, in which dropout and batch norm show; two samples, which the latter needs.
     if len(example) == 1:
         example = torch.cat([example, example])
+    # First without the tracer, whose errors say less.
+    with _clear(module, example), torch.no_grad(), in_mode(module, training=False):
+        module(example)
     version = tuple(int(n) for n in torch.__version__.split(".")[:2])
     export: Any = torch.export.export
     if version < _WHOLE_SINCE:
         export = torch.export.export_for_training  # type: ignore[attr-defined]
+    with _clear(module, example), in_mode(module, training=True):
+        return export(module, (example,), strict=False)
+
+
+@contextmanager
+def _clear(module: nn.Module, example: Tensor) -> Iterator[None]:
+    """Whatever a user's forward raises in one sentence; torch logs it at length besides."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
-        with in_mode(module, training=True):
-            return export(module, (example,), strict=False)
-    except Exception as error:  # a user's forward may raise anything
+        yield
+    except Exception as error:
         raise WiringError(
             f"{type(module).__name__} cannot be traced with an example of shape "
             f"{tuple(example.shape)}: {_first_line(error)}. It must run by itself, and what it "
             "does must not depend on values"
         ) from error
+    finally:
+        logging.disable(before)
 
 
 def _first_line(error: BaseException) -> str:
