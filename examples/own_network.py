@@ -4,13 +4,15 @@ The residual network below is made by none of our builders: its branches differ 
 depthwise and dilated convolutions, GELU, SiLU, dropout and an average-pool. It becomes a circuit
 with the weights that it starts from, is checked and trained under a rule, and goes back into its
 own class and into an ONNX file. Prints what connects the paths, test accuracy, and by how much the
-answers of the three differ (at most 1e-6 beside the largest answer).
+answers of the three differ (below 1e-6 of the largest answer).
 
-Usage: python own_network.py [--rule asap] [--data digits] [--data-dir FOLDER] [--epochs 2]
+Usage: python own_network.py [--rule asap] [--data digits] [--data-dir FOLDER] [--epochs 3]
        [--limit N] [--width 16] [--out FOLDER]
 
-Time, on a busy two-core machine: half a minute with the digits, which need no files;
-{CIFAR}
+Shown on a busy two-core machine, one seed: 90 % of the digits' test images after three epochs under
+ASAP, in a minute; with --data cifar10 --limit 5000 --width 8 --epochs 2 21 % of CIFAR-10's, in four
+minutes. Answers differ by 2e-7 at most. No pair of a hidden cell and its error cell is joined both
+ways.
 """
 
 import argparse
@@ -71,7 +73,7 @@ def main(
     rule: str = "asap",
     data_name: str = "digits",
     data_dir: Path | None = None,
-    epochs: int = 2,
+    epochs: int = 3,
     limit: int | None = None,
     width: int = 16,
     out: Path | None = None,
@@ -126,7 +128,7 @@ if __name__ == "__main__":
     parser.add_argument("--rule", default="asap")
     parser.add_argument("--data", default="digits", dest="data_name", help="digits or cifar10")
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--out", type=Path)
