@@ -172,7 +172,6 @@ def load_run(path: str | Path, **options: Any) -> RateNetwork:
     beside = {k: t for k, t in state["network"].items() if k.startswith("kept.")}
     if beside:
         keep(net, {k.removeprefix("kept."): t for k, t in beside.items()})
-        net.to(next(net.parameters()).device)
     try:
         net.load_state_dict(state["network"])
     except RuntimeError as error:

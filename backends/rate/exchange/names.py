@@ -77,9 +77,10 @@ def keep(net: CircuitParameters, tensors: Mapping[str, Tensor]) -> None:
 
     As buffers, in which no name has a dot: checkpoints have them then.
     """
+    device = next(net.parameters()).device
     net.kept = nn.Module()
     for name, tensor in tensors.items():
-        net.kept.register_buffer(name.replace(".", "/"), tensor.detach().clone())
+        net.kept.register_buffer(name.replace(".", "/"), tensor.detach().to(device, copy=True))
 
 
 def kept(net: CircuitParameters) -> dict[str, Tensor]:
