@@ -165,8 +165,8 @@ def _check_same(module: nn.Module, net: RateNetwork, example: Tensor) -> None:
     if not difference <= tolerance:
         raise WiringError(
             f"{type(module).__name__}: outside of training its output differs by {difference:.2g} "
-            "from what it does in training, batch norm and dropout apart. Let forward do the same "
-            "in both modes"
+            "from what was read of it in training, batch norm and dropout apart. Let forward do "
+            "the same in both modes, and nothing in place on a view"
         )
 
 

@@ -43,13 +43,7 @@ class Trace:
         self.stored = {n: named[n.name] for n in given if n.name in named}
         (self.input,) = (n for n in given if n.name in signature.user_inputs)
         (results,) = (n.args[0] for n in nodes if n.op == "output")
-        wanted = [n for n in results if n.name in signature.user_outputs]
-        if len(wanted) != 1:
-            raise WiringError(
-                f"{self.owner} returns {len(wanted)} tensors, expected one, (B, classes): leave "
-                "out of its forward what is returned besides"
-            )
-        self.output: fx.Node = wanted[0]
+        (self.output,) = (n for n in results if n.name in signature.user_outputs)
         self._live = _leading_to(self.output)
         self.nodes = [n for n in nodes if n.op == "call_function" and n in self._live]
 
@@ -73,7 +67,12 @@ def _export(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
         example = torch.cat([example, example])
     # First without the tracer, whose errors say less.
     with _clear(module, example), torch.no_grad(), in_mode(module, training=False):
-        module(example)
+        output = module(example)
+    if not isinstance(output, Tensor):
+        raise WiringError(
+            f"{type(module).__name__} returns a {type(output).__name__}, expected one tensor, "
+            "(B, classes): leave out of its forward what is returned besides"
+        )
     version = tuple(int(n) for n in torch.__version__.split(".")[:2])
     export: Any = torch.export.export
     if version < _WHOLE_SINCE:

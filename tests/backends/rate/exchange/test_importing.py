@@ -215,7 +215,7 @@ WRONG = {
         lambda m, x: m.lin(F.dropout(x, 0.5)),
         {},
         (4,),
-        "outside of training its output differs by .* from what it does in training",
+        "outside of training its output differs by .* from what was read of it in training",
     ),
     "samples that mix": (
         lambda m, x: m.lin(x).reshape(-1, 2),
@@ -230,7 +230,12 @@ WRONG = {
         "Wrong cannot be traced with an example of shape",
     ),
     "a slip": (lambda m, x: m.lin(x[:, :3]), {}, (4,), "cannot be traced .* RuntimeError: mat1"),
-    "two outputs": (lambda m, x: (m.lin(x), m.lin(x)), {}, (4,), "returns 2 tensors, expected one"),
+    "two outputs": (
+        lambda m, x: (m.lin(x), m.lin(x)),
+        {},
+        (4,),
+        "returns a tuple, expected one tensor",
+    ),
 }
 
 
