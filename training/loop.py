@@ -54,9 +54,9 @@ def train(
     rule : Rule, optional
         Which wired the circuit; the records name it.
     out : path, optional
-        Folder for ``config.json``, ``metrics.jsonl`` (a line an epoch, on disk before the next
-        one starts), ``checkpoint.safetensors`` (replaced after each epoch) and ``result.json``.
-        It must not hold a run already, unless `resume`.
+        Folder for ``config.json``, ``circuit.json``, ``metrics.jsonl`` (a line an epoch, on disk
+        before the next one starts), ``checkpoint.safetensors`` (replaced after each epoch) and
+        ``result.json``. It must not hold a run already, unless `resume`.
     loss : torch.nn.Module, optional
         Of output and class; by default the one that `config` names.
     floor : float, optional

@@ -76,7 +76,7 @@ def _export(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     version = tuple(int(n) for n in torch.__version__.split(".")[:2])
     export: Any = torch.export.export
     if version < _WHOLE_SINCE:
-        export = torch.export.export_for_training  # type: ignore[attr-defined]
+        export = getattr(torch.export, "export_for_training", export)
     with _clear(module, example), in_mode(module, training=True):
         return export(module, (example,), strict=False)
 
