@@ -81,7 +81,8 @@ def to_torch(net: RateNetwork) -> nn.Module:
         if name.endswith(_COUNT):
             state.setdefault(name, tensor)
     for name in state.keys() - module.state_dict().keys():
-        _register(module, name, torch.empty_like(state[name]))
+        home, last = _home(module, name)
+        home.register_buffer(last, torch.empty_like(state[name]))
     module.load_state_dict(state)
     return module.train(net.training)
 
@@ -97,16 +98,16 @@ def _check_baseline(net: RateNetwork) -> None:
             )
 
 
-def _register(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """A buffer at a path, for what the module that it came from has and does not use."""
+def _home(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The part of a module that a name is in, made where there is none, and the name there."""
     *path, last = name.split(".")
     for part in path:
         if not hasattr(module, part):
             module.add_module(part, nn.Module())
         module = getattr(module, part)
-    if isinstance(getattr(module, last, None), nn.Module):
-        raise WiringError(f"{name!r} is a tensor and a module at once; name one of them anew")
-    module.register_buffer(last, tensor)
+    if hasattr(module, last):
+        raise WiringError(f"{name!r} is the name of two parts of the module; name one anew")
+    return module, last
 
 
 class _Writer:
@@ -125,7 +126,11 @@ class _Writer:
             if name != x.name:
                 self.activity[name] = self._cells(self.circuit.populations[name])
         self.graph.output(self.activity[self.circuit.output.name])
-        return fx.GraphModule(self.parts, self.graph)
+        root = nn.Module()  # not a mapping, of which parts come in another order
+        for name, part in self.parts.items():
+            home, last = _home(root, name)
+            setattr(home, last, part)
+        return fx.GraphModule(root, self.graph)
 
     def _cells(self, cell: Population) -> fx.Node:
         phase = self.circuit.reading.data_phases[0]
