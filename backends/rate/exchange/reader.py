@@ -1,19 +1,16 @@
 """From the operations of a module to a forward circuit, and to the names of its parameters.
 
-A value of the module is either open, a sum of drives that nobody has put together yet, or the
-activity of a population. What follows a sum (batch norm, a further summand, φ) goes into it as
-long as nobody else reads it; else the sum becomes linear cells of its own, which is the same.
+Each operation that circuits know has a handler here, which takes a node and its arguments.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
-from typing import Any, NoReturn
+from typing import Any
 
-from torch import fx, nn
+from torch import fx
 
 from oneway.circuits import (
     LEAK,
@@ -26,70 +23,15 @@ from oneway.circuits import (
     DropoutConnector,
     MaxPoolConnector,
     OneToOneConnector,
-    ReshapeConnector,
-    Shape,
-    Wiring,
-    WiringError,
 )
 
-from .names import BIAS, GAIN, MEAN, SHIFT, VAR, WEIGHTS, Names
-from .trace import Trace, arguments, module_of, operation, place, shape_of
+from .names import GAIN, MEAN, SHIFT, VAR, WEIGHTS, Names
+from .sums import Cells, Drive, Sum, Values
+from .trace import arguments, operation, shape_of
 
 
-@dataclass(frozen=True)
-class _Drive:
-    """A projection to come: from a population, with the names of its parameters by kind."""
-
-    pre: str
-    connector: Connector
-    names: dict[str, str] = field(default_factory=dict)
-    norm: BatchNorm | None = None
-    offset: str | None = None
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """Drives that add up, and the name of the bias beside them."""
-
-    drives: tuple[_Drive, ...]
-    shape: Shape
-    name: str
-    bias: str | None = None
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The activity of a population, in the shape that the module has it in."""
-
-    population: str
-    shape: Shape
-
-
-class Reader:
-    """Reads a trace into a wiring.
-
-    Parameters
-    ----------
-    trace : Trace
-    name : str
-        Of the circuit.
-    """
-
-    def __init__(self, trace: Trace, name: str) -> None:
-        self.trace, self.wiring = trace, Wiring(name)
-        self.places: dict[str, tuple[str, str]] = {}
-        self.offsets: dict[str, str] = {}
-        self.values: dict[fx.Node, _Sum | _Cells] = {}
-        self._reshaped: dict[tuple[str, Shape], str] = {}
-        self._used: dict[str, fx.Node] = {}
-        shape = shape_of(trace.input)[1:]
-        if len(shape) not in (1, 3):
-            raise WiringError(
-                f"{trace.owner} takes an example of shape {shape_of(trace.input)}, expected "
-                "(B, N) or (B, C, H, W)"
-            )
-        self.wiring.population("x", shape)
-        self.values[trace.input] = _Cells("x", shape)
+class Reader(Values):
+    """Reads a trace into a circuit."""
 
     def read(self) -> tuple[Circuit, Names]:
         """The circuit, and the names of its parameters in the module."""
@@ -113,151 +55,9 @@ class Reader:
         stored = self.trace.stored.get(first, "") if isinstance(first, fx.Node) else ""
         return stored.endswith("num_batches_tracked")
 
-    def _refuse(self, node: fx.Node, why: str) -> NoReturn:
-        raise WiringError(f"{self.trace.owner}: {place(node)}: {why}")
-
-    # -- values --------------------------------------------------------------------------------
-
-    def _value(self, node: fx.Node, given: Any) -> _Sum | _Cells:
-        """What an operation is given, if that is activity."""
-        if not isinstance(given, fx.Node) or given not in self.values:
-            stored = isinstance(given, fx.Node) and self.trace.stored.get(given)
-            what = stored or str(given)
-            self._refuse(
-                node,
-                f"{operation(node)!r} takes {what!r}, which is no activity of the batch; a circuit "
-                "has linear layers, convolutions, norms and sums of activities only",
-            )
-        return self.values[given]
-
-    def _cells(self, node: fx.Node, given: Any) -> _Cells:
-        """A value as cells: an open sum becomes linear cells."""
-        value = self._value(node, given)
-        if isinstance(value, _Sum):
-            value = self.values[given] = self._close(value)
-        return value
-
-    def _population(self, node: fx.Node, given: Any) -> str:
-        """A value as a population in the shape that the module has it in."""
-        cells = self._cells(node, given)
-        if self.wiring.populations[cells.population].shape == cells.shape:
-            return cells.population
-        if len(cells.shape) not in (1, 3):
-            self._refuse(
-                node,
-                f"{operation(node)!r} of activity in the shape {cells.shape}, expected (N,) or "
-                "(C, H, W) beside the batch",
-            )
-        key = (cells.population, cells.shape)
-        if key not in self._reshaped:
-            drive = _Drive(cells.population, ReshapeConnector())
-            kind = "flat" if len(cells.shape) == 1 else "folded"
-            name = self._free(f"{cells.population}_{kind}")
-            self._reshaped[key] = self._close(_Sum((drive,), cells.shape, name)).population
-        return self._reshaped[key]
-
-    def _open(self, node: fx.Node, given: Any) -> _Sum:
-        """A value as a sum that this operation may go on with, since nobody else reads it."""
-        value = self._value(node, given)
-        if isinstance(value, _Sum) and self.trace.is_read_once(given):
-            return value
-        pre = self._population(node, given)
-        shape = self.wiring.populations[pre].shape
-        return _Sum((_Drive(pre, OneToOneConnector()),), shape, self._name(node))
-
-    def _image(self, node: fx.Node, given: Any) -> tuple[str, Shape]:
-        """A value as a population (C, H, W), and its shape."""
-        pre = self._population(node, given)
-        shape = self.wiring.populations[pre].shape
-        if len(shape) != 3:
-            self._refuse(
-                node, f"{operation(node)!r} of activity in the shape {shape}, expected (C, H, W)"
-            )
-        return pre, shape
-
-    def _close(self, value: _Sum, activation: str = "linear") -> _Cells:
-        """The population of a sum, with all that drives it."""
-        name = self._free(value.name)
-        self.wiring.population(
-            name, value.shape, activation=activation, bias=value.bias is not None
-        )
-        if value.bias is not None:
-            self.places[value.bias] = (BIAS, name)
-        for drive in value.drives:
-            self._connect(drive, name)
-        return _Cells(name, value.shape)
-
-    def _connect(self, drive: _Drive, post: str) -> None:
-        name = f"{drive.pre} -> {post}"
-        n = sum(p.pre == drive.pre and p.post == post for p in self.wiring.projections.values())
-        name += f" ({n + 1})" if n else ""
-        norm = "full" if drive.norm else "none"
-        self.wiring.connect(
-            drive.pre, post, drive.connector, name=name, norm=drive.norm, error_norm=norm
-        )
-        self.places |= {stored: (kind, name) for kind, stored in drive.names.items()}
-        if drive.offset is not None:
-            self.offsets[name] = drive.offset
-
-    def _end(self, node: fx.Node) -> None:
-        """Let the output be linear cells that nobody else hears, as the loss has no φ′ of it."""
-        value = self._value(node, node)
-        if isinstance(value, _Sum) and len(value.shape) == 1 and self.trace.is_read_once(node):
-            self._close(value)
-            return
-        pre = self._population(node, node)
-        cells = self.wiring.populations[pre]
-        heard = any(p.pre == pre for p in self.wiring.projections.values())
-        if heard or cells.activation != "linear" or pre == "x":
-            self._close(_Sum((_Drive(pre, OneToOneConnector()),), cells.shape, "output"))
-
-    # -- names ---------------------------------------------------------------------------------
-
-    def _name(self, node: fx.Node) -> str:
-        """After the module that an operation is of; else after what it does there."""
-        path, is_layer = module_of(node)
-        if path and (is_layer or operation(node) == "add"):
-            return path
-        return f"{path}.{operation(node)}" if path else operation(node)
-
-    def _free(self, name: str) -> str:
-        """A name for a population: letters and digits, not taken and of no meaning elsewhere."""
-        name = re.sub(r"\W", "_", name)
-        if name in _TAKEN or not re.match("[A-Za-z_]", name) or name.startswith("delta_"):
-            name = f"cells_{name}"
-        number = 2
-        free = name
-        while free in self.wiring.populations:
-            free, number = f"{name}_{number}", number + 1
-        return free
-
-    def _stored(self, node: fx.Node, given: Any, what: str) -> str | None:
-        """The name of a parameter or buffer, which this operation is the only one to use."""
-        if given is None:
-            return None
-        name = self.trace.stored.get(given)
-        if name is None:
-            self._refuse(
-                node,
-                f"the {what} of {operation(node)!r} is worked out from other values, expected a "
-                "parameter of its own; remove the parametrization",
-            )
-        if name in self._used:
-            self._refuse(
-                node,
-                f"{name!r} is used a second time, first by {place(self._used[name])}; a circuit "
-                "has each synapse once. Make two modules of it",
-            )
-        self._used[name] = node
-        return name
-
-    def _stored_as(self, node: fx.Node, given: dict[str, Any]) -> dict[str, str]:
-        named = {kind: self._stored(node, value, kind) for kind, value in given.items()}
-        return {kind: name for kind, name in named.items() if name is not None}
-
     # -- synapses ------------------------------------------------------------------------------
 
-    def linear(self, node: fx.Node, given: dict[str, Any]) -> _Sum:
+    def linear(self, node: fx.Node, given: dict[str, Any]) -> Sum:
         cells = self._cells(node, given["input"])
         if len(cells.shape) != 1:
             self._refuse(
@@ -267,7 +67,7 @@ class Reader:
             )
         return self._weighted(node, given, cells.population, AllToAllConnector())
 
-    def conv2d(self, node: fx.Node, given: dict[str, Any]) -> _Sum:
+    def conv2d(self, node: fx.Node, given: dict[str, Any]) -> Sum:
         pre, _ = self._image(node, given["input"])
         channels, _, *kernel = given["weight"].meta["val"].shape
         kernel, dilation = _pair(kernel), _pair(given["dilation"])
@@ -289,15 +89,15 @@ class Reader:
 
     def _weighted(
         self, node: fx.Node, given: dict[str, Any], pre: str, connector: Connector
-    ) -> _Sum:
+    ) -> Sum:
         names = self._stored_as(node, {WEIGHTS: given["weight"]})
         bias = self._stored(node, given["bias"], "bias")
-        drive = _Drive(pre, connector, names)
-        return _Sum((drive,), shape_of(node)[1:], self._name(node), bias)
+        drive = Drive(pre, connector, names)
+        return Sum((drive,), shape_of(node)[1:], self._name(node), bias)
 
     # -- cells ---------------------------------------------------------------------------------
 
-    def batch_norm(self, node: fx.Node, given: dict[str, Any]) -> _Sum:
+    def batch_norm(self, node: fx.Node, given: dict[str, Any]) -> Sum:
         if given["running_mean"] is None or given["momentum"] is None:
             self._refuse(
                 node,
@@ -313,7 +113,7 @@ class Reader:
         value = self._open(node, given["input"])
         if not _can_be_normalised(value):
             pre = self._close(value).population
-            value = _Sum((_Drive(pre, OneToOneConnector()),), value.shape, self._name(node))
+            value = Sum((Drive(pre, OneToOneConnector()),), value.shape, self._name(node))
         (drive,) = value.drives
         kinds = {GAIN: "weight", SHIFT: "bias", MEAN: "running_mean", VAR: "running_var"}
         names = self._stored_as(node, {kind: given[key] for kind, key in kinds.items()})
@@ -323,7 +123,7 @@ class Reader:
         drive = replace(drive, names=drive.names | names, norm=norm, offset=value.bias)
         return replace(value, drives=(drive,), bias=None)
 
-    def activation(self, node: fx.Node, given: dict[str, Any]) -> _Cells:
+    def activation(self, node: fx.Node, given: dict[str, Any]) -> Cells:
         name = operation(node)
         for option, usual in _USUAL.get(name, {}).items():
             if given[option] != usual:
@@ -333,7 +133,7 @@ class Reader:
         first = next(iter(given.values()))
         return self._close(self._open(node, first), name)
 
-    def dropout(self, node: fx.Node, given: dict[str, Any]) -> _Sum | _Cells:
+    def dropout(self, node: fx.Node, given: dict[str, Any]) -> Sum | Cells:
         p, channels = float(given["p"]), operation(node) == "feature_dropout"
         if not given["train"] or p == 0:
             return self.same(node, given)
@@ -342,9 +142,9 @@ class Reader:
         pre = self._population(node, given["input"])
         shape = self.wiring.populations[pre].shape
         connector = DropoutConnector(p, channels and len(shape) == 3)
-        return _Sum((_Drive(pre, connector),), shape, self._name(node))
+        return Sum((Drive(pre, connector),), shape, self._name(node))
 
-    def add(self, node: fx.Node, given: dict[str, Any]) -> _Sum:
+    def add(self, node: fx.Node, given: dict[str, Any]) -> Sum:
         if given["alpha"] != 1:
             self._refuse(node, f"a sum with alpha = {given['alpha']}, expected 1")
         nodes = given["self"], given["other"]
@@ -357,13 +157,13 @@ class Reader:
         if one.bias is not None and other.bias is not None:
             # Cells have one bias, and both summands learn theirs.
             pre = self._close(other).population
-            other = _Sum((_Drive(pre, OneToOneConnector()),), other.shape, other.name)
+            other = Sum((Drive(pre, OneToOneConnector()),), other.shape, other.name)
         drives, bias = one.drives + other.drives, one.bias or other.bias
-        return _Sum(drives, one.shape, self._name(node), bias)
+        return Sum(drives, one.shape, self._name(node), bias)
 
     # -- pools ---------------------------------------------------------------------------------
 
-    def pool(self, node: fx.Node, given: dict[str, Any]) -> _Sum:
+    def pool(self, node: fx.Node, given: dict[str, Any]) -> Sum:
         if _pair(given.get("dilation", 1)) != (1, 1):
             self._refuse(node, f"a max-pool with dilation = {given['dilation']}, expected 1")
         if given.get("divisor_override") is not None:
@@ -376,7 +176,7 @@ class Reader:
         kind = MaxPoolConnector if is_max else AveragePoolConnector
         return self._pooled(node, given, kind(kernel, stride, _pair(given["padding"])))
 
-    def adaptive_pool(self, node: fx.Node, given: dict[str, Any]) -> _Sum | _Cells:
+    def adaptive_pool(self, node: fx.Node, given: dict[str, Any]) -> Sum | Cells:
         _, (_, *there) = self._image(node, next(iter(given.values())))
         wanted = [n or m for n, m in zip(_pair(given["output_size"]), there, strict=True)]
         if any(n % m for n, m in zip(there, wanted, strict=True)):
@@ -392,7 +192,7 @@ class Reader:
         kind = MaxPoolConnector if is_max else AveragePoolConnector
         return self._pooled(node, given, kind(kernel))
 
-    def mean(self, node: fx.Node, given: dict[str, Any]) -> _Sum | _Cells:
+    def mean(self, node: fx.Node, given: dict[str, Any]) -> Sum | Cells:
         pre, (channels, rows, columns) = self._image(node, given["self"])
         dims = {d % 4 for d in given["dim"] or ()}
         if not dims or not dims <= {2, 3}:
@@ -401,12 +201,12 @@ class Reader:
             )
         connector = AveragePoolConnector((rows if 2 in dims else 1, columns if 3 in dims else 1))
         shape = connector.output_shape((channels, rows, columns))
-        value = _Sum((_Drive(pre, connector),), shape, self._name(node))
+        value = Sum((Drive(pre, connector),), shape, self._name(node))
         if given["keepdim"]:
             return value
         return replace(self._close(value), shape=shape_of(node)[1:])
 
-    def _pooled(self, node: fx.Node, given: dict[str, Any], connector) -> _Sum:
+    def _pooled(self, node: fx.Node, given: dict[str, Any], connector) -> Sum:
         pre, shape = self._image(node, next(iter(given.values())))
         seen = node.meta["val"]
         wanted = tuple(int(n) for n in (seen[0] if isinstance(seen, tuple | list) else seen).shape)
@@ -416,9 +216,9 @@ class Reader:
                 f"a pool with ceil_mode that makes {wanted[1:]} of {shape}, with windows beyond "
                 "the edge; leave ceil_mode out",
             )
-        return _Sum((_Drive(pre, connector),), wanted[1:], self._name(node))
+        return Sum((Drive(pre, connector),), wanted[1:], self._name(node))
 
-    def first(self, node: fx.Node, given: dict[Any, Any]) -> _Sum | _Cells:
+    def first(self, node: fx.Node, given: dict[Any, Any]) -> Sum | Cells:
         """The first result of a pool that also says where it found it."""
         if given[1] != 0:
             self._refuse(node, "the indices of a max-pool, expected its values only")
@@ -426,13 +226,13 @@ class Reader:
 
     # -- shapes --------------------------------------------------------------------------------
 
-    def same(self, node: fx.Node, given: dict[str, Any]) -> _Sum | _Cells:
+    def same(self, node: fx.Node, given: dict[str, Any]) -> Sum | Cells:
         first = next(iter(given.values()))
         return (
             self._value(node, first) if self.trace.is_read_once(first) else self._cells(node, first)
         )
 
-    def reshape(self, node: fx.Node, given: dict[str, Any]) -> _Cells:
+    def reshape(self, node: fx.Node, given: dict[str, Any]) -> Cells:
         first = next(iter(given.values()))
         batch, *shape = shape_of(node)
         cells = self._cells(node, first)
@@ -445,7 +245,7 @@ class Reader:
         return replace(cells, shape=tuple(shape))
 
 
-def _can_be_normalised(value: _Sum) -> bool:
+def _can_be_normalised(value: Sum) -> bool:
     """Whether batch norm can belong to the one drive of a sum."""
     kinds = (AllToAllConnector, Conv2dConnector, OneToOneConnector)
     if len(value.drives) != 1:
@@ -461,9 +261,6 @@ def _pair(numbers: Any) -> tuple[int, int]:
     return (numbers[0], numbers[-1])
 
 
-# Attributes of the dictionaries that hold parameters cannot be names of parameters, and two names
-# are those of populations that rules add or that are there.
-_TAKEN = {*dir(nn.ParameterDict()), *dir(nn.ModuleDict()), "x", "target"}
 # torch's options at which an activation is the one that circuits know.
 _USUAL: dict[str, dict[str, Any]] = {
     "leaky_relu": {"negative_slope": LEAK},
@@ -474,7 +271,7 @@ _USUAL: dict[str, dict[str, Any]] = {
 _IGNORED = {"_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size"}
 _ACTIVATIONS = "relu leaky_relu elu softplus tanh sigmoid gelu silu".split()
 _RESHAPES = "flatten view reshape _unsafe_view squeeze unsqueeze unflatten".split()
-_HANDLERS: dict[str, Callable[[Reader, fx.Node, Any], _Sum | _Cells]] = {
+_HANDLERS: dict[str, Callable[[Reader, fx.Node, Any], Sum | Cells]] = {
     "linear": Reader.linear,
     "conv2d": Reader.conv2d,
     "batch_norm": Reader.batch_norm,
