@@ -26,6 +26,7 @@ from oneway.circuits import (
     Population,
     Projection,
     TransposeConnector,
+    both,
 )
 
 from .wiring import Verdict
@@ -362,7 +363,7 @@ def _connector_label(connector: Connector) -> str:
     if isinstance(inner, Conv2dConnector | MaxPoolConnector | AveragePoolConnector):
         kinds = {Conv2dConnector: "conv", MaxPoolConnector: "max-pool"}
         kind = kinds.get(type(inner), "average-pool")
-        return f"{kind} {inner.kernel}×{inner.kernel}{end}"
+        return f"{kind} {'×'.join(map(str, both(inner.kernel)))}{end}"
     return type(inner).__name__.removesuffix("Connector") + end
 
 

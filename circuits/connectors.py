@@ -23,6 +23,8 @@ from .errors import WiringError
 from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation, compose
 
 Shape = tuple[int, ...]
+# Pixels along both axes of an image, or along rows and along columns.
+Pixels = int | tuple[int, int]
 # On each axis (channel, row, column): does pre position i meet post position j at tap t of its
 # window? Shapes (I, J, T).
 Taps = tuple[np.ndarray, ...]
@@ -31,6 +33,17 @@ Taps = tuple[np.ndarray, ...]
 def as_image(shape: Shape) -> tuple[int, int, int]:
     """(C, H, W) of a population; a dense one is C cells in one place."""
     return (shape[0], 1, 1) if len(shape) == 1 else (shape[0], shape[1], shape[2])
+
+
+def both(pixels: Pixels) -> tuple[int, int]:
+    """Along rows and along columns.
+
+    Examples
+    --------
+    >>> both(3), both((1, 7))
+    ((3, 3), (1, 7))
+    """
+    return (pixels, pixels) if isinstance(pixels, int) else pixels
 
 
 class Connector(ABC):
@@ -56,7 +69,15 @@ class Connector(ABC):
 
     @property
     def routed(self) -> bool:
-        """Whether only the strongest cell of each window counts, on the way back too."""
+        """Whether not every cell counts every time, and errors go back to those that did.
+
+        The strongest of each window of a max-pool, or the cells that dropout leaves.
+        """
+        return False
+
+    @property
+    def random(self) -> bool:
+        """Whether training draws anew, sample by sample, what gets through."""
         return False
 
     @abstractmethod
@@ -133,24 +154,76 @@ class AllToAllConnector(Connector):
         return ProductRelation(tuple(np.ones(ends, dtype=bool) for ends in axes))
 
 
-@dataclass(frozen=True)
-class OneToOneConnector(Connector):
-    """Cell i reaches cell i, unweighted: shortcuts, teach, gate, norm and mimic projections."""
+class _CellByCell(Connector):
+    """Connectors of a cell with the one in the same place."""
 
     def misfit(self, pre: Shape, post: Shape) -> str | None:
         if pre == post:
             return None
         return (
-            f"OneToOneConnector needs equal shapes, got pre {pre} and post {post}. "
+            f"{type(self).__name__} needs equal shapes, got pre {pre} and post {post}. "
             "Use AllToAllConnector, a Conv2dConnector, or MatchConnector to change the shape"
         )
+
+    def relation(self, pre: Shape, post: Shape) -> Relation:
+        return ProductRelation(tuple(_eye(n) for n in as_image(pre)))
+
+
+@dataclass(frozen=True)
+class OneToOneConnector(_CellByCell):
+    """Cell i reaches cell i, unweighted: shortcuts, teach, gate, norm and mimic projections."""
 
     @property
     def transpose(self) -> Connector:
         return self
 
+
+@dataclass(frozen=True)
+class DropoutConnector(_CellByCell):
+    """Cell i reaches cell i, unless training silences it: a new draw for each sample and step.
+
+    What gets through is scaled by 1 / (1 - p), so that its mean stays; outside of training
+    everything gets through as it is. Errors go back to the cells that were heard.
+
+    Parameters
+    ----------
+    p : float
+        Probability to be silenced, at least 0 and below 1.
+    channels : bool
+        Silence whole channels of an image, not single cells.
+    """
+
+    p: float
+    channels: bool = False
+
+    routed = True
+    random = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p < 1:
+            raise WiringError(
+                f"DropoutConnector: p = {self.p}, expected a probability of at least 0 and below 1"
+            )
+
+
+@dataclass(frozen=True)
+class ReshapeConnector(Connector):
+    """Cell i reaches cell i of a population of another shape, unweighted; both count row by row.
+
+    Flattens an image, or folds a dense population into one.
+    """
+
+    def misfit(self, pre: Shape, post: Shape) -> str | None:
+        if prod(pre) == prod(post):
+            return None
+        return (
+            f"ReshapeConnector needs equally many cells, got {prod(pre)} of pre {pre} and "
+            f"{prod(post)} of post {post}"
+        )
+
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ProductRelation(tuple(_eye(n) for n in as_image(pre)))
+        cells = np.arange(prod(pre))
+        return ListedRelation(np.column_stack([cells, cells]), len(cells), len(cells))
 
 
 class _ListedConnector(Connector):
@@ -312,24 +385,40 @@ class _TapConnector(Connector):
 class _WindowConnector(_TapConnector):
     """Shared geometry of convolution and pooling."""
 
-    kernel: int
-    stride: int
-    padding: int
-    dilation = 1
+    kernel: Pixels
+    stride: Pixels
+    padding: Pixels
+    dilation: Pixels = 1
 
     @property
-    def span(self) -> int:
-        """Pixels from the first to the last tap of a window."""
-        return self.dilation * (self.kernel - 1) + 1
+    def span(self) -> tuple[int, int]:
+        """Pixels from the first to the last tap of a window, along rows and along columns."""
+        rows, columns = zip(both(self.dilation), both(self.kernel), strict=True)
+        return rows[0] * (rows[1] - 1) + 1, columns[0] * (columns[1] - 1) + 1
+
+    @property
+    def window_size(self) -> int:
+        """Taps of a window."""
+        return prod(both(self.kernel))
 
     def output_shape(self, pre: Shape) -> Shape:
         """Shape of the postsynaptic population that fits `pre`."""
-        rows, columns = ((n + 2 * self.padding - self.span) // self.stride + 1 for n in pre[1:])
+        rows, columns = (
+            (n + 2 * padding - span) // stride + 1
+            for n, padding, span, stride in zip(
+                pre[1:], both(self.padding), self.span, both(self.stride), strict=True
+            )
+        )
         return (self._output_channels(pre), rows, columns)
 
     def _check_least(self, **least: int) -> None:
         for name, at_least in least.items():
-            if (value := getattr(self, name)) < at_least:
+            value = getattr(self, name)
+            if isinstance(value, tuple | list) and len(value) == 2:
+                # Square windows are written with one number, so that equal ones are equal.
+                value = value[0] if value[0] == value[1] else tuple(value)
+                object.__setattr__(self, name, value)
+            if min(both(value)) < at_least:
                 connector = type(self).__name__
                 raise WiringError(f"{connector}: {name} = {value}, expected at least {at_least}")
 
@@ -343,19 +432,21 @@ class _WindowConnector(_TapConnector):
         name = type(self).__name__
         if len(pre) != 3:
             return f"{name} needs an image population (C, H, W) before it, got pre {pre}"
-        if min(pre[1:]) + 2 * self.padding < self.span:
+        padded = zip(pre[1:], both(self.padding), self.span, strict=True)
+        if any(n + 2 * padding < span for n, padding, span in padded):
             window = f"kernel {self.kernel}"
-            if self.dilation > 1:
-                window += f" with dilation {self.dilation} spans {self.span} pixels, and"
+            if self.dilation != 1:
+                span = self.span[0] if self.span[0] == self.span[1] else self.span
+                window += f" with dilation {self.dilation} spans {span} pixels, and"
             return f"{name}: {window} is larger than the padded input {pre[1:]}"
         if self.output_shape(pre) != post:
             return f"{name} turns pre {pre} into {self.output_shape(pre)}, but post has {post}"
         return None
 
     def taps(self, pre: Shape, post: Shape) -> Taps:
+        how = [both(n) for n in (self.kernel, self.stride, self.padding, self.dilation)]
         row, column = (
-            _along(i, j, self.kernel, self.stride, self.padding, self.dilation)
-            for i, j in zip(pre[1:], post[1:], strict=True)
+            _along(pre[1 + axis], post[1 + axis], *(n[axis] for n in how)) for axis in (0, 1)
         )
         return self._channel_factor(pre, post)[..., None], row, column
 
@@ -364,15 +455,16 @@ class _WindowConnector(_TapConnector):
 class Conv2dConnector(_WindowConnector):
     """Convolutional synapses that share weights across positions. Weights (C', C/groups, k, k).
 
-    Taps lie `dilation` pixels apart. With as many groups as channels it is depthwise.
+    Taps lie `dilation` pixels apart. With as many groups as channels it is depthwise. Kernel,
+    stride, padding and dilation are one number, or one for rows and one for columns.
     """
 
     channels: int
-    kernel: int
-    stride: int = 1
-    padding: int = 0
+    kernel: Pixels
+    stride: Pixels = 1
+    padding: Pixels = 0
     groups: int = 1
-    dilation: int = 1
+    dilation: Pixels = 1
 
     convolutional = True
 
@@ -395,7 +487,7 @@ class Conv2dConnector(_WindowConnector):
         return np.kron(_eye(self.groups), block)
 
     def weight_shape(self, pre: Shape, post: Shape) -> Shape:
-        return (self.channels, pre[0] // self.groups, self.kernel, self.kernel)
+        return (self.channels, pre[0] // self.groups, *both(self.kernel))
 
     def weight_ends(self, pre: Shape, post: Shape) -> tuple[np.ndarray, np.ndarray]:
         out, within, _, _ = np.indices(self.weight_shape(pre, post))
@@ -407,25 +499,25 @@ class Conv2dConnector(_WindowConnector):
         return np.outer(row.sum(axis=(0, 1)), column.sum(axis=(0, 1)))
 
     def fan_in(self, pre: Shape, post: Shape) -> int:
-        return pre[0] // self.groups * self.kernel**2
+        return pre[0] // self.groups * self.window_size
 
     def fan_out(self, pre: Shape, post: Shape) -> int:
         # As torch and torchvision count: whatever the stride, and over the channels of all groups.
-        return self.channels * self.kernel**2
+        return self.channels * self.window_size
 
 
 @dataclass(frozen=True)
 class _PoolConnector(_WindowConnector):
     """Windows over each channel; by default they do not overlap."""
 
-    kernel: int
-    stride: int = 0
-    padding: int = 0
+    kernel: Pixels
+    stride: Pixels = 0
+    padding: Pixels = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stride", self.stride or self.kernel)
         self._check_least(kernel=1, stride=1, padding=0)
-        if 2 * self.padding > self.kernel:
+        if any(2 * p > k for p, k in zip(both(self.padding), both(self.kernel), strict=True)):
             raise WiringError(
                 f"{type(self).__name__}: padding {self.padding} is more than half of kernel "
                 f"{self.kernel}, so that some windows would see no cell"

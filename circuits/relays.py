@@ -32,7 +32,7 @@ def _is_relay(circuit: Circuit, cells: Population) -> bool:
     )
     return (
         bool(drives)
-        and all(p.weights is None for p in drives)
+        and all(p.weights is None and p.norm is None for p in drives)
         and (cells.activation, cells.bias, cells.norm) == ("linear", False, None)
         and not is_end
         and cells.path != "target"

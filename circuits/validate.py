@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import networkx as nx
 
 from .assembly import Assembly
-from .connectors import AllToAllConnector, Conv2dConnector
+from .connectors import AllToAllConnector, Conv2dConnector, OneToOneConnector
 from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 from .reading import Reading
@@ -153,9 +153,9 @@ def _check_norm(reading: Reading, projection: Projection) -> Iterator[str]:
     if projection.norm is not None:
         connector = projection.connector
         if projection.role != "drive" or not isinstance(
-            connector, AllToAllConnector | Conv2dConnector
+            connector, AllToAllConnector | Conv2dConnector | OneToOneConnector
         ):
-            yield "normalisation belongs to an all-to-all or conv drive"
+            yield "normalisation belongs to an all-to-all, conv or one-to-one drive"
         if reading.circuit.populations[projection.pre].path == "feedback":
             yield (
                 "a drive of error cells has no norm of its own. Say with error_norm= how errors "
@@ -191,12 +191,22 @@ def _check_norm_arrives(circuit: Assembly) -> Iterator[str]:
 
 
 def _check_feedback_of_pool(circuit: Assembly, projection: Projection) -> Iterator[str]:
-    """A max-pool's error goes back by the argmax of the forward cells, which must be told."""
+    """A max-pool's error goes back by the argmax of the forward cells, which must be told.
+
+    So does that of dropout, to the cells that were heard.
+    """
     connector, post = projection.connector, projection.post
     if not (connector.transposed and connector.routed):
         return
     forward = circuit.projections.get(projection.partner or "")
     if forward is None or not any(circuit.select(role="gate", pre=forward.pre, post=post)):
+        if connector.random:
+            yield (
+                f"to route errors back through dropout the cells of {post!r} need partner= (the "
+                "forward dropout) and a gate projection from its source. Without a gate use a "
+                "OneToOneConnector, which brings every cell the mean error"
+            )
+            return
         yield (
             f"to route errors back through a max-pool the cells of {post!r} need partner= (the "
             "forward pool) and a gate projection from its source. Without a gate use the transpose "

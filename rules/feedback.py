@@ -20,6 +20,7 @@ from oneway.circuits import (
     AveragePoolConnector,
     Circuit,
     Connector,
+    DropoutConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
@@ -166,6 +167,9 @@ class FeedbackWiring(Wiring):
         for name in sorted(self.erring):
             self._wire_gate(self.forward.populations[name])
             self._wire_norm(name)
+        for p in self.forward_drives():
+            if p.norm is not None and p.weights is None:
+                self.update(self.projections[p.name], error_norm=self.rule.forward_norm)
         for name in sorted(self.taught - {w.post for w in self.learning}):
             self.teach(self.error_of(name), name)
             self._learn_own(name)
@@ -181,6 +185,9 @@ class FeedbackWiring(Wiring):
         if isinstance(connector, MaxPoolConnector) and self.rule.gate != "exact":
             # Without word from h_l nobody knows the winner: the error is spread evenly.
             connector = AveragePoolConnector(connector.kernel, connector.stride, connector.padding)
+        if isinstance(connector, DropoutConnector) and self.rule.gate != "exact":
+            # Nor who was silenced: every cell gets the mean error.
+            connector = OneToOneConnector()
         return connector.transpose
 
     def _weights_against(self, against: Projection, weights: Weights) -> Weights | None:
@@ -334,6 +341,9 @@ def learning_drives(forward: Circuit, rule: Rule) -> list[Projection]:
 def _taught(forward: Circuit, rule: Rule, learning: list[Projection]) -> frozenset[str]:
     """Populations that must be told their error: weights, biases or gains there learn."""
     taught = {p.post for p in learning}
+    # Normalised where no synapse could be frozen, as a sum is before it drives others.
+    weighted = {p.post for p in forward.select(role="drive") if p.weights is not None}
+    taught |= {p.post for p in forward.select(role="drive") if p.norm} - weighted
     if not rule.frozen_norm:
         for p in forward.select(role="drive"):
             cell = forward.populations[p.post]

@@ -19,6 +19,7 @@ from oneway.circuits import (
     MaxPoolConnector,
     OneToOneConnector,
     Projection,
+    ReshapeConnector,
 )
 
 PHI = {
@@ -72,6 +73,8 @@ def _drive(net: RateNetwork, parameters: dict[str, Tensor], p: Projection, pre: 
     match c:
         case OneToOneConnector():
             z = pre
+        case ReshapeConnector():
+            z = pre.reshape(-1, *post.shape)
         case AllToAllConnector():
             z = (pre.flatten(1) @ w.T).reshape(-1, *post.shape)
         case Conv2dConnector():

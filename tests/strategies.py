@@ -7,6 +7,7 @@ milliseconds: at most 4 channels, 7 pixels a side, 8 dense cells.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import NamedTuple
 
 from hypothesis import assume
@@ -25,11 +26,15 @@ from oneway.circuits import (
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    Pixels,
     Population,
+    ReshapeConnector,
     Shape,
     Wiring,
+    both,
 )
 
+NORMED = AllToAllConnector | Conv2dConnector | OneToOneConnector
 MAX_CELLS, MAX_CHANNELS, MAX_PIXELS = 8, 4, 7
 
 dense_shapes = st.tuples(st.integers(1, MAX_CELLS))
@@ -52,12 +57,21 @@ class Fit(NamedTuple):
 
 
 @st.composite
-def _windows(draw, pre: Shape, pool: bool, dilation: int = 1) -> tuple[int, int, int]:
-    """Kernel, stride and padding that leave at least one window; overlapping ones too."""
+def _windows(draw, pre: Shape, pool: bool, dilation: Pixels = 1) -> tuple[Pixels, ...]:
+    """Kernel, stride and padding that leave at least one window; overlapping, oblong ones too."""
+    rows, columns = (_window(n, pool, d) for n, d in zip(pre[1:], both(dilation), strict=True))
+    if draw(st.booleans()):
+        return tuple(zip(draw(rows), draw(columns), strict=True))
+    return draw(_window(min(pre[1:]), pool, max(both(dilation))))
+
+
+@st.composite
+def _window(draw, pixels: int, pool: bool, dilation: int) -> tuple[int, int, int]:
+    """The same along one axis."""
     kernel = draw(st.sampled_from((2, 3, 1)))
     stride = draw(st.integers(1, 3))
     span = dilation * (kernel - 1) + 1
-    least = max(0, (span - min(pre[1:]) + 1) // 2)
+    least = max(0, (span - pixels + 1) // 2)
     padding = draw(st.integers(least, kernel // 2 if pool else span - 1))
     return kernel, stride, padding
 
@@ -65,7 +79,7 @@ def _windows(draw, pre: Shape, pool: bool, dilation: int = 1) -> tuple[int, int,
 @st.composite
 def convolutions(draw, pre: Shape) -> Conv2dConnector:
     """Convolutions of an image, grouped, depthwise and dilated ones too."""
-    dilation = draw(st.sampled_from((1, 1, 2, 3)))
+    dilation = draw(st.sampled_from((1, 1, 2, 3, (2, 1))))
     window = draw(_windows(pre, pool=False, dilation=dilation))
     groups = draw(st.sampled_from([n for n in range(1, pre[0] + 1) if pre[0] % n == 0]))
     channels = groups * draw(st.integers(1, max(1, MAX_CHANNELS // groups)))
@@ -167,7 +181,7 @@ class _Growing:
     def drive(self, pre: Population, post: Population, connector: Connector, name: str = ""):
         """A drive, normalised perhaps; several may join the same two populations."""
         name = f"{pre.name} -> {post.name}" + (f" {name}" if name else "")
-        normal = self.norms and isinstance(connector, AllToAllConnector | Conv2dConnector)
+        normal = self.norms and isinstance(connector, NORMED)
         norm = self.draw(st.none() | batch_norms) if normal else None
         error_norm = "full" if norm else "none"
         self.wiring.connect(pre, post, connector, name=name, norm=norm, error_norm=error_norm)
@@ -205,6 +219,8 @@ def _to_shape(draw, pre: Shape, post: Shape) -> Connector:
     fitting = [st.just(ALL_TO_ALL)]
     if pre == post:
         fitting.append(st.just(OneToOneConnector()))
+    elif prod(pre) == prod(post):
+        fitting.append(st.just(ReshapeConnector()))
     if len(pre) == len(post) == 3 and pre[1:] == post[1:]:
         fitting += [
             st.just(Conv2dConnector(post[0], 1)),

@@ -19,6 +19,7 @@ _HOME = {
     "get_data": "data.obtain",
     "joined": "distributed",
     "load_data": "data.loading",
+    "load_run": "networks",
     "train": "loop",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
@@ -54,6 +55,7 @@ def train(
     resume: bool = False,
     processes: Processes | None = None,
     tensorboard: bool = False,
+    start: RateNetwork | None = None,
 ) -> RunResult:
     """Train a circuit.
 
@@ -67,9 +69,9 @@ def train(
     rule : Rule, optional
         Which wired the circuit, or will; the records name it. It may stand in second place too.
     out : path, optional
-        Folder for ``config.json``, ``metrics.jsonl`` (a line an epoch, on disk before the next
-        one starts), ``checkpoint.safetensors`` (replaced after each epoch) and ``result.json``.
-        It must not hold a run already, unless `resume`.
+        Folder for ``config.json``, ``circuit.json``, ``metrics.jsonl`` (a line an epoch, on disk
+        before the next one starts), ``checkpoint.safetensors`` (replaced after each epoch) and
+        ``result.json``. It must not hold a run already, unless `resume`.
     loss : torch.nn.Module, optional
         Of output and class; by default the one that `config` names.
     floor : float, optional
@@ -85,6 +87,9 @@ def train(
         Those that train together, from `joined`; each calls this with the same arguments.
     tensorboard : bool
         Also write metrics to ``tensorboard`` in `out`; needs the extra of that name.
+    start : RateNetwork, optional
+        Of the same forward circuit, wired by any rule or by none, as `from_torch` makes it: forward
+        weights, biases and running statistics start as a copy of its. By default they are drawn.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def train(
     processes.check(config, loss, data.n_train)
     # Only the first process touches files.
     folder = RunFolder(out, resume, tensorboard) if out is not None and processes.leads else None
-    run = TrainingRun(circuit, data, config, loss, rule, folder, floor, published, processes)
+    run = TrainingRun(circuit, data, config, loss, rule, folder, floor, published, processes, start)
     if resume:
         run.restore(notify)
     for note in circuit.notes:
@@ -166,14 +171,16 @@ def floor_accuracy(
     config: TrainConfig | None = None,
     *,
     processes: Processes | None = None,
+    start: RateNetwork | None = None,
 ) -> float:
     """Test accuracy of the same forward circuit, wired or not, that any rule has to beat.
 
     In image nets only fully connected layers learn, by backpropagation, as in the direct
-    Kolen-Pollack paper; elsewhere only the output layer. The others stay as they were drawn.
+    Kolen-Pollack paper; elsewhere only the output layer. The others stay as they were drawn, or
+    as they are in `start`.
     """
     drives = circuit.select(role="drive", path="forward")
     convolutional = any(p.connector.convolutional for p in drives)
     frozen = "conv" if convolutional else "hidden"
     floor = parse_rule(f"bp,frozen={frozen}").wire(circuit.forward_circuit())
-    return train(floor, data, config, processes=processes).test_accuracy
+    return train(floor, data, config, processes=processes, start=start).test_accuracy

@@ -14,12 +14,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from oneway.backends.rate.exchange.names import Names
+from oneway.circuits import Circuit, load_circuit, to_json
+
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+CIRCUIT, NAMES = "circuit.json", "names.json"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
 
 
@@ -124,6 +128,13 @@ class RunFolder:
             self._begin()
         self._board = Board(self.path) if tensorboard else None
 
+    @classmethod
+    def to_read(cls, path: Path) -> RunFolder:
+        """A folder that nothing is written to, and that may be read-only."""
+        folder = cls.__new__(cls)
+        folder.path, folder._board = path, None
+        return folder
+
     def _begin(self) -> None:
         self.check_free(self.path)
         try:
@@ -170,6 +181,19 @@ class RunFolder:
     def write_config(self, **settings: Any) -> None:
         versions = {"python": platform.python_version(), "torch": torch.__version__}
         write_json(self.path / CONFIG, {**settings, "versions": versions})
+
+    def write_circuit(self, wired: Circuit, names: Names | None) -> None:
+        """The circuit, and what its parameters are called in the module that it came from."""
+        _write_text(self.path / CIRCUIT, to_json(wired, indent=None) + "\n")
+        if names is not None:
+            write_json(self.path / NAMES, names.as_dict())
+
+    def circuit(self) -> tuple[Circuit, Names | None]:
+        """What `write_circuit` wrote."""
+        names = self.path / NAMES
+        held = json.loads(names.read_text(encoding="utf-8")) if names.exists() else None
+        circuit = load_circuit(self.path / CIRCUIT)
+        return circuit, None if held is None else Names.from_dict(held)
 
     def settings(self) -> dict[str, Any]:
         """What `write_config` wrote; nothing where the run did not come so far."""

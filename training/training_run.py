@@ -12,6 +12,7 @@ from torch import Tensor
 
 from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
+from oneway.backends.rate.exchange.importing import start_from
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
@@ -45,6 +46,7 @@ class TrainingRun:
         floor: float | None = None,
         published: Published | None = None,
         processes: Processes | None = None,
+        start: RateNetwork | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
         self.processes = processes or Processes()
@@ -67,6 +69,8 @@ class TrainingRun:
             share_changes=True,
             stack=self.processes.stack if config.sync_batch_norm else None,
         )
+        if start is not None:
+            start_from(self.network, start)
         self.processes.copy_lead(self.network.state_dict().values())
         if config.compile != "no":
             self.network.compile(mode=config.compile)
@@ -164,7 +168,8 @@ class TrainingRun:
         return self._finite_total(loss_sum, epoch) / n, float(self.processes.total(correct)) / n
 
     def _learn_batch(self, x: Tensor, y: Tensor, share: float) -> Any:
-        outcome = self.network.step(self.data.normalise(x, self.config.torch_dtype), y)
+        x = self.data.normalise(x, self.config.torch_dtype)
+        outcome = self.network.step(x, y, generator=self.generators["noise"])
         self._change(share)
         self.step += 1
         if self.spontaneous and self.step % self.config.spontaneous_every == 0:
@@ -217,6 +222,7 @@ class TrainingRun:
                 test_samples=self.data.n_test,
                 notes=list(self.wired.notes),
             )
+            self.folder.write_circuit(self.wired, self.network.names)
 
     def _record(self, record: Mapping[str, Any]) -> None:
         self.history.append(record)

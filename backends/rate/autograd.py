@@ -7,18 +7,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from oneway.circuits import (
-    AllToAllConnector,
-    AveragePoolConnector,
-    Circuit,
-    Conv2dConnector,
-    MaxPoolConnector,
-    OneToOneConnector,
-    Projection,
-    WiringError,
-)
+from oneway.circuits import Circuit, Projection
 
 from .activations import TORCH_PHI
+from .exchange.layers import plain_batch_norm, plain_layers
 
 
 class PlainNetwork(nn.Module):
@@ -52,7 +44,7 @@ class PlainNetwork(nn.Module):
                 [TORCH_PHI[cell.activation].module()] if cell.activation != "linear" else []
             )
             if cell.norm is not None:
-                phi.append(_batch_norm(cell.shape, cell.norm))
+                phi.append(plain_batch_norm(cell.shape, cell.norm))
             self.phis[name] = nn.Sequential(*phi)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,27 +59,7 @@ class PlainNetwork(nn.Module):
 
 
 def _layer(circuit: Circuit, p: Projection, bias: bool) -> nn.Module:
-    pre, post = circuit.populations[p.pre], circuit.populations[p.post]
-    match p.connector:
-        case AllToAllConnector():
-            layers: list[nn.Module] = [nn.Flatten(), nn.Linear(pre.size, post.size, bias)]
-            layers = layers if len(pre.shape) == 3 else layers[1:]
-        case Conv2dConnector(channels, kernel, stride, padding, groups, dilation):
-            window = (kernel, stride, padding, dilation, groups)
-            layers = [nn.Conv2d(pre.shape[0], channels, *window, bias)]
-        case MaxPoolConnector(kernel, stride, padding):
-            layers = [nn.MaxPool2d(kernel, stride, padding)]
-        case AveragePoolConnector(kernel, stride, padding):
-            layers = [nn.AvgPool2d(kernel, stride, padding)]
-        case OneToOneConnector():
-            layers = []
-        case _:
-            raise WiringError(f"{p.label}: torch has no plain layer for {p.connector}")
+    layers = plain_layers(circuit, p, bias)
     if p.norm is not None:
-        layers.append(_batch_norm(post.shape, p.norm))
+        layers.append(plain_batch_norm(circuit.shapes(p)[1], p.norm))
     return nn.Sequential(*layers)
-
-
-def _batch_norm(shape, norm) -> nn.Module:
-    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-    return kind(shape[0], norm.eps, norm.momentum, norm.affine)

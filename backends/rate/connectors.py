@@ -20,15 +20,18 @@ from oneway.circuits import (
     AveragePoolConnector,
     Connector,
     Conv2dConnector,
+    DropoutConnector,
     FixedProbabilityConnector,
     FromListConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    ReshapeConnector,
     Shape,
     SynapticConnector,
     TransposeConnector,
     WiringError,
+    both,
 )
 
 
@@ -39,8 +42,9 @@ class RateConnector:
     one, computes `adjoint` and `correlate` of the same post signal together; `windows`, where
     there is one, writes out what each postsynaptic cell reads, and `apply` and `correlate` take
     that in place of pre. `correlate` may be given weights, `like` which its result is shaped. A
-    connector whose way back depends on what came forward (max-pool) says so with `routed`: its
-    `apply` then returns (activity, route), and its `adjoint` takes the route in place of weights.
+    connector whose way back depends on what came forward (max-pool, dropout) says so with `routed`:
+    its `apply` then returns (activity, route), and its `adjoint` takes the route in place of
+    weights. One that is `random` is given what was drawn after pre; None outside of training.
     """
 
     routed = False
@@ -98,7 +102,8 @@ class Conv2d(RateConnector):
         # Cells that a 1x1 kernel with a stride steps over have no part in a change. They are left
         # out: torch's CPU kernel for this writes past its buffer where images of fewer than 8
         # channels lie in memory by channels last (torch 2.13, AVX2).
-        self._steps_over = c.kernel == 1 and c.stride > 1 and c.padding == 0
+        self._steps_over = c.kernel == 1 and c.stride != 1 and c.padding == 0
+        self._stride, self._padding, self._dilation = map(both, (c.stride, c.padding, c.dilation))
 
     def windows(self, pre: Tensor) -> Tensor:
         """What the postsynaptic cells read: (I · kernel², cells · B), or images if that is slower.
@@ -111,9 +116,10 @@ class Conv2d(RateConnector):
         if not (few and wide and pre.device.type == "cpu" and c.groups == 1):
             return pre
         # With the batch last, it is copied in runs rather than cell by cell.
-        padded = F.pad(pre.permute(1, 2, 3, 0), [0, 0, *[c.padding] * 4])
-        windows = padded.unfold(1, c.span, c.stride).unfold(2, c.span, c.stride)
-        windows = windows[..., :: c.dilation, :: c.dilation]
+        (rows, columns), (dilation, across) = self._padding, self._dilation
+        padded = F.pad(pre.permute(1, 2, 3, 0), [0, 0, columns, columns, rows, rows])
+        windows = padded.unfold(1, c.span[0], self._stride[0])
+        windows = windows.unfold(2, c.span[1], self._stride[1])[..., ::dilation, ::across]
         return windows.permute(0, 4, 5, 1, 2, 3).flatten(3).flatten(0, 2)
 
     def apply(self, w: Tensor, pre: Tensor) -> Tensor:
@@ -126,8 +132,10 @@ class Conv2d(RateConnector):
         c = self.connector
         # Rows and columns that the stride left over at the end of the image.
         left_over = [
-            n - ((m - 1) * c.stride - 2 * c.padding + c.span)
-            for n, m in zip(self.pre[1:], self.post[1:], strict=True)
+            n - ((m - 1) * stride - 2 * padding + span)
+            for n, m, stride, padding, span in zip(
+                self.pre[1:], self.post[1:], self._stride, self._padding, c.span, strict=True
+            )
         ]
         return F.conv_transpose2d(
             post, w, None, c.stride, c.padding, left_over, c.groups, c.dilation
@@ -140,21 +148,21 @@ class Conv2d(RateConnector):
         # The kernel reads the shape of the weights and nothing else.
         if like is None or like.dtype != post.dtype:
             like = post.new_empty(self.connector.weight_shape(self.pre, self.post))
-        stride = self.connector.stride
+        stride = self._stride
         if self._steps_over:
-            pre, stride = pre[:, :, ::stride, ::stride], 1
+            pre, stride = pre[:, :, :: stride[0], :: stride[1]], (1, 1)
         return self._backward(post, pre, like, stride, [False, True, False])[1]
 
     def joint(self, w: Tensor, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         """`adjoint` and `correlate` of one post signal in one kernel."""
         if self._steps_over:
             return self.adjoint(w, post), self.correlate(post, pre, w)
-        back, product, _ = self._backward(post, pre, w, self.connector.stride, [True, True, False])
+        back, product, _ = self._backward(post, pre, w, self._stride, [True, True, False])
         return back, product
 
-    def _backward(self, post: Tensor, pre: Tensor, w: Tensor, stride: int, wanted: list[bool]):
-        c = self.connector
-        shape = ([stride] * 2, [c.padding] * 2, [c.dilation] * 2, False, [0, 0], c.groups)
+    def _backward(self, post, pre, w: Tensor, stride: tuple[int, int], wanted: list[bool]):
+        groups = self.connector.groups
+        shape = (stride, self._padding, self._dilation, False, [0, 0], groups)
         return torch.ops.aten.convolution_backward(post, pre, w, None, *shape, wanted)
 
 
@@ -163,14 +171,10 @@ class MaxPool(RateConnector):
     routed = True
 
     def apply(self, pre: Tensor) -> tuple[Tensor, Tensor]:
-        c = self.connector
-        return torch.ops.aten.max_pool2d_with_indices(
-            pre, [c.kernel] * 2, [c.stride] * 2, [c.padding] * 2
-        )
+        return torch.ops.aten.max_pool2d_with_indices(pre, *_window(self.connector))
 
     def adjoint(self, route: Tensor, post: Tensor) -> Tensor:
-        c = self.connector
-        window = ([c.kernel] * 2, [c.stride] * 2, [c.padding] * 2, [1, 1], False)
+        window = (*_window(self.connector), [1, 1], False)
         return torch.ops.aten.max_pool2d_with_indices_backward(*self._images(post), *window, route)
 
 
@@ -178,13 +182,44 @@ class AveragePool(RateConnector):
     connector: AveragePoolConnector
 
     def apply(self, pre: Tensor) -> Tensor:
-        c = self.connector
-        return F.avg_pool2d(pre, c.kernel, c.stride, c.padding)
+        return F.avg_pool2d(pre, *_window(self.connector))
 
     def adjoint(self, post: Tensor) -> Tensor:
-        c = self.connector
-        window = ([c.kernel] * 2, [c.stride] * 2, [c.padding] * 2, False, True, None)
+        window = (*_window(self.connector), False, True, None)
         return torch.ops.aten.avg_pool2d_backward(*self._images(post), *window)
+
+
+def _window(c: MaxPoolConnector | AveragePoolConnector) -> tuple[Any, ...]:
+    return both(c.kernel), both(c.stride), both(c.padding)
+
+
+class Dropout(RateConnector):
+    connector: DropoutConnector
+    routed = True
+
+    def draw(self, samples: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The factor of each cell: 0 where it is silenced, 1 / (1 - p) where it is heard."""
+        channels, *places = self.pre
+        places = [1] * len(places) if self.connector.channels else places
+        heard = torch.empty((samples, channels, *places), dtype=like.dtype, device=like.device)
+        keep = 1 - self.connector.p
+        return heard.bernoulli_(keep, generator=generator).div_(keep)
+
+    def apply(self, pre: Tensor, heard: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        # A copy: who reads the result last may write over it.
+        return (pre.clone() if heard is None else pre * heard), heard
+
+    def adjoint(self, heard: Tensor | None, post: Tensor) -> Tensor:
+        return post.clone() if heard is None else post * heard
+
+
+class Reshape(RateConnector):
+    def apply(self, pre: Tensor) -> Tensor:
+        # A copy, as for dropout.
+        return pre.reshape(-1, *self.post).clone()
+
+    def adjoint(self, post: Tensor) -> Tensor:
+        return post.reshape(-1, *self.pre).clone()
 
 
 class OneToOne(RateConnector):
@@ -279,6 +314,8 @@ TRANSLATIONS: dict[type[Connector], type[RateConnector]] = {
     MaxPoolConnector: MaxPool,
     AveragePoolConnector: AveragePool,
     OneToOneConnector: OneToOne,
+    DropoutConnector: Dropout,
+    ReshapeConnector: Reshape,
     MatchConnector: Match,
     SynapticConnector: Synaptic,
     FixedProbabilityConnector: Listed,

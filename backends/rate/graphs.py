@@ -13,7 +13,7 @@ from .program import Key
 
 Run = Callable[[Mapping[Key, Any]], dict[Key, Any]]
 # What comes new with every call; all else stays where it lies in memory.
-PASSING = ("input", "noise", "y")
+PASSING = ("input", "noise", "heard", "y")
 
 
 class CompiledRun:

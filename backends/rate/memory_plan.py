@@ -111,7 +111,6 @@ def plan_step(net: RateNetwork, x: Tensor, y: Tensor) -> Plan:
     """The plan of ``net.step(x, y)``: see `plan`."""
     # A twin: connectors move their index tensors to where they are used, and meta holds no numbers.
     twin = copy.deepcopy(net).to("meta")
-    twin._schedules.clear()
     schedule = twin._schedule("step", Compiler.learning)
     return describe(schedule, twin._given(x=x.to("meta"), y=y.to("meta")))
 

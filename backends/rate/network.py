@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oneway.circuits import Circuit, Population, WiringError
+from oneway.circuits import Circuit, DropoutConnector, Population, WiringError
 
 from .compiler import Compiler
+from .connectors import Dropout
+from .exchange.names import Names
 from .graphs import CompiledRun, new_step
 from .loss import OutputError
 from .parameters import CircuitParameters, Norm
@@ -74,6 +77,8 @@ class RateNetwork(CircuitParameters):
     """
 
     loss_scale: Tensor | None
+    # Which module it was imported from; see `exchange.from_torch`.
+    names: Names | None = None
 
     def __init__(
         self,
@@ -102,6 +107,7 @@ class RateNetwork(CircuitParameters):
         self._schedules: dict[str, Schedule] = {}
         self._compiled: dict[str, CompiledRun] = {}
         self._compile_options: dict[str, Any] | None = None
+        self._dropouts = _dropouts(circuit)
         scale = torch.tensor(FIRST_LOSS_SCALE) if self.precision.scales_errors else None
         self.register_buffer("loss_scale", scale, persistent=False)
         self.to(device=device, dtype=dtype)
@@ -112,7 +118,10 @@ class RateNetwork(CircuitParameters):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Output for a batch x of shape (B, *input); fills no gradient."""
+        """Output for a batch x of shape (B, *input); fills no gradient.
+
+        In training mode batch norm uses the statistics of the batch, and dropout draws.
+        """
         self._begin(learns=False)
         given = self._given(x=x)
         return self._run("forward", Compiler.forward, given, len(x))[("output",)]
@@ -128,7 +137,14 @@ class RateNetwork(CircuitParameters):
         return {name: tensor for (_, name), tensor in results.items()}
 
     @torch.no_grad()
-    def step(self, x: Tensor, y: Tensor) -> Step:
+    def step(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        accumulate: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Step:
         """One driven step: activity, errors, and the change of all that learns, into ``.grad``.
 
         Parameters
@@ -136,23 +152,42 @@ class RateNetwork(CircuitParameters):
         x : Tensor, shape (B, *input)
         y : Tensor
             What the loss takes: class numbers (B,) or targets shaped like the output.
+        accumulate : bool
+            Add the changes to what ``.grad`` holds, as ``backward()`` does. By default they take
+            its place, and what does not learn in this step has none.
+        generator : torch.Generator, optional
+            Draws which cells dropout silences; by default torch's own.
+
+        Raises
+        ------
+        WiringError
+            One sample, where batch norm has no other value to compare it with.
         """
-        self._begin()
-        given = self._given(x=x, y=y)
+        self._begin(accumulate=accumulate)
+        given = self._given(x=x, y=y, generator=generator)
         results = self._run("step", Compiler.learning, given, len(x))
-        self._fill_gradients(results)
+        self._fill_gradients(results, accumulate)
         return Step(results[("loss",)], results[("output",)])
 
     @torch.no_grad()
-    def spontaneous_step(self, batch_size: int, generator: torch.Generator | None = None) -> None:
+    def spontaneous_step(
+        self,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        *,
+        accumulate: bool = False,
+    ) -> None:
         """Run every phase in which cells fire noise, and fill ``.grad`` of what learns there.
 
-        Each phase has `batch_size` independent patterns of noise.
+        Each phase has `batch_size` independent patterns of noise. Dropout silences nobody there.
+        Changes are accumulated as in `step`.
         """
-        self._begin()
+        self._begin(accumulate=accumulate)
         changes: dict[Key, Any] = {}
         for phase in self.circuit.phases.values():
             if phase.noisy:
+                if not phase.norm_blocked:
+                    self._check_samples(batch_size)
                 given = self._given() | {("training",): True}
                 # Noise is no data: it is normalised by its own statistics, which are not kept.
                 for name, norm in self.norms.items():
@@ -161,7 +196,7 @@ class RateNetwork(CircuitParameters):
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
                 how = (Compiler.learning, given, batch_size, (phase.name,))
                 changes |= self._run(phase.name, *how)
-        self._fill_gradients(changes)
+        self._fill_gradients(changes, accumulate)
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:
         like = next(iter(self.parameters()))
@@ -205,6 +240,10 @@ class RateNetwork(CircuitParameters):
         self._compile_options = options
         self._compiled.clear()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copy and pickle: programs are written and compiled anew when they are needed."""
+        return self.__dict__ | {"_schedules": {}, "_compiled": {}}
+
     def _apply(self, *arguments: Any, **options: Any) -> RateNetwork:
         # Parameters may come to lie elsewhere, or in another type.
         self._compiled.clear()
@@ -214,10 +253,13 @@ class RateNetwork(CircuitParameters):
     def _on_gpu(self) -> bool:
         return any(parameter.is_cuda for parameter in self.parameters())
 
-    def _begin(self, learns: bool = True) -> None:
+    def _begin(self, learns: bool = True, accumulate: bool = False) -> None:
         if self._compile_options is not None and self._on_gpu:
+            if learns and accumulate:
+                for parameter in self.parameters():  # what a graph left would be written over
+                    parameter.grad = None if parameter.grad is None else parameter.grad.clone()
             new_step()
-        if learns:
+        if learns and not accumulate:
             self.zero_grad()  # what does not learn has none, and the last step's memory is free
 
     def _run(
@@ -248,7 +290,12 @@ class RateNetwork(CircuitParameters):
                 "Choose the other of bfloat16 and float16, or None"
             ) from error
 
-    def _given(self, x: Tensor | None = None, y: Tensor | None = None) -> dict[Key, Any]:
+    def _given(
+        self,
+        x: Tensor | None = None,
+        y: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict[Key, Any]:
         given: dict[Key, Any] = {("training",): self.training}
         for kind, tensors in (
             ("weights", self.weights),
@@ -261,16 +308,35 @@ class RateNetwork(CircuitParameters):
             given[("loss_scale",)] = self.loss_scale
         for name, norm in self.norms.items():
             given |= {("norm", name, part): getattr(norm, part) for part in Norm.parts}
+        given |= {("heard", name): None for name in self._dropouts}
         if x is not None:
             (population,) = self.circuit.inputs
             _check_batch(x, population)
-            given[("input", population.name)] = self.precision.given(x)
+            x = given[("input", population.name)] = self.precision.given(x)
+            if self.training:
+                self._check_samples(len(x))
+                for name, dropout in self._dropouts.items():
+                    given[("heard", name)] = dropout.draw(len(x), x, generator)
         if y is not None:
             given[("y",)] = y
         return given
 
-    def _fill_gradients(self, changes: Mapping[Key, Any]) -> None:
-        """Changes become gradients."""
+    def _check_samples(self, n: int) -> None:
+        """Batch norm has nothing to learn from one value a channel; see torch, which refuses it."""
+        if n > 1 or self.stack is not None:
+            return
+        for name in self.norms:
+            projection = self.circuit.projections.get(name)
+            shape = self.circuit.populations[projection.post if projection else name].shape
+            if n * math.prod(shape[1:]) == 1:
+                raise WiringError(
+                    f"batch norm of {name!r} gets one value per channel from a batch of one "
+                    f"sample, shape {(n, *shape)}, and has no variance to divide by. Give it two "
+                    "samples or more, or let it use its running statistics with net.eval()"
+                )
+
+    def _fill_gradients(self, changes: Mapping[Key, Any], accumulate: bool = False) -> None:
+        """Changes become gradients, or are added to them."""
         given: set[int] = set()
         for (kind, *owner), change in changes.items():
             if kind == "change":
@@ -281,12 +347,26 @@ class RateNetwork(CircuitParameters):
                 # Fused optimizers read both in the order of memory and do not ask for it.
                 alike = change.stride() == parameter.stride()
                 laid_out = change if alike else torch.empty_like(parameter).copy_(change)
+                if accumulate and parameter.grad is not None:
+                    # Not in place: two synapses may share what is there.
+                    parameter.grad = parameter.grad + laid_out
+                    continue
                 parameter.grad = laid_out.clone() if copy and alike else laid_out
                 given.add(memory)
 
     def _parameter(self, kind: str, owner: str) -> nn.Parameter:
         held = {"weights": self.weights, "bias": self.biases}.get(kind)
         return getattr(self.norms[owner], kind) if held is None else held[owner]
+
+
+def _dropouts(circuit: Circuit) -> dict[str, Dropout]:
+    """What draws which cells are heard, in the order in which activity comes to them."""
+    drives = (p for name in circuit.order() for p in circuit.select(role="drive", post=name))
+    return {
+        p.name: Dropout(p.connector, *circuit.shapes(p))
+        for p in drives
+        if isinstance(p.connector, DropoutConnector)
+    }
 
 
 def _check_batch(x: Tensor, population: Population) -> None:

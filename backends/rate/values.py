@@ -225,18 +225,25 @@ class Values:
                 Kind.ADJOINT, inner.adjoint, named=parts, detail=inner.key, label=p.name
             )
         if half.routed:
-            return self._routed(half, pre, p.name)[0]
+            return self._routed(p, pre)[0]
         parts = {**self._strengths(p), Part.PRE: self._windows(half, pre)}
         return self._op(Kind.APPLY, half.apply, named=parts, detail=half.key, label=p.name)
 
     def _strengths(self, p: Projection) -> dict[Part, Value]:
         return {} if p.weights is None else {Part.WEIGHTS: self._weights(p)}
 
-    def _routed(self, half: RateConnector, pre: Value, label: str) -> tuple[Value, ...]:
+    def _routed(self, p: Projection, pre: Value) -> tuple[Value, ...]:
         """(activity, route)"""
-        parts = {Part.PRE: pre}
+        half = self._half(p)
+        drawn = (self.program.source(("heard", p.name)),) if p.connector.random else ()
         return self.program.add(
-            Kind.APPLY, half.apply, named=parts, detail=half.key, outputs=2, label=label
+            Kind.APPLY,
+            half.apply,
+            *drawn,
+            named={Part.PRE: pre},
+            detail=half.key,
+            outputs=2,
+            label=p.name,
         )
 
     def _windows(self, half: RateConnector, pre: Value) -> Value:
@@ -249,10 +256,10 @@ class Values:
         return self._op(Kind.WINDOWS, half.windows, pre, detail=half.key)
 
     def _route(self, p: Projection, phase: str) -> Value:
-        """Which presynaptic cell won each window of the max-pool that `p` runs against."""
+        """Which presynaptic cells counted in the max-pool or dropout that `p` runs against."""
         pool = self.circuit.projections[p.partner or ""]
         pre = self.activity(pool.pre, self.reading.when(pool.post, phase))
-        return self._routed(self._half(pool), pre, pool.name)[1]
+        return self._routed(pool, pre)[1]
 
     @_once
     def _half(self, p: Projection) -> RateConnector:

@@ -19,6 +19,7 @@ from oneway.circuits import (
     OneToOneConnector,
     TransposeConnector,
     WiringError,
+    both,
 )
 
 
@@ -26,7 +27,7 @@ def pass_through(fit, cells):
     """What arrives at the post cells when all weights are one; cells (B, *pre) -> (B, *post)."""
     pre, post, c = fit
     if isinstance(c, Conv2dConnector):
-        kernel = torch.ones(c.channels, pre[0] // c.groups, c.kernel, c.kernel)
+        kernel = torch.ones(c.channels, pre[0] // c.groups, *both(c.kernel))
         return F.conv2d(cells, kernel, None, c.stride, c.padding, c.dilation, c.groups)
     if isinstance(c, MaxPoolConnector):
         return F.max_pool2d(cells, c.kernel, c.stride, c.padding)

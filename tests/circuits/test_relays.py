@@ -103,3 +103,13 @@ def test_cells_that_a_pool_leaves_out_stand_for_themselves():
     stands = dict(relayed_cells(net.build())["d"])
     assert stands["e"].listed().tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
     np.testing.assert_array_equal(stands["d"].listed(), [[4, 4], [5, 5]])
+
+
+def test_cells_that_normalise_a_sum_are_no_relay():
+    wiring = Wiring("pre-activation")
+    x, h = wiring.population("x", (4,)), wiring.population("h", (4,))
+    wiring.connect(x, h, norm=BatchNorm())
+    passed, out = wiring.population("passed", (4,)), wiring.population("output", (2,))
+    wiring.connect(h, passed)
+    wiring.connect(passed, out, AllToAllConnector())
+    assert relay_names(wiring.build()) == ("passed",)

@@ -15,6 +15,7 @@ from oneway.circuits import (
     Plasticity,
     Population,
     Projection,
+    ReshapeConnector,
     Signal,
     TransposeConnector,
     Weights,
@@ -159,9 +160,9 @@ WRONG = {
         tied_to_tied,
         "projection 'third' .* refer to projection 'second' .* tied to 'h1 -> output'. Refer to",
     ),
-    "norm on a weightless drive": (
-        lambda net: net.connect("h1", "h1", norm=BatchNorm(), name="self"),
-        "normalisation belongs to an all-to-all or conv drive",
+    "norm of a drive that reshapes": (
+        lambda net: net.connect("h1", "h1", ReshapeConnector(), norm=BatchNorm(), name="self"),
+        "normalisation belongs to an all-to-all, conv or one-to-one drive",
     ),
     "error norm without norm": (
         change("x -> h1", error_norm="full"),

@@ -170,6 +170,7 @@ def test_folder_holds_settings_metrics_and_result(digits, tmp_path):
     folder = tmp_path / "a" / "b"
     assert sorted(p.name for p in folder.iterdir()) == [
         "checkpoint.safetensors",
+        "circuit.json",
         "config.json",
         "metrics.jsonl",
         "result.json",

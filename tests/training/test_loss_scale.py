@@ -117,11 +117,11 @@ def interrupted(folder, rule, begun, resumed, digits, monkeypatch):
 def dying(patched, steps):
     step, left = RateNetwork.step, [steps]
 
-    def counted(net, x, y):
+    def counted(net, x, y, **options):
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        return step(net, x, y)
+        return step(net, x, y, **options)
 
     patched.setattr(RateNetwork, "step", counted)
 

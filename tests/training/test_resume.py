@@ -42,11 +42,11 @@ def killed_at(monkeypatch):
     def run(step, *arguments, **options):
         left = [step]
 
-        def dying(self, x, y, step=RateNetwork.step):
+        def dying(self, x, y, step=RateNetwork.step, **options):
             left[0] -= 1
             if left[0] < 0:
                 raise Killed
-            return step(self, x, y)
+            return step(self, x, y, **options)
 
         with monkeypatch.context() as patched:
             patched.setattr(RateNetwork, "step", dying)

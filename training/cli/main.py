@@ -32,6 +32,7 @@ COMMANDS = {
     "data": "list, download and check data sets",
     "recipes": "list, show and check recipes of published experiments",
     "compare": "table and plots of runs, next to published figures",
+    "export": "write the network of a finished run for torch or ONNX",
     "spike": "run a circuit as spikes: learn, mirror, or answer with weights learned as rates",
     "bench": "step time and memory of each rule against plain autograd",
     "demo": "the tour on handwritten digits, with a report to look at",

@@ -102,8 +102,7 @@ def _chatter(heard: bool) -> Iterator[None]:
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
     recipe = recipes.make_recipe(_settings(arguments))
-    rule, wired = recipes.check_recipe(recipe)
-    data = fit(_load(recipe, wired.inputs[0].shape, arguments.smoke), wired)
+    rule, wired, data = _parts(recipe, arguments.smoke)
     if arguments.resume and arguments.out is None:
         raise ConfigError("--resume needs the folder of the run: name it with --out")
     folders = processes.from_lead(
@@ -117,12 +116,25 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunR
         ) from None
 
 
+def _parts(recipe: Recipe, smoke: bool) -> tuple[Rule | None, Circuit, Data]:
+    if recipe.module:  # which is traced with samples like those of the data
+        data = _load(recipe, None, smoke)
+        rule, wired = recipes.check_module(recipe, data)
+    else:
+        rule, wired = recipes.check_recipe(recipe)
+        data = _load(recipe, wired.inputs[0].shape, smoke)
+    return rule, wired, fit(data, wired)
+
+
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Recipe, then --smoke, then --set, then options: the later ones win."""
     settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
     settings = shrunk(settings) if arguments.smoke else settings
-    settings |= recipes.options_of("--set").parse(arguments.set)
-    return settings | recipes.check_settings("train", given(arguments, recipes.recipe_keys()))
+    later = recipes.options_of("--set").parse(arguments.set)
+    later |= recipes.check_settings("train", given(arguments, recipes.recipe_keys()))
+    if "module" in later:  # in place of the recipe's circuit
+        settings.pop("circuit", None)
+    return settings | later
 
 
 def _recipe_settings(name: str) -> dict[str, Any]:
@@ -132,7 +144,7 @@ def _recipe_settings(name: str) -> dict[str, Any]:
     return dict(entry.settings)
 
 
-def _load(recipe: Recipe, shape: tuple[int, ...], smoke: bool) -> Data:
+def _load(recipe: Recipe, shape: tuple[int, ...] | None, smoke: bool) -> Data:
     """The data; of a smoke run, synthetic images where the files are missing."""
     try:
         return recipe.load_data(shape)
@@ -158,9 +170,10 @@ def _train_all(
         config = replace(recipe.config, seed=recipe.config.seed + i)
         # Without --resume no folder gets here that holds a run.
         resume, knows_floor = processes.from_lead(partial(_kept, folder))
+        start = recipe.make_start(data, rule, config.seed)
         floor = None
         if recipe.floor and not knows_floor:
-            floor = floor_accuracy(wired, data, config, processes=processes)
+            floor = floor_accuracy(wired, data, config, processes=processes, start=start)
         results.append(
             train(
                 wired,
@@ -174,6 +187,7 @@ def _train_all(
                 resume=resume,
                 processes=processes,
                 tensorboard=recipe.tensorboard,
+                start=start,
             )
         )
     return results

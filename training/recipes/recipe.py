@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit
 from oneway.circuits.options import Options, fits
 from oneway.rules import Rule, parse_rule
@@ -22,7 +23,8 @@ from ..data.catalogue import KINDS, check_source
 from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import ConfigError
-from ..fitting import check_decay, wire
+from ..fitting import check_decay, check_wired, wire
+from ..networks import import_module
 from ..sources import read_circuit
 from ..tensorboard import check_installed
 
@@ -32,6 +34,11 @@ class Recipe:
     """What is trained on what; how stands in `config`."""
 
     circuit: str = option(None, "builder string (mlp:64-128-64-10,init=kaiming_normal) or file")
+    module: str | None = option(
+        None,
+        "your own torch module in place of a circuit, with the weights that it starts from: "
+        "package.module:factory or file.py:factory, as in nets.py:make_net",
+    )
     rule: str | None = option(
         None, "learning rule with its options (dkp,init=kaiming_normal), or a file"
     )
@@ -55,8 +62,13 @@ class Recipe:
     config: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        if not self.circuit:
+        if not (self.circuit or self.module):
             raise ConfigError("no circuit given: name one with --circuit, as in mlp:64-128-64-10")
+        if self.circuit and self.module:
+            raise ConfigError(
+                f"circuit = {self.circuit!r} and module = {self.module!r} are two networks. Leave "
+                "one of them out"
+            )
         if self.seeds < 1:
             raise ConfigError(f"seeds = {self.seeds}, expected at least 1")
         if self.workers is not None and self.workers < 0:
@@ -69,6 +81,11 @@ class Recipe:
             check_installed()
 
     def make_circuit(self) -> Circuit:
+        if self.module:
+            raise ConfigError(
+                f"module {self.module!r} is not a circuit yet: 'oneway train' makes it one, for "
+                "samples of its data"
+            )
         return read_circuit(self.circuit)
 
     def make_rule(self) -> Rule | None:
@@ -77,6 +94,10 @@ class Recipe:
         if self.gate or self.norm:
             raise ConfigError("gate and norm belong to a rule: name one with --rule")
         return None
+
+    def make_start(self, data: Data, rule: Rule | None, seed: int) -> RateNetwork | None:
+        """The user's module as a network, wired; None where there is a circuit."""
+        return import_module(self.module, data.shape, rule, seed) if self.module else None
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
         return load_data(
@@ -125,6 +146,16 @@ def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
     wired = wire(recipe.make_circuit(), rule)
     check_decay(wired, recipe.config)
     return rule, wired
+
+
+def check_module(recipe: Recipe, data: Data) -> tuple[Rule | None, Circuit]:
+    """Rule and wired circuit of a recipe that has a module, if its parts fit."""
+    rule = recipe.make_rule()
+    start = recipe.make_start(data, rule, recipe.config.seed)
+    assert start is not None
+    check_wired(start.circuit)
+    check_decay(start.circuit, recipe.config)
+    return rule, start.circuit
 
 
 # -- keys and their types ----------------------------------------------------------------------

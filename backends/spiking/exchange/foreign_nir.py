@@ -18,9 +18,11 @@ from oneway.circuits import (
     Connector,
     Conv2dConnector,
     OneToOneConnector,
+    Pixels,
     Shape,
     Wiring,
     WiringError,
+    both,
 )
 
 SPIKING, LEAKY = ("IF", "LIF", "CubaLIF"), ("LI", "CubaLI", "I")
@@ -177,11 +179,11 @@ class _Foreign:
     def _connector(self, node: str, kind: str, of: Any) -> Connector:
         if kind == "AvgPool2d":
             sizes = (of.kernel_size, of.stride, of.padding)
-            return AveragePoolConnector(*(_square(node, kind, size) for size in sizes))
+            return AveragePoolConnector(*map(_pixels, sizes))
         if kind != "Conv2d":
             return AllToAllConnector()
         channels, _, *kernel = of.weight.shape
-        size, stride, dilation = (_square(node, kind, n) for n in (kernel, of.stride, of.dilation))
+        size, stride, dilation = map(_pixels, (kernel, of.stride, of.dilation))
         padding = _padding(node, of.padding, size, stride, dilation)
         return Conv2dConnector(channels, size, stride, padding, int(of.groups), dilation)
 
@@ -228,25 +230,21 @@ def _shape_after(node: str, kind: str, connector: Connector, pre: Shape, of: Any
     return connector.output_shape(pre)  # type: ignore[attr-defined]
 
 
-def _square(node: str, kind: str, given: Any) -> int:
-    sizes = {int(n) for n in np.ravel(given)}
-    if len(sizes) != 1:
-        raise WiringError(
-            f"NIR graph: node {node!r} ({kind}) has {tuple(int(n) for n in np.ravel(given))} in "
-            "its two directions, and connectors have the same in both. Make it square"
-        )
-    return sizes.pop()
+def _pixels(given: Any) -> Pixels:
+    """One number where both directions have the same."""
+    rows, columns = (int(n) for n in np.broadcast_to(np.ravel(given), 2))
+    return rows if rows == columns else (rows, columns)
 
 
-def _padding(node: str, given: Any, kernel: int, stride: int, dilation: int) -> int:
+def _padding(node: str, given: Any, kernel: Pixels, stride: Pixels, dilation: Pixels) -> Pixels:
     if isinstance(given, bytes):
         given = given.decode()
     if not isinstance(given, str):
-        return _square(node, "Conv2d", given)
-    around = dilation * (kernel - 1)
-    if given == "same" and (stride > 1 or around % 2):
+        return _pixels(given)
+    around = [d * (k - 1) for d, k in zip(both(dilation), both(kernel), strict=True)]
+    if given == "same" and (max(both(stride)) > 1 or any(n % 2 for n in around)):
         raise WiringError(
             f"NIR graph: node {node!r} (Conv2d) has padding 'same' with kernel {kernel} and stride "
             f"{stride}, which is not the same on both sides. Write the padding as a number"
         )
-    return around // 2 if given == "same" else 0
+    return _pixels([n // 2 for n in around]) if given == "same" else 0

@@ -27,6 +27,7 @@ from oneway.circuits import (
     Projection,
     TransposeConnector,
     WiringError,
+    both,
     from_json,
     to_json,
 )
@@ -240,8 +241,8 @@ class _Export:
         if isinstance(c, AveragePoolConnector):
             # Norse's importer drops an AvgPool2d; a convolution is the same, and every tool has it.
             channels = np.arange(pre.shape[0])
-            w = np.zeros((len(channels), len(channels), c.kernel, c.kernel))
-            w[channels, channels] = 1 / c.kernel**2
+            w = np.zeros((len(channels), len(channels), *both(c.kernel)))
+            w[channels, channels] = 1 / c.window_size
             window = (c.stride, c.padding, 1, 1)
             yield self.nir.Conv2d(pre.shape[1:], w, *window, bias=np.zeros(len(channels)))
         elif isinstance(c, Conv2dConnector):

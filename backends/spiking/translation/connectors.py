@@ -13,11 +13,13 @@ from oneway.circuits import (
     AveragePoolConnector,
     Connector,
     Conv2dConnector,
+    DropoutConnector,
     FixedProbabilityConnector,
     FromListConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    ReshapeConnector,
     Shape,
     TransposeConnector,
     WiringError,
@@ -79,6 +81,13 @@ def _one_to_one(_: OneToOneConnector, pre: Shape, post: Shape) -> Pairs:
     return Pairs(cells, cells)
 
 
+def _dropout(connector: DropoutConnector, pre: Shape, post: Shape) -> Pairs:
+    raise WiringError(
+        f"{connector} has no spiking translation: it draws anew for each sample of a batch. Leave "
+        "dropout out of the circuit, or run it as rates: backends.rate.RateNetwork"
+    )
+
+
 def _windows(connector: Connector, pre: Shape, post: Shape) -> tuple[np.ndarray, ...]:
     """Every synapse of a connector with windows: pre cell, post cell, tap of the window; (K,)."""
     taps = connector.taps(pre, post)
@@ -89,7 +98,7 @@ def _windows(connector: Connector, pre: Shape, post: Shape) -> tuple[np.ndarray,
 def _average(connector: AveragePoolConnector, pre: Shape, post: Shape) -> Pairs:
     i, j, _ = _windows(connector, pre, post)
     # Cells of the padding count as silent members of the window.
-    return Pairs(i, j, factor=1 / connector.kernel**2)
+    return Pairs(i, j, factor=1 / connector.window_size)
 
 
 def _strongest(connector: MaxPoolConnector | MatchConnector, pre: Shape, post: Shape) -> Pairs:
@@ -111,6 +120,8 @@ def _match(connector: MatchConnector, pre: Shape, post: Shape) -> Pairs:
 _TRANSLATIONS: dict[type[Connector], Callable[..., Pairs]] = {
     AllToAllConnector: _weighted,
     OneToOneConnector: _one_to_one,
+    ReshapeConnector: _one_to_one,
+    DropoutConnector: _dropout,
     FixedProbabilityConnector: _weighted,
     FromListConnector: _weighted,
     Conv2dConnector: _weighted,

@@ -1,5 +1,8 @@
 """The module around the programs: shapes, state, parameter groups, modes."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -107,3 +110,72 @@ def test_moving_to_another_dtype_keeps_learning():
     net = network("asap", "mlp:8-8-8-4").to(torch.float64)
     net.step(torch.randn(4, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0]))
     assert net.weights["h1 -> h2"].grad.dtype == torch.float64
+
+
+def test_copies_and_pickles_work_after_a_step():
+    net, x = network("kp"), torch.randn(4, 8)
+    y = torch.tensor([0, 1, 2, 0])
+    net.step(x, y)
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(twin.eval()(x), net.eval()(x))
+        first = net.step(x, y).loss
+        assert torch.equal(twin.step(x, y).loss, first)
+        assert twin.weights["h1 -> h2"].grad is not net.weights["h1 -> h2"].grad
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"share_changes": True}, {"compute_dtype": torch.float16}, {"compiled": True}],
+    ids=lambda options: "".join(options) or "plain",
+)
+def test_changes_take_the_place_of_others_unless_they_accumulate(options):
+    compiled = options.pop("compiled", False)
+    net, batches = network("kp", **options).eval(), [torch.randn(4, 8) for _ in range(2)]
+    if compiled:
+        net.compile(backend="eager")
+    y = torch.tensor([0, 1, 2, 0])
+
+    def changes(x, **how):
+        net.step(x, y, **how)
+        return {n: p.grad.clone() for n, p in net.named_parameters() if p.grad is not None}
+
+    first, second = (changes(x) for x in batches)
+    changes(batches[0])
+    both = changes(batches[1], accumulate=True)
+    assert both.keys() == first.keys()
+    for name, change in both.items():
+        torch.testing.assert_close(change, first[name] + second[name])
+    assert "weights.delta_h2 -> delta_h1" in both  # whose change is that of its partner
+    torch.testing.assert_close(changes(batches[0])["biases.output"], first["biases.output"])
+
+
+def test_phases_accumulate_too():
+    net = network("wm", "mlp:8-6-3")
+    net.step(torch.randn(4, 8), torch.tensor([0, 1, 2, 0]))
+    driven = net.weights["x -> h1"].grad.clone()
+    net.spontaneous_step(4, torch.Generator().manual_seed(0), accumulate=True)
+    assert torch.equal(net.weights["x -> h1"].grad, driven)
+    assert net.weights["delta_output -> delta_h1"].grad is not None
+    net.spontaneous_step(4, torch.Generator().manual_seed(0))
+    assert net.weights["x -> h1"].grad is None
+
+
+@pytest.mark.parametrize(
+    ("circuit", "owner"),
+    [
+        ("mlp:8-6-3,norm=before", "x -> h1"),
+        ("mlp:8-6-3,norm=after", "h1"),
+        ("resnet18:3x8x8-3,width=2", "block6 -> block7_a"),
+    ],
+)
+def test_batch_norm_of_one_value_a_channel_is_refused(circuit, owner):
+    """As torch refuses it; images of more than one pixel have values enough in one sample."""
+    net = network("bp", circuit)
+    x = torch.randn(1, *net.circuit.inputs[0].shape)
+    for run in (net, lambda x: net.step(x, torch.tensor([0]))):
+        with pytest.raises(WiringError, match=f"batch norm of '{owner}' gets one value .* two sam"):
+            run(x)
+    assert net.eval()(x).isfinite().all()
+    assert net.step(x, torch.tensor([0])).loss.isfinite()  # by running statistics
+    enough = network("bp", "resnet18:3x16x16-3,width=2")
+    assert enough.step(torch.randn(1, 3, 16, 16), torch.tensor([0])).loss.isfinite()

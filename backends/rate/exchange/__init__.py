@@ -1,0 +1,1 @@
+"""Networks of other people: torch modules in, plain modules and ONNX files out."""

@@ -1,0 +1,85 @@
+"""`oneway export`: the network of a finished run as a file that others read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from oneway.backends.rate import RateNetwork, export_onnx, to_torch
+
+from ..errors import ConfigError
+from ..networks import load_run
+from .shared import add_json, print_json, tell
+
+FORMATS = {
+    ".onnx": "an ONNX graph with the weights, for any batch (extra: onnx)",
+    ".pt": "a state_dict, which the module's own class loads (torch.load)",
+    ".safetensors": "the same as safetensors",
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Example: oneway export runs/asap --to asap.onnx"
+    parser.add_argument("folder", metavar="RUN", help="folder of a finished run")
+    formats = "; ".join(f"{suffix}: {what}" for suffix, what in FORMATS.items())
+    parser.add_argument(
+        "--to",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help=f"the file to write, which must not be there; its suffix says what. {formats}",
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.to
+    _check(path)
+    net = load_run(arguments.folder)
+    if path.suffix == ".onnx":
+        tell("writing ONNX takes torch some seconds")
+        export_onnx(net, path)
+    else:
+        state = to_torch(net).state_dict()
+        if path.suffix == ".pt":
+            torch.save(state, path)
+        else:
+            save_file({name: t.contiguous() for name, t in state.items()}, path)
+    about = _about(net, arguments.folder, path)
+    if arguments.json:
+        print_json(about)
+    else:
+        print(
+            f"{about['file']}: {about['circuit']}, {about['parameters']:,} parameters, input "
+            f"{tuple(about['input'])}, output {tuple(about['output'])} beside the batch"
+        )
+    return 0
+
+
+def _check(path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise ConfigError(
+            f"file {str(path)!r} has the suffix {path.suffix!r}, expected one of "
+            f"{', '.join(FORMATS)}"
+        )
+    if path.exists():
+        raise ConfigError(f"file {str(path)!r} is there already: name another one with --to")
+    if not path.parent.is_dir():
+        raise ConfigError(f"folder {str(path.parent)!r} does not exist: make it first")
+
+
+def _about(net: RateNetwork, run: str, path: Path) -> dict[str, Any]:
+    circuit = net.circuit
+    forward = sum(p.numel() for p in to_torch(net).parameters())
+    return {
+        "run": run,
+        "file": str(path),
+        "circuit": circuit.name,
+        "parameters": forward,
+        "input": list(circuit.inputs[0].shape),
+        "output": list(circuit.output.shape),
+    }
