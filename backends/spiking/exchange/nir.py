@@ -243,8 +243,8 @@ class _Export:
             channels = np.arange(pre.shape[0])
             w = np.zeros((len(channels), len(channels), *both(c.kernel)))
             w[channels, channels] = 1 / c.window_size
-            window = (c.stride, c.padding, 1, 1)
-            yield self.nir.Conv2d(pre.shape[1:], w, *window, bias=np.zeros(len(channels)))
+            nothing = np.zeros(len(channels))
+            yield self.nir.Conv2d(pre.shape[1:], w, c.stride, c.padding, 1, 1, nothing)
         elif isinstance(c, Conv2dConnector):
             if c.groups > 1:
                 raise WiringError(
