@@ -41,7 +41,7 @@ imports: install ## which folder may import which
 	$(BIN)/lint-imports
 
 tests: install ## the tests, against the installed package
-	$(TEST_ENV) $(BIN)/pytest -n $(JOBS)
+	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 doctest: install ## the examples in docstrings
 	$(TEST_ENV) $(BIN)/pytest --doctest-modules --pyargs $(PACKAGES)

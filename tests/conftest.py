@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     if HAS_BRIAN2 and "brian2" in sys.modules:
+        logging.getLogger("brian2").setLevel("INFO")  # thousands of messages a run, to be captured
         # Hashing every variable of a group takes longer than what is remembered by it.
         translation = sys.modules["brian2.codegen.translation"]
         translation.make_statements = translation.make_statements.__wrapped__

@@ -47,6 +47,7 @@ RESUMED = {
     "own statistics": (NORMED, "kp", {}),
     "all statistics": (CONV, "asap,norm=own", SYNC | {"augment": "crop+flip"}),
 }
+MISTAKE = "train --circuit mlp:64-10 --rule bp --batch-size 63"
 SEEDS = "train --circuit mlp:64-8-10 --rule kp --epochs 1 --limit 80,20 --seeds 2 --floor --json"
 EPOCHS, BATCH = 3, 64
 two_processes = str(Path(__file__))  # what torchrun runs
@@ -66,11 +67,11 @@ def killed(step, *run, **options):
     """Let a run die in its n-th step, in every process."""
     whole, left = RateNetwork.step, [step]
 
-    def dying(self, x, y):
+    def dying(self, x, y, **options):
         left[0] -= 1
         if left[0] < 0:
             raise Killed
-        return whole(self, x, y)
+        return whole(self, x, y, **options)
 
     RateNetwork.step = dying
     try:
@@ -101,6 +102,7 @@ def everything(out):
             wire_and_train(*run, out=out / name / "cut", resume=True, processes=processes)
     seen["seeds"] = command(SEEDS, "--out", str(out / "seeds"))
     seen["resumed seeds"] = command(SEEDS, "--out", str(out / "seeds"), "--resume")
+    seen["mistake"] = command(MISTAKE, "--out", str(out / "mistake"))
     with joined() as processes:
         each = processes.from_each(seen)
     if processes.leads:

@@ -32,7 +32,6 @@ BUILDERS = (
     "alexnet:1x8x8-3,width=2,hidden=4",
     "resnet18:1x8x8-3,width=2",
     "resnet18:1x8x8-3,width=2,shortcut=no",
-    "resnet34:1x8x8-3,width=1",
     "resnet50:1x8x8-3,width=1",
 )
 

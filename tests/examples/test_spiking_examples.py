@@ -21,7 +21,7 @@ def example(name: str):
 
 def test_weight_mirror(tmp_path):
     script = example("spiking_weight_mirror")
-    angles = script.main(tmp_path, 12.0)
+    angles = script.main(tmp_path, 7.0)
     assert angles["mirror"][-1] < angles["mirror"][0] - 15
     assert angles["control: W cut"][-1] > 70
     assert (tmp_path / "spiking_weight_mirror.png").stat().st_size > 10_000
@@ -39,11 +39,11 @@ def test_kolen_pollack(tmp_path, capsys):
 
 
 def test_asap_without_a_reciprocal_pair(tmp_path, capsys):
-    results = example("spiking_asap_one_way").main(tmp_path, quick=True)
+    results = example("spiking_asap_one_way").main(tmp_path, quick=True, compare=False)
     words = capsys.readouterr().out.splitlines()
     one_way = next(line for line in words if line.startswith("ASAP, one-way gates"))
     assert one_way.split()[-3:] == ["0", "0", "none"]
-    assert len(results) == 3
+    assert list(results) == ["ASAP, one-way gates"]
 
 
 def test_rates_and_spikes(tmp_path, capsys):
