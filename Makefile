@@ -40,15 +40,17 @@ types: install ## type hints of the installed package
 imports: install ## which folder may import which
 	$(BIN)/lint-imports
 
+# By file, since what a file's tests share is prepared once. The rate-only tests have a target of theirs.
 tests: install ## the tests, against the installed package
-	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadgroup
+	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+		--ignore tests/test_rate_only.py
 
 doctest: install ## the examples in docstrings
 	$(TEST_ENV) $(BIN)/pytest --doctest-modules --pyargs $(PACKAGES)
 
 rate-only: $(RATE_VENV)/.installed ## what must work without brian2, in an environment without it
 	! $(RATE_VENV)/bin/python -c 'import brian2' 2>/dev/null
-	$(TEST_ENV) $(RATE_VENV)/bin/python -m pytest -n $(JOBS) -m 'not slow' tests/test_rate_only.py
+	$(TEST_ENV) $(RATE_VENV)/bin/python -m pytest -n $(JOBS) tests/test_rate_only.py
 
 format: install ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(CHECKED)

@@ -21,9 +21,6 @@ HAS_BRIAN2 = importlib.util.find_spec("brian2") is not None
 
 
 def pytest_collection_finish() -> None:
-    """Everything imported stays: brian2 collects garbage at every run, a third of a small one."""
-    gc.collect()
-    gc.freeze()
     if HAS_BRIAN2 and "brian2" in sys.modules:
         logging.getLogger("brian2").setLevel("INFO")  # thousands of messages a run, to be captured
         # Hashing every variable of a group takes longer than what is remembered by it.
@@ -32,8 +29,18 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if not HAS_BRIAN2 and item.get_closest_marker("spiking"):
+    spiking = item.get_closest_marker("spiking")
+    if spiking and not HAS_BRIAN2:
         pytest.skip("brian2 is not installed: pip install 'oneway[spiking]'")
+    if spiking and item.path != _left.get("tests"):
+        # Brian2 collects garbage at every run, and what others have imported stays: looking through
+        # it takes longer than a small net.
+        gc.collect()
+        gc.freeze()
+    _left["tests"] = item.path
+
+
+_left: dict[str, Path] = {}  # where the last test was
 
 
 @pytest.fixture(scope="session")

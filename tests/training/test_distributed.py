@@ -27,8 +27,6 @@ from oneway.training.distributed import Processes, Team, _buffers
 from oneway.training.identity import generators
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-# One worker runs them all, since what two processes do is prepared once for a worker.
-pytestmark = pytest.mark.xdist_group("two processes")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
