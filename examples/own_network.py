@@ -9,10 +9,11 @@ answers of the three differ (below 1e-6 of the largest answer).
 Usage: python own_network.py [--rule asap] [--data digits] [--data-dir FOLDER] [--epochs 3]
        [--limit N] [--width 16] [--out FOLDER]
 
-Shown on a busy two-core machine, one seed: 90 % of the digits' test images after three epochs under
-ASAP, in a minute; with --data cifar10 --limit 5000 --width 8 --epochs 2 21 % of CIFAR-10's, in four
-minutes. Answers differ by 3e-7 at most. No pair of a hidden cell and its error cell is joined both
-ways.
+Shown on one core of an AMD EPYC, one seed: 90 % of the digits' test images after three epochs under
+ASAP, in a minute; with --data cifar10 --width 8 --epochs 2 (all 50,000 images) 24.2 % of those of
+CIFAR-10, in four minutes. With --limit 20000 as well, --rule bp comes to 42.0 %, --rule kp to
+39.0 %. Answers differ by 3e-7 at most. Under ASAP no pair of a hidden cell and its error cell is
+joined both ways.
 """
 
 import argparse
