@@ -6,6 +6,7 @@ from oneway.circuits import Circuit
 from oneway.rules import RULES, Rule
 
 from .config import LEARNING_PATHS, TrainConfig
+from .data.batches import batch_sizes
 from .data.dataset import Data
 from .errors import ConfigError, DataError
 from .optimization.clock import paired_feedback
@@ -43,6 +44,22 @@ def fit(data: Data, circuit: Circuit) -> Data:
             f"{circuit.output.name!r} of circuit {circuit.name!r} has {circuit.output.size} cells"
         )
     return data.fitted(circuit.inputs[0].shape)
+
+
+def check_batches(wired: Circuit, config: TrainConfig, samples: int) -> None:
+    """Complain about a batch of one sample, where batch norm has no variance to divide by."""
+    if min(batch_sizes(samples, config.batch_size)) > 1:
+        return
+    cells = wired.populations
+    normalised = {c.name: c for c in cells.values() if c.norm is not None}
+    normalised |= {p.name: cells[p.post] for p in wired.projections.values() if p.norm is not None}
+    for name, normal in normalised.items():
+        if normal.size == normal.shape[0]:
+            raise ConfigError(
+                f"batch_size = {config.batch_size} for {samples:,} samples: batch norm of {name!r} "
+                "has one value a channel in a batch of one, and no variance to divide by. Take 2 "
+                "or more"
+            )
 
 
 def check_decay(wired: Circuit, config: TrainConfig) -> None:

@@ -19,7 +19,7 @@ from .data.batches import n_batches
 from .data.dataset import Data
 from .distributed import Processes
 from .errors import ConfigError, first_line
-from .fitting import check_decay, check_wired, fit
+from .fitting import check_batches, check_decay, check_wired, fit
 from .hardware import fastest_kernels
 from .loss import make_loss
 from .optimization.clock import alignment_clock
@@ -115,6 +115,7 @@ def train(
     check_wired(circuit)
     check_decay(circuit, config)
     data = fit(data, circuit)
+    check_batches(circuit, config, data.n_train)
     loss = _loss(config, loss)
     for wish, wanted in (("resume", resume), ("tensorboard", tensorboard)):
         if wanted and out is None:

@@ -54,6 +54,15 @@ def test_a_circuit_and_its_rule_are_as_the_wired_circuit(digits):
         train(CIRCUIT, digits, CONFIG)
 
 
+def test_a_batch_of_one_is_refused_before_anything_is_written(digits, tmp_path):
+    single = replace(CONFIG, batch_size=1, epochs=1)
+    with pytest.raises(ConfigError, match="batch norm of 'x -> h1' has one value a"):
+        train(mlp((64, 4, 10), norm="before"), parse_rule("kp"), digits, single, out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+    few = load_data("digits", limit=(20, 10))
+    assert train(CIRCUIT, parse_rule("kp"), few, single).history
+
+
 def test_every_seed_and_every_purpose_has_its_own_generator():
     draws = [
         tuple(torch.rand(3, generator=generator).tolist())
