@@ -42,7 +42,8 @@ def test_json_has_what_was_read(oneway):
 
 
 def test_findings_are_no_failure(oneway):
-    assert oneway("check", *CHEMICAL)[0] == 1
+    assert oneway("check", *CHEMICAL)[0] == oneway("check", *CHEMICAL, "--strict")[0] == 1
+    assert oneway("check", *CHEMICAL, "--strict", "--findings")[0] == 2
     code, out, _ = oneway("check", *CHEMICAL, "--findings", "--json")
     assert code == 0 and json.loads(out)["ok"] and json.loads(out)["reciprocal_pairs"] == 2
 

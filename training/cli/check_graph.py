@@ -88,11 +88,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="table of cells, a line each, that --by takes a column of: --nodes cells.csv",
     )
-    group.add_argument(
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit code 1 where a constraint is violated, by default `papers`: no reciprocal pair. "
+        "So it is without this word too; a script may say what it relies on: --strict",
+    )
+    either.add_argument(
         "--findings",
         action="store_true",
-        help="take reciprocal pairs of a graph as a finding: exit 0. Without it the constraint "
-        "`no reciprocal pair` is asked for, and exit code 1 says that it is violated",
+        help="take what is found, reciprocal pairs too, as a finding and no failure: exit code 0, "
+        "as in check connectome.csv --findings",
     )
     graph_figures.add_options(parser)
 
