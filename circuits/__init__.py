@@ -57,6 +57,7 @@ from .matrices import (
     list_synapses,
     list_taps,
     projection_adjacency,
+    weighted_adjacency,
 )
 from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
@@ -139,4 +140,5 @@ __all__ = [
     "taught_by",
     "to_graphml",
     "to_json",
+    "weighted_adjacency",
 ]

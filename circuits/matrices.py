@@ -6,7 +6,7 @@ by channel, row by row. A deep net's pairs are many: `relation` counts them with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 from math import prod
 
@@ -99,6 +99,25 @@ def projection_adjacency(
     p = _named(circuit, projection)
     _check_number(circuit, [p])
     return _connections(circuit, p, weights).tocsr()
+
+
+def weighted_adjacency(
+    circuit: Circuit, weight: Callable[[str], ArrayLike], projection: str | None = None
+) -> sparse.csr_array:
+    """`adjacency` or, of one drive, `projection_adjacency` with the weights of a network.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    weight : callable
+        From the name of a drive to its weights, (post, pre, ...), as ``RateNetwork.weight``.
+    projection : str, optional
+        By default every drive with weights.
+    """
+    if projection is not None:
+        return projection_adjacency(circuit, projection, weight(projection))
+    drives = [p.name for p in circuit.select(role="drive") if p.weights is not None]
+    return adjacency(circuit, weights={name: weight(name) for name in drives})
 
 
 def connections(

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from oneway.circuits import (
     Circuit,
     Projection,
-    adjacency,
     first_draw,
-    projection_adjacency,
     sign_magnitude,
+    weighted_adjacency,
 )
 
 
@@ -83,12 +82,7 @@ class CircuitParameters(nn.Module):
             Of this drive alone, between the cells of its two populations. By default of every
             drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
         """
-        if projection is not None:
-            w = self.weight(projection).cpu().numpy()
-            return projection_adjacency(self.circuit, projection, w)
-        drives = [p.name for p in self.circuit.select(role="drive") if p.weights is not None]
-        weights = {name: self.weight(name).cpu().numpy() for name in drives}
-        return adjacency(self.circuit, weights=weights)
+        return weighted_adjacency(self.circuit, lambda p: self.weight(p).cpu().numpy(), projection)
 
     def _stored(self, p: Projection) -> Tensor:
         if p.weights is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from oneway.circuits import Circuit, adjacency, projection_adjacency
+from oneway.circuits import Circuit, weighted_adjacency
 
 from .brian.runs import Report
 from .exchange import program
@@ -153,10 +153,7 @@ class SpikingNetwork:
             Of this drive alone, between the cells of its two populations. By default of every
             drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
         """
-        if projection is not None:
-            return projection_adjacency(self.circuit, projection, self.weight(projection))
-        drives = [p.name for p in self.circuit.select(role="drive") if p.weights is not None]
-        return adjacency(self.circuit, weights={name: self.weight(name) for name in drives})
+        return weighted_adjacency(self.circuit, self.weight, projection)
 
     def set_weights(self, weights: WeightMap) -> None:
         """Take over weights by projection name, (post, pre, ...)."""
