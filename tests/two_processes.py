@@ -105,6 +105,9 @@ def everything(out):
     seen["mistake"] = command(MISTAKE, "--out", str(out / "mistake"))
     with joined() as processes:
         each = processes.from_each(seen)
+    # A run that fails leaves this to the end of its process, which here has more to do; threads of
+    # a group that nobody ends may abort the interpreter.
+    torch.distributed.destroy_process_group()
     if processes.leads:
         (out / "seen.json").write_text(json.dumps(each))
 
