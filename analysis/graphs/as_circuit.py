@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from oneway.circuits import Circuit, FromListConnector, Wiring, WiringError
 
+from .classes import class_counts
 from .flow import signal_flow
 from .graph import Graph, as_graph
 from .tracts import (
@@ -110,17 +110,14 @@ class GraphCircuit:
         home = np.zeros(len(self.graph), np.int64)
         for place, cells in enumerate(self.cells.values()):
             home[cells] = place
-        member = sparse.csr_array((np.ones(len(home)), (np.arange(len(home)), home)))
-        joined = self.graph.adjacency.astype(float)
-        edges = (member.T @ joined @ member).toarray()
+        edges, answered = class_counts(self.graph, home, len(self.cells))
         if value == "edges":
-            return edges
+            return edges.astype(float)
         if value == "density":
             sizes = np.bincount(home)
             return edges / np.maximum(np.outer(sizes, sizes) - np.diag(sizes), 1)
         if value == "reciprocity":
-            answered = (member.T @ joined.multiply(joined.T) @ member).toarray()
-            return np.divide(answered, edges, out=np.full_like(edges, np.nan), where=edges > 0)
+            return np.divide(answered, edges, out=np.full(edges.shape, np.nan), where=edges > 0)
         raise WiringError(f"value = {value!r}, expected one of edges, density, reciprocity")
 
     def as_dict(self) -> dict[str, Any]:

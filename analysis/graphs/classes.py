@@ -6,10 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from oneway.circuits import WiringError
 
 from .graph import Graph
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,27 @@ class ClassReciprocity:
         return {"column": self.column, "cells": self.cells, **counts, "ordered": pairs}
 
 
+def class_counts(graph: Graph, codes: Ints, classes: int) -> tuple[Ints, Ints]:
+    """Edges from the cells of each class to those of each, and how many of them are answered.
+
+    Parameters
+    ----------
+    codes : integer array, shape (N,)
+        The class of each cell, from 0 on.
+
+    Returns
+    -------
+    two integer arrays, shape (classes, classes)
+    """
+
+    def counted(joined: sparse.csr_array) -> Ints:
+        pre, post = joined.nonzero()
+        kinds = codes[pre] * classes + codes[post]
+        return np.bincount(kinds, minlength=classes**2).reshape(classes, classes)
+
+    return counted(graph.adjacency), counted(graph.adjacency.multiply(graph.adjacency.T))
+
+
 def reciprocity_by(graph: Graph, column: str) -> ClassReciprocity:
     """Edges and their answers between every two classes of cells.
 
@@ -123,11 +148,7 @@ def reciprocity_by(graph: Graph, column: str) -> ClassReciprocity:
     values = graph.attributes[column]
     labels, codes = np.unique(values, return_inverse=True)
     names = [str(label) for label in labels]
-    pre, post = graph.adjacency.nonzero()
-    answers = (graph.adjacency + graph.adjacency.T).tocsr()[pre, post] == 2
-    kinds = codes[pre] * len(names) + codes[post]
-    edges = np.bincount(kinds, minlength=len(names) ** 2)
-    answered = np.bincount(kinds, weights=answers, minlength=len(names) ** 2).astype(np.int64)
+    edges, answered = (counts.ravel() for counts in class_counts(graph, codes, len(names)))
     order = np.argsort(-edges, kind="stable")
     found = [
         ClassPair(names[k // len(names)], names[k % len(names)], int(edges[k]), int(answered[k]))

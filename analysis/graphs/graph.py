@@ -53,13 +53,21 @@ class Graph:
     def __len__(self) -> int:
         return int(self.weights.shape[0])
 
+    @property
+    def between(self) -> sparse.coo_array:
+        """`weights` without autapses, sorted by presynaptic, then by postsynaptic cell."""
+        rows = self.weights
+        entries = (rows if rows.has_sorted_indices else rows.sorted_indices()).tocoo()
+        apart = entries.row != entries.col
+        ends = (entries.row[apart], entries.col[apart])
+        return sparse.coo_array((entries.data[apart], ends), shape=rows.shape)
+
     @cached_property
     def adjacency(self) -> sparse.csr_array:
         """Who projects to whom: 1 where an edge joins two different cells; int8, sorted."""
-        entries = self.weights.tocoo()
-        apart = entries.row != entries.col
-        ends = (entries.row[apart], entries.col[apart])
-        return sparse.csr_array((np.ones(apart.sum(), np.int8), ends), shape=self.weights.shape)
+        entries = self.between
+        ones = np.ones(entries.nnz, np.int8)
+        return sparse.csr_array((ones, (entries.row, entries.col)), shape=entries.shape)
 
     @property
     def edges(self) -> int:

@@ -70,9 +70,9 @@ def degree_preserving(graph: Graph, rng: Generator, swaps: int = 5) -> Iterator[
     Swaps of two edges cannot turn round a cycle of three cells that has no other edge to be swapped
     with (Rao, Jana & Bandyopadhyay 1996); that matters in graphs of a few cells only.
     """
-    edges = graph.adjacency.tocoo()
+    edges = graph.between
     pre, post = edges.row.astype(np.int64), edges.col.astype(np.int64)
-    weights = _weights(graph)
+    weights = edges.data.astype(float)
     swapped = 0
     for _ in range(swaps):
         pre, post, weights, done = _sweep(pre, post, weights, len(graph), rng)
@@ -194,18 +194,10 @@ def usual_nulls(graph: Graph) -> tuple[str, ...]:
     return tuple(NULLS)
 
 
-def _weights(graph: Graph) -> NDArray[np.float64]:
-    """Of the edges between different cells, in the order of `adjacency`."""
-    entries = graph.weights.tocoo()
-    apart = entries.row != entries.col
-    ends = (entries.row[apart], entries.col[apart])
-    return entries.data[apart][np.lexsort(ends[::-1])].astype(float)
-
-
 def _with_edges(
     graph: Graph, pre: Ints, post: Ints, weights: NDArray[np.float64] | None = None
 ) -> Graph:
-    weights = _weights(graph) if weights is None else weights
+    weights = graph.between.data if weights is None else weights
     return Graph.from_edges(pre, post, weights, graph.names, graph.attributes)
 
 

@@ -69,10 +69,8 @@ def populations_of(graph: Graph, classes: Classes) -> dict[str, Ints]:
 
 def edges_of(graph: Graph) -> dict[str, NDArray[Any]]:
     """Both ends and weight of each edge between different cells."""
-    entries = graph.weights.tocoo()
-    apart = entries.row != entries.col
-    columns = {"pre": entries.row, "post": entries.col, "weight": entries.data.astype(float)}
-    return {name: column[apart] for name, column in columns.items()}
+    edges = graph.between
+    return {"pre": edges.row, "post": edges.col, "weight": edges.data.astype(float)}
 
 
 def by_tract(

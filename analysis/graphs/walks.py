@@ -125,12 +125,11 @@ def effective_connectivity(
 
 def input_fractions(graph: Graph) -> sparse.csr_array:
     """Each weight as a share of what its postsynaptic cell receives, without autapses."""
-    entries = graph.weights.tocoo()
-    apart = entries.row != entries.col
-    row, column, size = entries.row[apart], entries.col[apart], np.abs(entries.data[apart])
-    received = np.bincount(column, size, minlength=len(graph))[column]
+    entries = graph.between
+    size = np.abs(entries.data)
+    received = np.bincount(entries.col, size, minlength=len(graph))[entries.col]
     share = np.divide(size, received, out=np.zeros(len(size)), where=received > 0)
-    return sparse.csr_array((share, (row, column)), shape=graph.weights.shape)
+    return sparse.csr_array((share, (entries.row, entries.col)), shape=entries.shape)
 
 
 def _check_steps(steps: int) -> None:

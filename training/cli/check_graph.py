@@ -177,10 +177,11 @@ def _show(
 
 
 def _verdict(verdict: GraphVerdict, findings: bool) -> str:
+    """Every edge of a graph counts as a drive, so that `papers` and `all` ask the same."""
     if verdict.ok:
-        return "[green]one-way[/]: no two neurons are connected both ways"
+        return "[green]one-way[/] (constraint papers): no two cells are joined both ways"
     colour = "yellow" if findings else "red"
-    return f"[{colour}]reciprocal[/]: some neurons are connected both ways"
+    return f"[{colour}]reciprocal[/] (constraint papers): cells are joined both ways"
 
 
 def _add_reading(facts: Table, graph: Graph, reading: Reading) -> None:
