@@ -77,7 +77,7 @@ class TrainingRun:
             self.network.compile(mode=config.compile)
         self.loss_scale = LossScale(self.network)
         self.optimizers = Optimizers(self.network.parameter_groups, config)
-        self.recorder = Recorder(self.network, self.optimizers, self.data, config, world)
+        self.recorder = Recorder(self.network, self.optimizers, self.data, config)
         drawn = generators(config, self.processes.part.rank)
         self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())

@@ -34,8 +34,6 @@ class Recorder:
     ----------
     network, optimizers, data, config
         Of the run; at its start, before a checkpoint is restored.
-    world : int
-        Processes that share a batch.
     """
 
     def __init__(
@@ -44,10 +42,9 @@ class Recorder:
         optimizers: Optimizers,
         data: Data,
         config: TrainConfig,
-        world: int = 1,
     ) -> None:
         self.network, self.data, self.config = network, data, config
-        self.samples = min(SAMPLES, max(FEW, config.batch_size // world))
+        self.samples = min(SAMPLES, max(FEW, config.batch_size))
         with torch.no_grad():
             self.gaps = Gaps(network, optimizers)
         self._shadow: tuple[Shadow, Tensor, Tensor] | None = None

@@ -34,7 +34,8 @@ def pair(network: RateNetwork, feedback: Projection) -> tuple[Tensor, Tensor]:
     return w.double(), (b if b.dim() == 1 else b.transpose(0, 1)).double()
 
 
-def feedback_weights(network: RateNetwork, most: int) -> dict[str, Tensors]:
+@torch.no_grad()
+def feedback_weights(network: RateNetwork, most: int = 256) -> dict[str, Tensors]:
     """How feedback weights B lie to what they stand for: ``angles_deg`` and ``norm_ratios``.
 
     That is the forward weights W of their partner; and for direct feedback the product of the
@@ -59,6 +60,7 @@ def feedback_weights(network: RateNetwork, most: int) -> dict[str, Tensors]:
     }
 
 
+@torch.no_grad()
 def forward_weights(network: RateNetwork) -> dict[str, dict[str, Tensors]]:
     """Of each forward drive's weights: ``mean``, ``std``, ``kurtosis`` and ``norm``.
 
