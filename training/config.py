@@ -22,8 +22,8 @@ STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 COMPUTED_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 DTYPES = STORED_DTYPES | COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
-# How fast a run goes, not where to: a run may be resumed with others.
-SPEED = ("channels_last", "compile")
+# How fast a run goes and how often it is looked at, not where to: it may be resumed with others.
+SPEED = ("channels_last", "compile", "record_every")
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -48,7 +48,8 @@ def check_choices(settings: Any) -> None:
 
 
 _AT_LEAST_1 = (
-    "epochs batch_size step_epochs feedback_step_epochs spontaneous_every spontaneous_batches"
+    "epochs batch_size step_epochs feedback_step_epochs spontaneous_every spontaneous_batches "
+    "record_every"
 ).split()
 _AT_LEAST_0 = (
     "lr feedback_lr weight_decay feedback_weight_decay step_factor feedback_step_factor "
@@ -94,6 +95,9 @@ class TrainConfig:
     augment: str = option("none", "augmentation of the training images", AUGMENTATIONS)
     sync_batch_norm: bool = option(False, "batch norm over the batches of all processes")
     validation: float = option(0.0, "fraction of the training samples held out for validation")
+    record_every: int = option(
+        1, "epochs between records of angles, weights and gaps, which the last one has in any case"
+    )
     seed: int = option(0, "seed of weights, order, augmentation and noise")
     device: str = option("cpu", "torch device")
     dtype: str = option(

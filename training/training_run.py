@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.exchange.importing import start_from
 from oneway.circuits import Circuit
@@ -25,11 +24,13 @@ from .identity import STREAMS, check_alike, check_resumable, generators, identit
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
+from .recording.recorder import Recorder
 from .records import Published, RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
 CHECK_EVERY = 50
 EVALUATION_BATCH = 1000
+TOP = 5
 
 
 class TrainingRun:
@@ -76,6 +77,7 @@ class TrainingRun:
             self.network.compile(mode=config.compile)
         self.loss_scale = LossScale(self.network)
         self.optimizers = Optimizers(self.network.parameter_groups, config)
+        self.recorder = Recorder(self.network, self.optimizers, self.data, config)
         drawn = generators(config, self.processes.part.rank)
         self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
@@ -130,17 +132,23 @@ class TrainingRun:
         self.optimizers.next_epoch()
         # Where each process normalises its own part, each has running statistics of its own.
         self.processes.average(self.network.norms.buffers())
+        test, top5 = self._accuracies(self.data.test_batches, self.data.n_test)
         record: dict[str, Any] = {
             "epoch": epoch,
             "train_loss": loss,
             "train_accuracy": accuracy,
-            "test_accuracy": self._accuracy(self.data.test_batches, self.data.n_test),
+            "test_accuracy": test,
         }
         if self.data.n_validation:
-            record["validation_accuracy"] = self._accuracy(
+            record["validation_accuracy"], _ = self._accuracies(
                 self.data.validation_batches, self.data.n_validation
             )
-        record["angles_deg"] = weight_angles(self.wired, self.network.weight)
+        if self.recorder.due(epoch):
+            record["angles_deg"] = {}
+            if self.data.classes > TOP:
+                record["test_top5"] = top5
+            # The first process looks: the others have the same weights.
+            record |= self.processes.from_lead(self.recorder.measure)
         record["lr"] = rates
         record["seconds"] = time.monotonic() - started
         return record
@@ -188,6 +196,8 @@ class TrainingRun:
         self.processes.average_changes(self.network.parameters(), share)
         if self.loss_scale.allows(self.network.parameters(), errors):
             self.optimizers.step()
+            if errors:
+                self.recorder.gaps.step()
 
     def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
         total = float(self.processes.total(loss_sum))
@@ -202,15 +212,19 @@ class TrainingRun:
         )
 
     @torch.no_grad()
-    def _accuracy(self, batches: Callable[..., Batches], n: int) -> float:
+    def _accuracies(self, batches: Callable[..., Batches], n: int) -> tuple[float, float]:
+        """How often the class is the likeliest, and among the likeliest five."""
         self.network.eval()
-        correct = torch.zeros((), dtype=torch.int64, device=self.config.device)
+        correct = torch.zeros(2, dtype=torch.int64, device=self.config.device)
         for x, y in batches(EVALUATION_BATCH, self.processes.part):
             if not len(y):  # a last batch of fewer samples than processes
                 continue
             output = self.network(self.data.normalise(x, self.config.torch_dtype))
-            correct += (output.argmax(1) == y).sum()
-        return int(self.processes.total(correct)) / n
+            likeliest = output.topk(min(TOP, self.data.classes), dim=1).indices
+            hits = output.argmax(1) == y, (likeliest == y[:, None]).any(1)
+            correct += torch.stack(hits).sum(1)
+        first, among = self.processes.total(correct).tolist()
+        return first / n, among / n
 
     # -- what is kept ----------------------------------------------------------------------
 
@@ -243,6 +257,7 @@ class TrainingRun:
                     "network": self.network.state_dict(),
                     "optimizers": self.optimizers.state_dict(),
                     "loss_scale": self.loss_scale.state_dict(),
+                    "gaps": self.recorder.gaps.state_dict(),
                     "generators": {name: g.get_state() for name, g in self.generators.items()},
                     "noise_of_others": noise[1:],
                 }
@@ -258,6 +273,7 @@ class TrainingRun:
             self.network.load_state_dict(state["network"])
             self.optimizers.load_state_dict(state["optimizers"])
             self.loss_scale.load_state_dict(state.get("loss_scale"))
+            self.recorder.gaps.load_state_dict(state.get("gaps"))
             for name, generator in self.generators.items():
                 generator.set_state(state["generators"][name])
             noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
@@ -294,6 +310,7 @@ class TrainingRun:
             config=self.config,
             test_accuracy=last["test_accuracy"],
             angles_deg=last["angles_deg"],
+            error_angles_deg=last.get("error_angles_deg", {}),
             seconds=self.seconds,
             selected=self._selected(),
             history=tuple(self.history),

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     LOSS, TARGET = "loss", "target"
     # Changes.
     SUM, MEAN, NEGATE, STORE, SCALING = "sum", "mean", "negate", "store", "scaling"
+    # For who looks on.
+    ANGLE = "angle"
 
 
 class Part(Enum):

@@ -86,6 +86,17 @@ class Optimizers:
         for optimizer in self._optimizers.values():
             optimizer.step()
 
+    def holder(self, parameter: Tensor) -> tuple[Optimizer, int]:
+        """The optimizer that changes a parameter, and which of its groups has the settings.
+
+        A number, since the groups themselves are made anew when an optimizer's state is loaded.
+        """
+        for optimizer in self._optimizers.values():
+            for i, group in enumerate(optimizer.param_groups):
+                if any(mine is parameter for mine in group["params"]):
+                    return optimizer, i
+        raise KeyError("no optimizer changes this parameter")
+
     def next_epoch(self) -> None:
         """Set the learning rates of the next epoch."""
         self.epoch += 1
