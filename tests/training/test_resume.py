@@ -74,8 +74,8 @@ def contents(folder):
 
 
 RUNS = {
-    "momentum": (CIRCUIT, "kp", {}),
-    "adam": (CIRCUIT, "kp", {"optimizer": "adam", "lr": 1e-3}),
+    "momentum": (CIRCUIT, "kp", {"decay_warmup_epochs": 3}),
+    "adam": (CIRCUIT, "kp", {"optimizer": "adam", "lr": 1e-3, "decay_warmup_epochs": 1}),
     "nesterov and batch manhattan": (
         CIRCUIT,
         "kp",
