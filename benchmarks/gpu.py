@@ -321,7 +321,7 @@ def convolutions(circuit: Circuit) -> list[tuple[Conv2dConnector, tuple, tuple]]
 def verify_convolution(
     convolution: tuple[Conv2dConnector, tuple, tuple], config: BenchConfig
 ) -> dict[str, dict[str, float]]:
-    """Activity, error and change of one convolution in each type, on inputs that all of them hold."""
+    """Activity, error and change of one convolution in each type, on inputs that all hold."""
     connector, pre, post = convolution
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     generator = torch.Generator().manual_seed(0)
@@ -380,7 +380,7 @@ class Plan:
         label, left = ", ".join(where), self.budget_s - (time.monotonic() - self.started)
         took = self._took.get(kind, 0.0)
         if took >= left:
-            print(f"left out: {label} (the last one took {took:.0f} s, {max(0, left):.0f} s left)")
+            print(f"left out: {label} (took {took:.0f} s before, {max(0, left):.0f} s left)")
             self._keep(where, {"left_out": True})
             return None
         began = time.monotonic()
@@ -454,7 +454,7 @@ def verify(plan: Plan, case: Case, config: BenchConfig) -> None:
             name = f"{connector.kernel}x{connector.kernel} {pre}->{post}"
             ask = partial(verify_convolution, convolution, config)
             plan.measure("verify", ["verify", name], ask, show_errors)
-        # Smooth cells: where float32 and float64 fall on two sides of a ReLU's kink, both are right.
+        # Smooth cells: at two sides of a ReLU's kink float32 and float64 are both right.
         smooth = parse_circuit(f"{case.circuit},activation=softplus")
         for rule in case.rules:
             ask = partial(verify_step, smooth, rule, config)
