@@ -2,7 +2,9 @@
 
 Images are noise: only shapes matter. An epoch is so many steps of the median time measured here,
 evaluation left out, so that the share is no less than in a run. A record is measured after a first
-one, which reads samples and writes its program. One process, one set of weights.
+one, which reads samples and writes its program. On a CPU seconds are those of this process alone,
+all its threads together, so that other work on the machine does not count. One process, one set of
+weights.
 
     python benchmarks/recording.py [CIRCUIT ...] [--rules R ...] [--images N] [--batch N]
                                    [--steps N] [--records N] [--device D] [--dtype T]
@@ -46,11 +48,13 @@ def _noise(circuit: Circuit, n: int = 1024) -> DataSet:
 
 
 def _seconds(work: Callable[[], object], config: TrainConfig) -> float:
-    started = time.perf_counter()
+    on_gpu = config.device.startswith("cuda")
+    clock = time.perf_counter if on_gpu else time.process_time
+    started = clock()
     work()
-    if config.device.startswith("cuda"):
+    if on_gpu:
         torch.cuda.synchronize()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def main(arguments: list[str] | None = None) -> None:

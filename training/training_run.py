@@ -17,20 +17,19 @@ from oneway.rules import Rule
 
 from .config import TrainConfig
 from .data.batches import batch_sizes
-from .data.dataset import Batches, Data
+from .data.dataset import Data
 from .distributed import Processes
 from .errors import DataError, TrainingError, first_line
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
+from .recording.accuracy import accuracies
 from .recording.recorder import Recorder
 from .records import Published, RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
 CHECK_EVERY = 50
-EVALUATION_BATCH = 1000
-TOP = 5
 
 
 class TrainingRun:
@@ -132,23 +131,11 @@ class TrainingRun:
         self.optimizers.next_epoch()
         # Where each process normalises its own part, each has running statistics of its own.
         self.processes.average(self.network.norms.buffers())
-        test, top5 = self._accuracies(self.data.test_batches, self.data.n_test)
-        record: dict[str, Any] = {
-            "epoch": epoch,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "test_accuracy": test,
-        }
-        if self.data.n_validation:
-            record["validation_accuracy"], _ = self._accuracies(
-                self.data.validation_batches, self.data.n_validation
-            )
+        record: dict[str, Any] = {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy}
+        record |= accuracies(self.network, self.data, self.config.torch_dtype, self.processes)
         if self.recorder.due(epoch):
-            record["angles_deg"] = {}
-            if self.data.classes > TOP:
-                record["test_top5"] = top5
             # The first process looks: the others have the same weights.
-            record |= self.processes.from_lead(self.recorder.measure)
+            record |= {"angles_deg": {}} | self.processes.from_lead(self.recorder.measure)
         record["lr"] = rates
         record["seconds"] = time.monotonic() - started
         return record
@@ -210,21 +197,6 @@ class TrainingRun:
             f"{self.label}: the loss is not finite any more at step {self.step} in epoch {epoch}. "
             f"Lower lr (now {self.config.lr:g}) or feedback_lr.{where}"
         )
-
-    @torch.no_grad()
-    def _accuracies(self, batches: Callable[..., Batches], n: int) -> tuple[float, float]:
-        """How often the class is the likeliest, and among the likeliest five."""
-        self.network.eval()
-        correct = torch.zeros(2, dtype=torch.int64, device=self.config.device)
-        for x, y in batches(EVALUATION_BATCH, self.processes.part):
-            if not len(y):  # a last batch of fewer samples than processes
-                continue
-            output = self.network(self.data.normalise(x, self.config.torch_dtype))
-            likeliest = output.topk(min(TOP, self.data.classes), dim=1).indices
-            hits = output.argmax(1) == y, (likeliest == y[:, None]).any(1)
-            correct += torch.stack(hits).sum(1)
-        first, among = self.processes.total(correct).tolist()
-        return first / n, among / n
 
     # -- what is kept ----------------------------------------------------------------------
 

@@ -6,25 +6,16 @@ here. `oneway.analysis` computes the same of arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.kernels import sample_angles
-from oneway.circuits import Circuit, Projection
+from oneway.circuits import Projection
 
 from .products import product_dots
 
 Tensors = dict[str, Tensor]
-
-
-def paired_drives(circuit: Circuit) -> Iterator[Projection]:
-    """Feedback drives with weights and a forward partner."""
-    for p in circuit.select(role="drive", path="feedback"):
-        if p.weights is not None and p.partner is not None:
-            yield p
 
 
 def pair(network: RateNetwork, feedback: Projection) -> tuple[Tensor, Tensor]:
@@ -43,21 +34,22 @@ def feedback_weights(network: RateNetwork, most: int = 256) -> dict[str, Tensors
     worked out at a time. Of both the angle to Bᵀ in degrees, and |B| over their norm.
     """
     angles, ratios = {}, {}
-    for p in paired_drives(network.circuit):
-        w, b = pair(network, p)
-        angles[p.name] = sample_angles(w[None], b[None])[0]
-        ratios[p.name] = b.norm() / w.norm()
-    for name, (together, product, own) in product_dots(network, most).items():
-        across = (product * own - together.square()).clamp(min=0).sqrt()
-        defined = product * own > 0
-        angle = torch.rad2deg(torch.atan2(across, together))
-        angles[name] = torch.where(defined, angle, torch.nan)
-        ratios[name] = (own / product).sqrt()
-    order = [p.name for p in network.circuit.select(role="drive", path="feedback")]
-    return {
-        "angles_deg": {name: angles[name] for name in order if name in angles},
-        "norm_ratios": {name: ratios[name] for name in order if name in ratios},
-    }
+    dots = product_dots(network, most)
+    for p in network.circuit.select(role="drive", path="feedback"):
+        if p.weights is not None and p.partner is not None:
+            w, b = pair(network, p)
+            angles[p.name], ratios[p.name] = sample_angles(w[None], b[None])[0], b.norm() / w.norm()
+        elif p.name in dots:
+            angles[p.name], ratios[p.name] = _of_dots(dots[p.name])
+    return {"angles_deg": angles, "norm_ratios": ratios}
+
+
+def _of_dots(dots: Tensor) -> tuple[Tensor, Tensor]:
+    """Angle and ratio of norms from P·Bᵀ, P·P and B·B."""
+    together, product, own = dots
+    across = (product * own - together.square()).clamp(min=0).sqrt()
+    angle = torch.rad2deg(torch.atan2(across, together))
+    return torch.where(product * own > 0, angle, torch.nan), (own / product).sqrt()
 
 
 @torch.no_grad()

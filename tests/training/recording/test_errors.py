@@ -9,7 +9,7 @@ from autograd_reference import PHI, _drive, leaves
 from oneway.analysis import direct_angle, error_angles
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import AllToAllConnector, DropoutConnector, Wiring, mlp, parse_circuit
-from oneway.rules import RULES, parse_rule
+from oneway.rules import parse_rule
 from oneway.training import load_data
 from oneway.training.recording.errors import Shadow, fixed_batch
 
@@ -75,13 +75,6 @@ def test_errors_are_held_against_autograd(circuit, rule):
         assert max(found.values()) < 1e-4
 
 
-@pytest.mark.parametrize("rule", ["fa", "kp", "dfa", "drtp"])
-def test_random_feedback_starts_at_chance(rule):
-    net = network(rule, CIRCUITS["resnet"])
-    found = floats(Shadow(net)(*batch(net, 64))["error_angles_deg"])
-    assert 70 < found["delta_block1_a"] < 110 and found["delta_output"] == 0
-
-
 @pytest.mark.parametrize("rule", ["dfa", "dkp", "drtp"])
 def test_direct_angles_are_those_of_analysis(rule):
     net = network(rule, CIRCUITS["conv"])
@@ -102,9 +95,9 @@ def test_the_shadow_subtracts_the_baseline_that_forward_drives_subtract():
     assert max(floats(Shadow(net)(*batch(net))["error_angles_deg"]).values()) < 1e-4
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_nothing_changes(rule):
-    net = network(rule, CIRCUITS["resnet"])
+def test_nothing_is_drawn_and_nothing_changes():
+    """`test_reference` has it for every rule."""
+    net = network("wm", CIRCUITS["resnet"])
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     drawn = torch.random.get_rng_state()
     Shadow(net)(*batch(net))
