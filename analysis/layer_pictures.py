@@ -85,13 +85,13 @@ def plot_layers(
 
 
 def _log_axis(ax: Axes) -> None:
-    """Ticks as plain numbers, also where the values span no decade."""
+    """Ticks as plain numbers, also where the values span no decade, or many."""
     ax.set_yscale("log", nonpositive="mask")
     low, high = ax.get_ylim()
-    wide = high > 30 * low
-    ax.yaxis.set_major_locator(
-        LogLocator(subs=(1.0, 3.0)) if wide else MaxNLocator(6, steps=[1, 2, 5, 10])
-    )
+    if high < 30 * low:
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    else:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if high < 1000 * low else (1.0,)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(NullLocator())
 

@@ -246,8 +246,9 @@ def _read_run(folder: Path) -> SavedRun:
     config = _json(folder / CONFIG) if (folder / CONFIG).exists() else {}
     history = _history(folder / METRICS)
     finished = (folder / RESULT).exists()
-    about = _json(folder / RESULT) if finished else _unfinished(config, history)
+    result = _json(folder / RESULT) if finished else {}
     try:
+        about = result if finished else _unfinished(config, history)
         run = SavedRun(
             folder,
             about,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 5
 
-
 Bound = tuple[float, str, bool]  # as `mark_level` takes it
 
 
@@ -101,9 +100,7 @@ class LayerPage:
             ax.label_outer()
         for ax in spare:
             ax.set_axis_off()
-        for ax in used[
-            -grid.shape[1] :
-        ]:  # the lowest of each column, whether or not in the last row
+        for ax in used[-grid.shape[1] :]:  # the lowest of each column, in whatever row
             ax.set_xlabel("epoch")
             ax.tick_params(labelbottom=True)
         if self.ylabel.endswith("(°)"):

@@ -152,7 +152,7 @@ def new_page(
     """A page under a title, and for each group a part of it of a height; in inches."""
     from matplotlib.figure import Figure
 
-    lines = fill(title, int(10 * width))
+    lines = fill(title, int(10 * width), break_on_hyphens=False)
     heights = [height + 0.3 for height in heights]
     page = Figure(figsize=(width, sum(heights) + 0.2 * lines.count("\n")), layout="constrained")
     if title:
