@@ -105,7 +105,7 @@ class LayerPage:
             ax.tick_params(labelbottom=True)
         if self.ylabel.endswith("(°)"):
             used[0].set_ylim(bottom=0)
-        name_layers(used, {_readable(name): colour for name, colour in colours.items()})
+        name_layers(list(used), {_readable(name): colour for name, colour in colours.items()})
 
     def _draw_case(
         self, case: Case, courses: Courses, colours: Mapping[str, str], ax: Axes
