@@ -64,7 +64,7 @@ def mark_level(ax: Axes, y: float, text: str = "", below: bool = False) -> None:
     ax.annotate(
         text, (1, y), xycoords=("axes fraction", "data"), xytext=(-3, -2 if below else 2),
         textcoords="offset points", ha="right", va="top" if below else "bottom", fontsize=7.5,
-        color=GREY,
+        color=GREY, bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.3},
     )  # fmt: skip
 
 
