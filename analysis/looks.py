@@ -58,13 +58,12 @@ def draw_repeats(ax: Axes, points: Mapping[float, Sequence[float]], **look: Any)
         ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.14, lw=0)
 
 
-def mark_level(ax: Axes, y: float, text: str = "", below: bool = False) -> None:
-    """A dashed line right across, with its meaning above or below its right end."""
+def mark_level(ax: Axes, y: float, text: str = "") -> None:
+    """A dashed line right across, with its meaning at its right end."""
     ax.axhline(y, color=GREY, lw=0.9, ls=(0, (4, 3)))
     ax.annotate(
-        text, (1, y), xycoords=("axes fraction", "data"), xytext=(-3, -2 if below else 2),
-        textcoords="offset points", ha="right", va="top" if below else "bottom", fontsize=7.5,
-        color=GREY, bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.3},
+        text, (1, y), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+        textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=GREY,
     )  # fmt: skip
 
 

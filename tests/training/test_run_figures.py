@@ -101,9 +101,13 @@ def test_angles_are_a_column_a_rule_with_the_papers_bound_where_it_states_one(tm
     made(tmp_path / "bp", "bp", [{"angles_deg": {}}])
     page = figure(tmp_path, "matrix-angles")
     assert page.get_suptitle() == "matrix angles; weight-mirror paper Fig. 4a, c, e"
-    assert columns(page) == {"wm": [[60, 9], [50]], "kp": [[70]]}
-    texts = {ax.get_title(): [t.get_text() for t in ax.texts] for ax in page.subfigs[0].axes}
-    assert texts["wm"] == ["published, ResNet-50: < 12°"] and texts["kp"] == []
+    bounded = "wm\n(dashed: published, ResNet-50: < 12°)"
+    assert columns(page) == {bounded: [[60, 9], [50]], "kp": [[70]]}
+    levels = {
+        ax.get_title(): [line.get_ydata()[0] for line in ax.lines if line.get_label()[0] == "_"]
+        for ax in page.subfigs[0].axes
+    }
+    assert levels[bounded] == [12] and levels["kp"] == []
 
 
 def test_the_gap_stands_beside_what_was_predicted(tmp_path):

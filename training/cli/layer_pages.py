@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 5
 
-Bound = tuple[float, str, bool]  # as `mark_level` takes it
+Bound = tuple[float, str]
 
 
 def below(degrees: float) -> Bound:
     """The paper states it of all layers of its ResNet-50."""
-    return degrees, f"published, ResNet-50: < {degrees:g}°", False
+    return degrees, f"published, ResNet-50: < {degrees:g}°"
 
 
 def above(degrees: float) -> Bound:
     """The paper states it of most layers of its ResNet-18 and ResNet-50."""
-    return degrees, f"published, most layers: > {degrees:g}°", True
+    return degrees, f"published, most layers: > {degrees:g}°"
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,20 @@ class LayerPage:
         plot_layers(
             courses, ax, expected=expected, colours=colours, ylabel=self.ylabel, log=self.log
         )
-        ax.set_title(fill(case.label, 34), fontsize=9)
+        ax.set_title("\n".join([fill(case.label, 34), *self._published(case, ax)]), fontsize=9)
         if self.level is not None:
             mark_level(ax, self.level)
+
+    def _published(self, case: Case, ax: Axes) -> list[str]:
+        """Marks the paper's bound; its words go into the title, where no line is."""
+        from oneway.analysis.plots import mark_level
+
         rule = case.label.replace(",", " ").split()[0]
-        if rule in self.bounds:
-            mark_level(ax, *self.bounds[rule])
+        if rule not in self.bounds:
+            return []
+        degrees, words = self.bounds[rule]
+        mark_level(ax, degrees)
+        return [f"(dashed: {words})"]
 
 
 def _columns(panels: int) -> int:
