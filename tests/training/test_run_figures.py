@@ -110,6 +110,14 @@ def test_angles_are_a_column_a_rule_with_the_papers_bound_where_it_states_one(tm
     assert levels[bounded] == [12] and levels["kp"] == []
 
 
+def test_a_bound_is_of_the_rule_as_published(tmp_path):
+    angles = [{"error_angles_deg": {"delta_h1": 85}}]
+    made(tmp_path / "fa", "fa", angles)
+    made(tmp_path / "aligned", "fa,init=aligned", angles)
+    titles = set(columns(figure(tmp_path, "delta-angles")))
+    assert titles == {"fa\n(dashed: published, most layers: > 80°)", "fa,init=aligned"}
+
+
 def test_the_gap_stands_beside_what_was_predicted(tmp_path):
     made(tmp_path, "kp", [{"gap": {H1: {"measured": 0.9, "predicted": 0.8}}}])
     (ax, _key) = figure(tmp_path, "gap").subfigs[0].axes
