@@ -182,8 +182,8 @@ class Rivals:
     def wired(self, name: str) -> Circuit:
         return parse_rule(name).wire(self.circuit)
 
-    def kernels(self, name: str, steps: int = 5, most: int = 30) -> list[dict[str, Any]]:
-        """The longest kernels of a step as it is measured, milliseconds a step."""
+    def kernels(self, name: str, steps: int = 5, most: int = 40) -> dict[str, Any]:
+        """The longest kernels of a step as it is measured, and all together; ms a step."""
         contender = self.contender(name)
         warm_up(contender, self.config)
         with torch.profiler.profile() as profile:
@@ -195,7 +195,8 @@ class Rivals:
             for event in profile.key_averages()
         ]
         spent.sort(reverse=True)
-        return [{"ms": ms, "calls": calls, "kernel": key[:120]} for ms, calls, key in spent[:most]]
+        longest = [{"ms": ms, "calls": n, "kernel": key[:120]} for ms, n, key in spent[:most]]
+        return {"busy_ms": sum(ms for ms, _, _ in spent), "longest": longest}
 
 
 def _own_us(event: Any, config: BenchConfig) -> float:
@@ -233,7 +234,7 @@ def epoch_seconds(
             run._learn(epoch, progress)
             _wait(config)
             learned = time.perf_counter()
-            run._accuracy(run.data.test_batches, run.data.n_test)
+            run._accuracies(run.data.test_batches, run.data.n_test)
             _wait(config)
     return {"learning": learned - started, "evaluation": time.perf_counter() - learned}
 
@@ -532,9 +533,11 @@ def show_compiled(label: str, found: Mapping[str, float]) -> str:
     return f"{label} against uncompiled: {_listed(found, '.1e')}"
 
 
-def show_kernels(label: str, found: Sequence[Mapping[str, Any]]) -> str:
-    rows = (f"  {k['ms']:8.3f} ms {k['calls']:6.1f} x {k['kernel'][:90]}" for k in found[:12])
-    return "\n".join([f"{label}:", *rows])
+def show_kernels(label: str, found: Mapping[str, Any]) -> str:
+    rows = (
+        f"  {k['ms']:8.3f} ms {k['calls']:6.1f} x {k['kernel'][:90]}" for k in found["longest"][:12]
+    )
+    return "\n".join([f"{label}: busy {found['busy_ms']:.2f} ms a step", *rows])
 
 
 def show_breakdown(label: str, kinds: Mapping[str, float]) -> str:

@@ -34,7 +34,7 @@ from .passes.fold import fold_scales
 from .passes.fuse import fuse_products, join_drives
 from .passes.signs import keep_signs_only
 from .precision import stored
-from .program import Kernel, Kind, Part, Schedule, Value
+from .program import Kernel, Kind, Part, Schedule, Value, parameter_key
 from .values import Values
 
 
@@ -162,9 +162,8 @@ class Compiler(Values):
     ) -> None:
         """Keep a change in the type of its parameter, and without the scale of its errors."""
         if self.precision.compute is not None:
-            where = ("norm", owner, kind) if kind in ("gain", "shift") else (kind, owner)
             # A hint, since all parameters have one type: synapses that change alike share this too.
-            parameter = self.program.source(where)
+            parameter = self.program.source(parameter_key(kind, owner))
             inputs = (change, *self._error_scale(errors))
             change = self._op(Kind.STORE, stored, *inputs, hints=(parameter,), label=owner)
         if scaling is not None:

@@ -145,9 +145,10 @@ class Conv2d(RateConnector):
         if pre.dim() == 2:  # windows
             product = post.permute(1, 2, 3, 0).flatten(1) @ pre.T
             return product.view(self.connector.weight_shape(self.pre, self.post))
-        # The kernel reads the shape of the weights and nothing else.
+        # The kernel reads the shape of the weights, copies what lies in another way, and no more.
         if like is None or like.dtype != post.dtype:
-            like = post.new_empty(self.connector.weight_shape(self.pre, self.post))
+            shape, layout = self.connector.weight_shape(self.pre, self.post), self.memory_format
+            like = torch.empty(shape, dtype=post.dtype, device=post.device, memory_format=layout)
         stride = self._stride
         if self._steps_over:
             pre, stride = pre[:, :, :: stride[0], :: stride[1]], (1, 1)

@@ -1,4 +1,8 @@
-"""A program as one graph of `torch.compile`, and uncompiled where a graph would not pay."""
+"""A program as one graph of `torch.compile`, and uncompiled where a graph would not pay.
+
+On a GPU the graph is recorded as a CUDA graph of our own, which the processor starts in one go:
+torch's would look at every weight in every step, to see whether it still lies where it lay.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,13 @@ from torch import Tensor
 
 from .program import Key
 
-Run = Callable[[Mapping[Key, Any]], dict[Key, Any]]
-# What comes new with every call; all else stays where it lies in memory.
-PASSING = ("input", "noise", "heard", "y")
+Given = Mapping[Key, Any]
+Run = Callable[[Given], dict[Key, Any]]
+# Modes in which torch.compile would record CUDA graphs, and what is left of them without.
+UNRECORDED = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+# Runs of a compiled program before it is recorded: the first one compiles, and in the second one
+# nothing is chosen or loaded any more.
+RUNS_BEFORE = 2
 
 
 class CompiledRun:
@@ -22,46 +30,94 @@ class CompiledRun:
     The first size gets a graph, another one when it comes twice in a row. So the smaller batch at
     the end of an epoch runs uncompiled, and a run takes as many compilations as it has programs.
 
-    `run` is `Schedule.run`, and `options` are those of ``torch.compile``.
-
-    Where ``torch.compile`` records CUDA graphs, a graph writes its results to the same memory every
-    time. Changes must be read before a compiled network of this process runs again (`new_step`);
-    other results are small and are copied out. Parameters and running statistics are
-    said to stay where they are, since a graph that overwrites what may move is not recorded at all.
+    Parameters
+    ----------
+    run : callable
+        `Schedule.run`.
+    options : mapping
+        Of ``torch.compile``.
+    staying : callable, optional
+        Gives the addresses of all memory that stays from call to call. Modes of ``torch.compile``
+        that record CUDA graphs do so only if it is known.
     """
 
-    def __init__(self, run: Run, options: Mapping[str, Any], on_gpu: bool) -> None:
-        self.run, self.options, self.on_gpu = run, options, on_gpu
+    def __init__(
+        self,
+        run: Run,
+        options: Mapping[str, Any],
+        staying: Callable[[], set[int]] | None = None,
+    ) -> None:
+        self.run, self.options, self.staying = run, dict(options), staying
+        mode = options.get("mode")
+        self.records = staying is not None and mode in UNRECORDED
+        if self.records:
+            self.options["mode"] = UNRECORDED[str(mode)]
         self.graphs: dict[int, Run] = {}
         self._last = 0
 
-    def __call__(self, given: Mapping[Key, Any], size: int) -> dict[Key, Any]:
+    def __call__(self, given: Given, size: int) -> dict[Key, Any]:
         worth_it, self._last = not self.graphs or size == self._last, size
         if size not in self.graphs:
             if not worth_it:
                 return self.run(given)
-            self.graphs[size] = self._compile(given)
-        results = self.graphs[size](given)
-        if self.on_gpu:
-            results |= {k: v.clone() for k, v in results.items() if k[0] != "change"}
-        return results
+            self.graphs[size] = self._compile()
+        return self.graphs[size](given)
 
-    def _compile(self, given: Mapping[Key, Any]) -> Run:
-        for key, tensor in given.items():
-            if isinstance(tensor, Tensor) and key[0] not in PASSING:
-                torch._dynamo.mark_static_address(tensor, guard=False)
+    def _compile(self) -> Run:
         # Sizes are fixed: each has a graph of its own.
         options = {"fullgraph": True, "dynamic": False, **self.options}
-        return torch.compile(_with_own_code(self.run), **options)
+        compiled = torch.compile(_with_own_code(self.run), **options)
+        return RecordedRun(compiled, self.staying) if self.staying and self.records else compiled
 
 
-def new_step() -> None:
-    """From here on CUDA graphs may write over the results of earlier ones.
+class RecordedRun:
+    """A program recorded as a CUDA graph after its first runs, and from then on replayed.
 
-    Said once a step, not once a program: a step may run several, one a phase, and reads what all of
-    them have left behind when they are done.
+    What stays in memory is read where it lies, and where that has moved the program is recorded
+    again; all else (data, noise, what dropout silences) is copied to where the graph reads it.
+    Recording runs nothing, so that running statistics see each batch once.
+
+    Results lie in the same memory every time. Changes must be read before the program runs again;
+    other results are small and are copied out.
     """
-    torch.compiler.cudagraph_mark_step_begin()
+
+    def __init__(self, run: Run, staying: Callable[[], set[int]]) -> None:
+        self.run, self.staying = run, staying
+        # Whatever is no tensor is part of the program: one recording to learn, one to be used.
+        self._recordings: dict[Any, _Recording] = {}
+        self._runs: dict[Any, int] = {}
+
+    def __call__(self, given: Given) -> dict[Key, Any]:
+        kind = given.get(("training",))
+        self._runs[kind] = self._runs.get(kind, 0) + 1
+        if self._runs[kind] <= RUNS_BEFORE:
+            return self.run(given)
+        recording = self._recordings.get(kind)
+        if recording is None or not recording.fits(given):
+            recording = self._recordings[kind] = _Recording(self.run, given, self.staying())
+        return recording.replay(given)
+
+
+class _Recording:
+    """One CUDA graph, with the memory that it reads and writes."""
+
+    def __init__(self, run: Run, given: Given, staying: set[int]) -> None:
+        tensors = {key: value for key, value in given.items() if isinstance(value, Tensor)}
+        places = {key: tensor.data_ptr() for key, tensor in tensors.items()}
+        self._lying = {key: place for key, place in places.items() if place in staying}
+        self._read = {key: tensors[key].clone() for key in tensors if key not in self._lying}
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._results = run({**given, **self._read})
+
+    def fits(self, given: Given) -> bool:
+        return all(given[key].data_ptr() == place for key, place in self._lying.items())
+
+    def replay(self, given: Given) -> dict[Key, Any]:
+        for key, memory in self._read.items():
+            memory.copy_(given[key])
+        self._graph.replay()
+        return {k: v if k[0] == "change" else v.clone() for k, v in self._results.items()}
 
 
 def _with_own_code(run: Run) -> Run:

@@ -16,12 +16,12 @@ from oneway.circuits import Circuit, DropoutConnector, Population, WiringError
 from .compiler import Compiler
 from .connectors import Dropout
 from .exchange.names import Names
-from .graphs import CompiledRun, new_step
+from .graphs import CompiledRun
 from .loss import OutputError
-from .parameters import CircuitParameters, Norm
+from .parameters import CircuitParameters
 from .pooled_norms import Stack
 from .precision import Precision, check_stored
-from .program import Key, Schedule
+from .program import Key, Schedule, parameter_key
 
 # Small enough for any mean loss; who adapts it to what overflows can start higher.
 FIRST_LOSS_SCALE = 1024.0
@@ -270,14 +270,20 @@ class RateNetwork(CircuitParameters):
     def _on_gpu(self) -> bool:
         return any(parameter.is_cuda for parameter in self.parameters())
 
+    def _staying(self) -> set[int]:
+        """Where the memory begins that stays from step to step."""
+        stays = (*self.parameters(), *self.buffers(), *self._pairs.values())
+        return {tensor.data_ptr() for tensor in stays}
+
     def _begin(self, learns: bool = True, accumulate: bool = False) -> None:
-        if self._compile_options is not None and self._on_gpu:
-            if learns and accumulate:
-                for parameter in self.parameters():  # what a graph left would be written over
-                    parameter.grad = None if parameter.grad is None else parameter.grad.clone()
-            new_step()
+        if learns and accumulate and self._compile_options is not None and self._on_gpu:
+            for parameter in self.parameters():  # what a graph left would be written over
+                parameter.grad = None if parameter.grad is None else parameter.grad.clone()
         if learns and not accumulate:
-            self.zero_grad()  # what does not learn has none, and the last step's memory is free
+            # What does not learn has none, and the last step's memory is free.
+            for tensor in self._held().values():
+                if tensor is not None:
+                    tensor.grad = None
 
     def _run(
         self,
@@ -292,7 +298,9 @@ class RateNetwork(CircuitParameters):
             if self._compile_options is None:
                 return run(given)
             if kind not in self._compiled:
-                self._compiled[kind] = CompiledRun(run, self._compile_options, self._on_gpu)
+                # What several processes exchange in a step no graph can hold.
+                staying = self._staying if self._on_gpu and self.stack is None else None
+                self._compiled[kind] = CompiledRun(run, self._compile_options, staying)
             return self._compiled[kind](given, size)
         except RuntimeError as error:
             self._check_implemented(error)
@@ -313,19 +321,12 @@ class RateNetwork(CircuitParameters):
         y: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[Key, Any]:
-        given: dict[Key, Any] = {("training",): self.training}
-        for kind, tensors in (
-            ("weights", self.weights),
-            ("bias", self.biases),
-            ("scale", self._scales),
-            ("pairs", self._pairs),
-        ):
-            given.update(((kind, name), tensor) for name, tensor in tensors.items())
+        given: dict[Key, Any] = {("training",): self.training, **self._held()}
+        given |= {("scale", name): scale for name, scale in self._scales.items()}
+        given |= {("pairs", name): pairs for name, pairs in self._pairs.items()}
+        given |= {("heard", name): None for name in self._dropouts}
         if self.loss_scale is not None:
             given[("loss_scale",)] = self.loss_scale
-        for name, norm in self.norms.items():
-            given |= {("norm", name, part): getattr(norm, part) for part in Norm.parts}
-        given |= {("heard", name): None for name in self._dropouts}
         if x is not None:
             (population,) = self.circuit.inputs
             _check_batch(x, population)
@@ -355,12 +356,14 @@ class RateNetwork(CircuitParameters):
     def _fill_gradients(self, changes: Mapping[Key, Any], accumulate: bool = False) -> None:
         """Changes become gradients, or are added to them."""
         given: set[int] = set()
+        held = self._held()
         for (kind, *owner), change in changes.items():
             if kind == "change":
                 # Two synapses may share one product.
                 memory = change.untyped_storage().data_ptr()
                 copy = memory in given and not self.share_changes
-                parameter = self._parameter(*owner)
+                parameter = held[parameter_key(*owner)]
+                assert parameter is not None
                 # Fused optimizers read both in the order of memory and do not ask for it.
                 alike = change.stride() == parameter.stride()
                 laid_out = change if alike else torch.empty_like(parameter).copy_(change)
@@ -370,10 +373,6 @@ class RateNetwork(CircuitParameters):
                     continue
                 parameter.grad = laid_out.clone() if copy and alike else laid_out
                 given.add(memory)
-
-    def _parameter(self, kind: str, owner: str) -> nn.Parameter:
-        held = {"weights": self.weights, "bias": self.biases}.get(kind)
-        return getattr(self.norms[owner], kind) if held is None else held[owner]
 
 
 def _dropouts(circuit: Circuit) -> dict[str, Dropout]:

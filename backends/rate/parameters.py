@@ -17,6 +17,8 @@ from oneway.circuits import (
     weighted_adjacency,
 )
 
+from .program import Key
+
 
 class CircuitParameters(nn.Module):
     """Weights, biases and normalisation of a circuit; `seed` is that of `first_draw`."""
@@ -60,6 +62,19 @@ class CircuitParameters(nn.Module):
         # No buffers: those may not have every name that a projection may have.
         self._pairs = {name: fn(pairs) for name, pairs in self._pairs.items()}
         return super()._apply(fn, recurse)
+
+    def _held(self) -> dict[Key, Tensor | None]:
+        """Parameters and running statistics by their keys in programs; None where there are none.
+
+        From torch's own dicts: its containers take longer to look into than a GPU for a step.
+        """
+        held = {("weights", name): w for name, w in self.weights._parameters.items()}
+        held |= {("bias", name): bias for name, bias in self.biases._parameters.items()}
+        for name, norm in self.norms._modules.items():
+            assert norm is not None
+            parts: dict[str, Tensor | None] = {**norm._parameters, **norm._buffers}
+            held |= {("norm", name, part): tensor for part, tensor in parts.items()}
+        return held
 
     @torch.no_grad()
     def weight(self, name: str) -> Tensor:

@@ -18,6 +18,11 @@ Key = tuple[str, ...]
 Kernel = Callable[..., Any]
 
 
+def parameter_key(kind: str, owner: str) -> Key:
+    """Under which a program is given the parameter whose change is ``("change", kind, owner)``."""
+    return ("norm", owner, kind) if kind in ("gain", "shift") else (kind, owner)
+
+
 class Kind(StrEnum):
     """What an operation does; for people, its value is a word."""
 

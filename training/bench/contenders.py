@@ -14,6 +14,7 @@ from torch.optim import SGD, Optimizer
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.autograd import PlainNetwork
+from oneway.backends.rate.graphs import UNRECORDED
 from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.circuits import Circuit
 
@@ -91,8 +92,7 @@ class BenchConfig:
         """
         if not self.on_gpu:
             return replace(self, compile="no")
-        plain = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
-        return replace(self, compile=plain.get(self.compile, self.compile))
+        return replace(self, compile=UNRECORDED.get(self.compile, self.compile))
 
     def autocast(self) -> AbstractContextManager:
         if self.computed is None:
