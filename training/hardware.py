@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -28,15 +30,45 @@ def hardware_line(device: str = "cpu") -> str:
 def fastest_kernels(device: str = "cpu") -> Iterator[None]:
     """Let cuDNN try its convolutions on a GPU and keep the fastest for each shape.
 
+    On a CPU memory is kept for the next tensor (`kept_memory`).
+
     float32 means there what torch makes of it: TF32, with 10 significant bits, in convolutions, and
     all 24 in matrix products.
     """
     before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = before or torch.device(device).type == "cuda"
+    on_gpu = torch.device(device).type == "cuda"
+    torch.backends.cudnn.benchmark = before or on_gpu
+    try:
+        with nullcontext() if on_gpu else kept_memory():
+            yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+# Parameters of glibc's mallopt, and what they are at rest: blocks mapped one by one, free memory
+# at the end of the heap before it is given back (the most that glibc itself would set).
+_MMAP_MAX, _MAPPED_AT_REST = -4, 65536
+_TRIM_THRESHOLD, _FREE_AT_REST = -1, 2**26
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Let glibc keep what tensors free for the next ones, rather than give it back to the system.
+
+    Which hands it out again page by page, each set to zero first: a third of a step's time for
+    images on a CPU. Elsewhere than on Linux with glibc nothing changes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None:
+        yield
+        return
+    mallopt(_MMAP_MAX, 0)
+    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
     finally:
-        torch.backends.cudnn.benchmark = before
+        mallopt(_MMAP_MAX, _MAPPED_AT_REST)
+        mallopt(_TRIM_THRESHOLD, _FREE_AT_REST)
 
 
 @contextmanager

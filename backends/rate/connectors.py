@@ -7,6 +7,7 @@ nothing is written twice. Axis letters: `B` batch, `I` pre units, `J` post units
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -44,7 +45,8 @@ class RateConnector:
     that in place of pre. `correlate` may be given weights, `like` which its result is shaped. A
     connector whose way back depends on what came forward (max-pool, dropout) says so with `routed`:
     its `apply` then returns (activity, route), and its `adjoint` takes the route in place of
-    weights. One that is `random` is given what was drawn after pre; None outside of training.
+    weights; `activity`, where there is one, makes the first alone. One that is `random` is given
+    what was drawn after pre; None outside of training.
     """
 
     routed = False
@@ -56,6 +58,7 @@ class RateConnector:
     adjoint: Callable[..., Any]
     correlate: Callable[..., Tensor]
     joint: Callable[..., tuple[Tensor, Tensor]] | None = None
+    activity: Callable[..., Tensor] | None = None
     windows: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
@@ -85,9 +88,15 @@ class AllToAll(RateConnector):
         return (post.flatten(1) @ w_JI).unflatten(1, self.pre)
 
     def correlate(self, post: Tensor, pre: Tensor, like: Tensor | None = None) -> Tensor:
-        return post.flatten(1).T @ pre.flatten(1)
+        post_BJ, pre_BI = post.flatten(1), pre.flatten(1)
+        if post.device.type == "cpu" and pre_BI.shape[1] <= FEW_CELLS < post_BJ.shape[1]:
+            return (pre_BI.T @ post_BJ).T.contiguous()
+        return post_BJ.T @ pre_BI
 
 
+# With so few presynaptic cells a CPU's matrix product is faster the other way round: five times for
+# 10 of them (direct feedback from the output, say), and no more from 32 on.
+FEW_CELLS = 16
 # Up to so many windows for each postsynaptic channel, matrix products with all of them are faster
 # than convolution, which reorders the weights each time (measured with 0.5 to 256 of them).
 FEW_WINDOWS = 8
@@ -174,6 +183,10 @@ class MaxPool(RateConnector):
     def apply(self, pre: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ops.aten.max_pool2d_with_indices(pre, *_window(self.connector))
 
+    def activity(self, pre: Tensor) -> Tensor:
+        c = self.connector
+        return max_pool(pre, both(c.kernel), both(c.stride), both(c.padding))
+
     def adjoint(self, route: Tensor, post: Tensor) -> Tensor:
         window = (*_window(self.connector), [1, 1], False)
         return torch.ops.aten.max_pool2d_with_indices_backward(*self._images(post), *window, route)
@@ -188,6 +201,22 @@ class AveragePool(RateConnector):
     def adjoint(self, post: Tensor) -> Tensor:
         window = (*_window(self.connector), False, True, None)
         return torch.ops.aten.avg_pool2d_backward(*self._images(post), *window)
+
+
+def max_pool(
+    pre: Tensor, kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """`F.max_pool2d`, on a CPU along rows and columns in turn.
+
+    torch's kernel notes which cells were the largest and is not vectorised: ten times slower.
+    """
+    alone = kernel == (1, 1)  # nothing to compare: a view, which must not be written over
+    if pre.device.type != "cpu" or padding != (0, 0) or alone:
+        return F.max_pool2d(pre, kernel, stride, padding)
+    for dim, n, step in ((2, kernel[0], stride[0]), (3, kernel[1], stride[1])):
+        pre = pre.unfold(dim, n, step)
+        pre = functools.reduce(torch.maximum, pre.unbind(-1))
+    return pre
 
 
 def _window(c: MaxPoolConnector | AveragePoolConnector) -> tuple[Any, ...]:
@@ -245,7 +274,7 @@ class Match(RateConnector):
             (n,), (m,) = self.pre, self.post
             return pre.repeat(1, m // n) if m >= n else pre.unflatten(1, (m, n // m)).amax(dim=2)
         window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
-        pooled = pre if window == (1, 1) else F.max_pool2d(pre, window)
+        pooled = pre if window == (1, 1) else max_pool(pre, window, window)
         repeats = self.post[0] // self.pre[0]
         # Unlike repeat, cat leaves channels where they lie in memory.
         return pooled if repeats == 1 else torch.cat((pooled,) * repeats, dim=1)

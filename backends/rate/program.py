@@ -58,7 +58,8 @@ class Operation:
 
     `label` says to people which population or projection it is for, `detail` tells it from others
     of its kind, and `parts` what its first inputs are to it. `inplace` is the same kernel on the
-    memory of its first input, for when nobody reads that again.
+    memory of its first input, for when nobody reads that again; `alone` makes the first of several
+    outputs, for when nobody reads the others.
     """
 
     kind: Kind
@@ -68,6 +69,7 @@ class Operation:
     label: str
     detail: Hashable = None
     inplace: Kernel | None = None
+    alone: Kernel | None = None
     parts: tuple[Part, ...] = ()
 
     def place(self, part: Part) -> int | None:
@@ -113,6 +115,7 @@ class Program:
         detail: Hashable = None,
         hints: tuple[Value, ...] = (),
         inplace: Kernel | None = None,
+        alone: Kernel | None = None,
         outputs: int = 1,
         label: str = "",
     ) -> tuple[Value, ...]:
@@ -128,7 +131,7 @@ class Program:
             self._known[key] = made = self._new(outputs)
             given = (*inputs, *hints)
             self.operations.append(
-                Operation(kind, kernel, given, made, label, detail, inplace, tuple(named))
+                Operation(kind, kernel, given, made, label, detail, inplace, alone, tuple(named))
             )
         return self._known[key]
 
@@ -151,13 +154,20 @@ class Program:
         kept: list[Operation] = []
         for operation in reversed(self.operations):
             if needed.intersection(operation.outputs):
-                kept.append(operation)
+                kept.append(_first_alone(operation, needed))
                 needed.update(operation.inputs)
         kept.reverse()
         frees = _last_uses(kept, self.results.values())
         fixed = set(self.sources.values())
         kept = [_in_place(op, dead, fixed) for op, dead in zip(kept, frees, strict=True)]
         return Schedule(kept, frees, dict(self.sources), dict(self.results))
+
+
+def _first_alone(op: Operation, needed: set[Value]) -> Operation:
+    """Leave out all outputs but the first, where nobody reads the others."""
+    if op.alone is None or needed.intersection(op.outputs[1:]):
+        return op
+    return replace(op, kernel=op.alone, outputs=op.outputs[:1])
 
 
 def _in_place(op: Operation, dead: tuple[Value, ...], fixed: set[Value]) -> Operation:

@@ -242,6 +242,7 @@ class Values:
             *drawn,
             named={Part.PRE: pre},
             detail=half.key,
+            alone=half.activity,
             outputs=2,
             label=p.name,
         )

@@ -1,0 +1,51 @@
+"""What a CPU computes another way than torch does: the same numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from oneway.backends.rate import RateNetwork
+from oneway.backends.rate.connectors import max_pool, rate_connector
+from oneway.backends.rate.program import Kind
+from oneway.circuits import AllToAllConnector, MaxPoolConnector, parse_circuit
+from oneway.rules import parse_rule
+
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [((2, 2), (2, 2)), ((3, 2), (2, 3)), ((1, 2), (1, 2)), ((1, 1), (2, 2))]
+)
+def test_largest_of_rows_and_columns(kernel, stride, layout):
+    x = torch.randn(3, 4, 9, 8, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=layout)
+    pooled, expected = max_pool(x, kernel, stride), F.max_pool2d(x, kernel, stride)
+    assert torch.equal(pooled, expected) and pooled.stride() == expected.stride()
+    assert pooled.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+
+
+@pytest.mark.parametrize(("rule", "routes"), [("dkp", False), ("bp", True)])
+def test_a_route_is_noted_where_errors_take_it(rule, routes):
+    """Direct feedback needs none, and a forward pass neither."""
+    net = RateNetwork(parse_rule(rule).wire(parse_circuit("conv2:1x8x8-3,width=2,hidden=6")))
+    x, y = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])
+    net.step(x, y)
+    net(x)
+    for kind, expected in (("step", routes), ("forward", False)):
+        (pool,) = (
+            op
+            for op in net._schedules[kind].operations
+            if op.kind == Kind.APPLY and isinstance(op.detail[0], MaxPoolConnector)
+        )
+        assert (len(pool.outputs) == 2) == expected
+
+
+@pytest.mark.parametrize("I", [3, 16, 17])
+def test_product_with_few_cells(I):
+    """In the layout of the weights, which fused optimizers read in the order of memory."""
+    generator = torch.Generator().manual_seed(0)
+    post, pre = (torch.randn(5, n, generator=generator).double() for n in (40, I))
+    change = rate_connector(AllToAllConnector(), (I,), (40,)).correlate(post, pre)
+    torch.testing.assert_close(change, torch.einsum("bj,bi->ji", post, pre))
+    assert change.is_contiguous()
