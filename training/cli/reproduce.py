@@ -109,7 +109,13 @@ def _go(
     state: Reproduction, arguments: argparse.Namespace, output: TextIO, started: float
 ) -> dict[str, Any]:
     from ..reproduction.report import missing, write_table
-    from ..reproduction.running import Shelf, add_the_rest, make_plan, measure_cells, run_jobs
+    from ..reproduction.running import (
+        Shelf,
+        add_the_rest,
+        make_plan,
+        measure_cells,
+        run_jobs,
+    )
     from .reproduction_shown import console_for, say, show_plan, show_table
 
     console, shelf = console_for(output), Shelf()
@@ -200,9 +206,12 @@ def _folder(arguments: argparse.Namespace) -> Iterator[Path]:
 
 
 def _load(out: Path) -> Reproduction:
+    from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
-    return Reproduction.load(out)
+    state = Reproduction.load(out)
+    look_for_data(state)
+    return state
 
 
 def _begin(arguments: argparse.Namespace, out: Path) -> Reproduction:

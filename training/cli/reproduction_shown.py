@@ -49,9 +49,10 @@ def show_plan(console: Console, state: Reproduction) -> None:
         takes = "done" if state.finished(job) else "not known" if left is None else spell(left)
         grid.add_row(escape(state.label(job)), str(job.seed), epochs, takes)
     console.print(grid)
-    for reason in dict.fromkeys(state.unfit.values()):
-        names = [name for name, why in state.unfit.items() if why == reason]
-        say(console, f"cannot be run here: {', '.join(names)}: {reason}")
+    for what, why in (("no data for", state.lacking), ("failed", state.failing)):
+        for reason in dict.fromkeys(why.values()):
+            names = [name for name in why if why[name] == reason]
+            say(console, f"{what} {', '.join(names)}: {reason}")
     left_out = [job for job in missing(state) if job not in jobs]
     if left_out:
         known = [s for job in left_out if (s := state.left_s(job))]

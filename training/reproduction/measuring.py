@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch import Tensor
 
 from oneway.backends.rate.memory import LiveTensors
 from oneway.circuits import Circuit
@@ -162,6 +163,10 @@ class Probe(TrainingRun):
         outcome = super()._accuracy(batches, n)
         self.taken["evaluate"] = time.perf_counter() - started
         return outcome
+
+    def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
+        """Any: a probe hurries through warm-ups, and may blow up where a run does not."""
+        return float(loss_sum)
 
     def times(self, first: dict[str, float], with_floor: bool = False) -> dict[str, float]:
         """What a `Measure` holds of steps and epochs: medians, where epochs are short."""

@@ -69,7 +69,7 @@ def plan(
 def all_jobs(cells: Sequence[Cell], epochs: int | None = None) -> list[list[Job]]:
     """Every run of these cells: a list for the first seeds, one for the second seeds, ..."""
     recipes = {cell.name: cell.recipe() for cell in cells}
-    most = max(recipe.seeds for recipe in recipes.values())
+    most = max((recipe.seeds for recipe in recipes.values()), default=0)
     return [
         [
             Job(cell.row, cell.column, epochs or recipe.config.epochs, recipe.config.seed + i)

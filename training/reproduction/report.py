@@ -14,14 +14,8 @@ from .planning import Job, all_jobs
 from .state import Reproduction
 
 TABLE_JSON, TABLE_MD = "table.json", "table.md"
-DONE, BEGUN, PLANNED, FAILED, UNFIT, LEFT = (
-    "done",
-    "begun",
-    "planned",
-    "failed",
-    "cannot be run here",
-    "left out",
-)
+DONE, BEGUN, PLANNED, LEFT = "done", "begun", "planned", "left out"
+FAILED, LACKING = "failed", "no data"
 
 
 def write_table(state: Reproduction) -> dict[str, Any]:
@@ -131,18 +125,22 @@ def _line(
 
 def _status(state: Reproduction, cell: Cell, jobs: Sequence[Job]) -> tuple[str, str]:
     """Of all its runs together, the least good."""
-    if cell.name in state.unfit:
-        return UNFIT, state.unfit[cell.name]
     left = [job for job in jobs if not state.finished(job)]
+    if jobs and not left:
+        return DONE, ""
+    if cell.name in state.lacking:
+        return LACKING, state.lacking[cell.name]
+    if cell.name in state.failing:
+        return FAILED, state.failing[cell.name]
     for job in left:
         if reason := state.about(job).get("failed"):
-            return FAILED, reason
+            return FAILED, f"seed {job.seed}: {reason}"
     if not jobs:
         return LEFT, "does not fit the budget" if state.jobs is not None else ""
     for job in left:
         if done := state.epochs_done(job):
             return BEGUN, f"seed {job.seed} after epoch {done} of {job.epochs}"
-    return (PLANNED, "") if left else (DONE, "")
+    return PLANNED, ""
 
 
 def _summary(values: Iterable[float | None]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ..recipes.recipe import Recipe
 from ..recipes.running import parts, train_seed
 from .cells import Cell
 from .measuring import Measure, measure
-from .planning import Job, all_jobs, by_row, plan
+from .planning import RESERVE, Job, all_jobs, by_row, plan
 from .state import Reproduction, clear
 
 Tell = Callable[[str], None]
@@ -57,7 +57,7 @@ class Shelf:
 
 
 def look_for_data(state: Reproduction) -> None:
-    """Note which cells lack their data, without reading any."""
+    """Note which cells lack their data, without reading any; all of them is an error."""
     found: dict[tuple[str, str | None], str | None] = {}
     for cell in state.fit:
         recipe = cell.recipe()
@@ -65,7 +65,14 @@ def look_for_data(state: Reproduction) -> None:
         if key not in found:
             found[key] = _lack(*key)
         if found[key]:
-            state.unfit[cell.name] = found[key] or ""
+            state.lacking[cell.name] = found[key] or ""
+    _check_any(state)
+
+
+def _check_any(state: Reproduction) -> None:
+    if not state.fit:
+        name, reason = next(iter((state.lacking | state.failing).items()))
+        raise ConfigError(f"nothing of {state.table} can be run here: {name}: {reason}")
 
 
 def _lack(name: str, data_dir: str | None) -> str | None:
@@ -90,14 +97,14 @@ def measure_cells(
     spent = 0.0
     new = [cell for cell in state.fit if cell.name not in state.measures]
     with ProgressBar("measuring", len(new)) as progress:
-        for row in by_row(all_jobs(state.fit, state.epochs)[0]) if state.fit else []:
+        for row in by_row(all_jobs(state.fit, state.epochs)[0]):
             for job in row:
                 cell = state.cell[job.name]
                 if cell in new:
                     _measure(state, cell, shelf, tell)
                     progress.advance(cell.name)
                 spent += (cell.name in state.measures and state.left_s(job)) or 0.0
-            if budget_s is not None and spent > budget_s:
+            if budget_s is not None and spent > (1 - RESERVE) * budget_s:
                 return
 
 
@@ -108,8 +115,8 @@ def _measure(state: Reproduction, cell: Cell, shelf: Shelf, tell: Tell) -> None:
         rule, wired, data = parts(recipe, partial(shelf.load, recipe))
         measured = measure(recipe, rule, wired, data, folder)
     except FAILURES as error:
-        state.unfit[cell.name] = first_line(error)
-        tell(f"{cell.name}: cannot be run: {first_line(error)}")
+        state.failing[cell.name] = first_line(error)
+        tell(f"{cell.name}: failed: {first_line(error)}")
     else:
         state.measures[cell.name] = measured
         tell(f"{cell.name}: {_said(measured)}")
@@ -128,15 +135,13 @@ def _said(measured: Measure) -> str:
 
 def make_plan(state: Reproduction, budget_s: float | None) -> None:
     """Decide which runs to do; nothing that fits is an error."""
-    if not state.fit:
-        name, reason = next(iter(state.unfit.items()))
-        raise ConfigError(f"nothing of {state.table} can be run here: {name}: {reason}")
+    _check_any(state)
     jobs = plan(state.fit, state.predict, budget_s, state.epochs)
     if not jobs:
         raise ConfigError(
             f"nothing of {state.table} fits what is left of the budget after measuring, "
-            f"{spell(max(0.0, budget_s or 0.0))}: {_least(state)}. Raise --budget, or name fewer "
-            "--rules"
+            f"{spell(max(0.0, budget_s or 0.0))}: {_least(state)}. Raise --budget "
+            "(with --resume, what was measured counts no more), or name fewer --rules"
         )
     state.jobs = jobs
     state.save()
@@ -171,7 +176,8 @@ def run_jobs(
     after_each: Callable[[], object] = lambda: None,
 ) -> None:
     """Do what is planned and not done; a run that would go past the deadline is not begun."""
-    jobs = [job for job in state.jobs or [] if not state.finished(job)]
+    fit = {cell.name for cell in state.fit}
+    jobs = [job for job in state.jobs or [] if job.name in fit and not state.finished(job)]
     told: set[str] = set()
     for i, job in enumerate(jobs, 1):
         left = state.left_s(job)
@@ -228,9 +234,9 @@ def _peak(device: str) -> int | None:
 
 
 def _tidy(device: str) -> None:
-    """Give back what the last network held."""
-    gc.collect()
+    """Give back what the last network held, where another one may need the room."""
     if _on_gpu(device):
+        gc.collect()
         torch.cuda.empty_cache()
 
 

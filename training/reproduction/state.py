@@ -37,8 +37,9 @@ class Reproduction:
     versions : dict
     measures : dict
         By the name of a cell.
-    unfit : dict
-        Cells that cannot be run here, each with the reason.
+    lacking, failing : dict
+        Cells without their data, and cells that failed when they were measured, with the reasons.
+        They are found out anew in each call: what was missing may have come.
     jobs : list of Job or None
         What is planned; None before all is measured.
     """
@@ -52,7 +53,8 @@ class Reproduction:
     hardware: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
-    unfit: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] | None = None
 
     def __post_init__(self) -> None:
@@ -61,7 +63,8 @@ class Reproduction:
     @property
     def fit(self) -> list[Cell]:
         """The cells that can be run here, as far as is known."""
-        return [cell for cell in self.cells if cell.name not in self.unfit]
+        unfit = self.lacking | self.failing
+        return [cell for cell in self.cells if cell.name not in unfit]
 
     def length(self, cell: Cell) -> int:
         """Epochs of a cell that nothing shortened."""
@@ -142,7 +145,7 @@ class Reproduction:
             ) from error
 
 
-_PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions", "unfit")
+_PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions")
 
 
 def _cell_as_dict(cell: Cell) -> dict[str, Any]:
