@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..compare import mean_and_spread
 from ..reproduction.report import cells_of_line, missing, notes_of
 from ..reproduction.running import spell
 from ..reproduction.state import Reproduction
@@ -33,7 +34,8 @@ def show_plan(console: Console, state: Reproduction) -> None:
     seconds = [state.left_s(job) for job in jobs]
     todo = [job for job in jobs if not state.finished(job)]
     total = spell(sum(s for s in seconds if s))
-    console.print(f"[bold]{escape(state.table)}[/]: {len(todo)} runs to do, about {total}")
+    runs = f"{len(todo)} run{'' if len(todo) == 1 else 's'}"
+    console.print(f"[bold]{escape(state.table)}[/]: {runs} to do, about {total}")
     say(console, state.hardware)
     grid = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name, side in (
@@ -62,17 +64,17 @@ def show_plan(console: Console, state: Reproduction) -> None:
         say(console, f"left out for the budget: {first}{more}{about}")
 
 
+# Of the table's columns those that fit a terminal, and what they are called there.
 _NARROW = {
     "cell": "cell",
     "n": "n",
     "last (%)": "last (%)",
     "selected (%)": "sel. (%)",
-    "published (%)": "publ. (%)",
+    "published (%)": "publ.",
     "diff.": "diff.",
     "to BP": "to BP",
-    "publ. to BP": "publ.",
-    "floor (%)": "floor",
-    "W, Bᵀ (°)": "W,Bᵀ (°)",
+    "publ. to BP": "publ. to BP",
+    "W, Bᵀ (°)": "W,Bᵀ",
     "δ (°)": "δ (°)",
 }
 
@@ -82,7 +84,7 @@ def show_table(console: Console, content: Mapping[str, Any]) -> None:
     lines = [line for line in content["cells"] if line["planned"] or line["reason"]]
     for row in dict.fromkeys(line["row"] for line in lines):
         mine = [line for line in lines if line["row"] == row]
-        shown = [cells_of_line(line) for line in mine]
+        shown = [_narrow(line) for line in mine]
         console.print(f"[bold]{escape(row)}[/]")
         heads = [name for name in _NARROW if any(cells[name] for cells in shown)]
         grid = Table(box=SIMPLE, padding=(0, 1, 0, 0))
@@ -95,3 +97,10 @@ def show_table(console: Console, content: Mapping[str, Any]) -> None:
         for note in notes_of(mine):
             say(console, note)
         console.print()
+
+
+def _narrow(line: Mapping[str, Any]) -> dict[str, str]:
+    """Angles without their spread."""
+    angles = {"W, Bᵀ (°)": line["weight_angle_deg"], "δ (°)": line["error_angle_deg"]}
+    means = {name: mean_and_spread([summary["mean"]], 1) for name, summary in angles.items()}
+    return cells_of_line(line) | means

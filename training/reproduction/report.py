@@ -280,20 +280,17 @@ def cells_of_line(line: Mapping[str, Any]) -> dict[str, str]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def notes_of(lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What a reader must know of these lines before comparing."""
-    notes = []
+def notes_of(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader must know of these lines before comparing; what holds for several, once."""
+    notes: dict[str, list[str]] = {}
     for line in lines:
         if line["reason"]:
-            notes.append(f"{line['cell']}: {line['status']}: {line['reason']}")
+            notes.setdefault(f"{line['status']}: {line['reason']}", []).append(line["cell"])
         if line["unlike_published"] and line["published"] is not None:
-            notes.append(f"{line['cell']}: * published with other {_listed(line)}")
+            other = f"* published with other {', '.join(line['unlike_published'])}"
+            notes.setdefault(other, []).append(line["cell"])
     said = dict.fromkeys(note for line in lines for note in line["notes"])
-    return [*notes, *said]
-
-
-def _listed(line: Mapping[str, Any]) -> str:
-    return ", ".join(line["unlike_published"])
+    return [*(f"{', '.join(cells)}: {note}" for note, cells in notes.items()), *said]
 
 
 def _percent(value: float | None) -> str:
