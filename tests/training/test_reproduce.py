@@ -2,11 +2,14 @@
 
 import json
 import re
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from oneway.backends.rate import RateNetwork
-from oneway.training import TrainConfig, load_data
+from oneway.training import TrainConfig, load_data, progress
+from oneway.training.cli.reproduction_shown import show_table
 from oneway.training.compare import read_runs
 from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.recipe import Recipe, make_recipe
@@ -239,6 +242,11 @@ def test_a_table_is_run_and_written(oneway, table, quick, tmp_path, monkeypatch)
     assert content["versions"]["torch"] in page and content["hardware"][0] in page
     assert page.count("seen once") == 1 and "6 runs to do, about 3.3 h" in err
     assert oneway("compare", "out")[0] == 0
+    seen = Console(file=StringIO(), width=1000)
+    kp["error_angle_deg"] = kp["weight_angle_deg"]
+    show_table(seen, content)
+    (widest,) = [row for row in seen.file.getvalue().splitlines() if row.startswith(" kp @ 2")]
+    assert "±" in widest and len(widest) <= 94  # of 100, the longest rule has six letters more
 
 
 @pytest.mark.parametrize("moment", ["measuring", "first epoch", "second run"])
@@ -338,6 +346,22 @@ def test_missing_data_are_said_before_anything_starts(oneway, table, quick, tmp_
     assert [line["status"] for line in lines] == ["done", "no data"]
     code, _, err = oneway("reproduce", table, "--rows", "deep", "--out", "none")
     assert code == 2 and "nothing of" in err and not (tmp_path / "none").exists()
+
+
+def test_data_are_prepared_once():
+    data = load_data("digits", limit=(240, 60))
+    held = data.prepared(0.1, "cpu")
+    assert held is data.prepared(0.1, "cpu") and (held.n_train, held.n_validation) == (216, 24)
+    assert data.prepared(0.0, "cpu").n_train == data.n_train == 240
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.ProgressBar("kp, seed 0", 4) as bar:
+        for now[0] in (1.0, 59.0, 61.0, 62.0):
+            bar.advance("epoch 1")
+    assert capsys.readouterr().err == "kp, seed 0 epoch 1: 3 of 4\n"
 
 
 # -- nonsense ------------------------------------------------------------------------------------

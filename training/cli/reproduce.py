@@ -136,7 +136,8 @@ def _go(
         finally:
             content = write_table(state)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Go on with: {_go_on(state)}") from None
+        kept = arguments.out or not arguments.plan
+        raise KeyboardInterrupt(f"Go on with: {_go_on(state)}" if kept else "") from None
     show_table(console, content)
     left = missing(state)
     if left:
