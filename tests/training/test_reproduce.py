@@ -121,6 +121,7 @@ def test_every_cell_has_its_first_seed_before_any_has_its_second():
     assert planned(None, seeds=2) == f"{A} {B} {second}"
     # of a second seed nothing is shortened
     assert planned(150 / (1 - RESERVE), seeds=2) == f"{A} {B} a/bp:1 a/fc-only:1"
+    assert planned(129 / (1 - RESERVE), seeds=2) == f"{A} {B}"
 
 
 def test_a_length_that_was_asked_for_is_not_shortened_further():
@@ -268,8 +269,10 @@ def test_goes_on_where_it_was_interrupted(oneway, table, quick, tmp_path, monkey
             patched.setattr(running, "measure", lambda *a: interrupted(None))
         code, _, err = oneway(*start, "--out", "cut")
     assert code == 130 and "oneway reproduce --resume --out cut" in err
-    code, _, err = oneway("reproduce", "--resume", "--out", "cut")
+    code, out, err = oneway("reproduce", "--resume", "--out", "cut")
     assert code == 0, err
+    left = {"measuring": "2.2 h", "first epoch": "2.2 h", "second run": "50.0 min"}[moment]
+    assert f"to do, about {left}\n" in out
     assert ("goes on after epoch 1 of 4" in err) == (moment == "second run")
     for run in ("bp/seed0", "kp/seed0"):
         whole, cut = (tmp_path / name / "runs/small" / run for name in ("whole", "cut"))
@@ -297,6 +300,12 @@ def test_a_budget_is_kept_and_what_it_left_out_is_resumed(oneway, table, quick, 
     short = [f"{name} @ 1 epoch" for name in ORDER[3:]]
     assert [line["cell"] for line in lines] == ORDER + short
     assert all(line["status"] == "done" for line in lines)
+    # Each length is read beside backpropagation and the floor of the same length.
+    accuracies = [line["test_accuracy"]["mean"] for line in lines]
+    for kp, bp, floor in ((5, 3, 4), (8, 6, 7)):
+        beside = lines[kp]["bp_accuracy"], lines[kp]["floor_accuracy"]
+        assert beside == (accuracies[bp], accuracies[floor])
+        assert lines[kp]["bp_published"] == 0.98
     assert len(quick) == 6  # measured once
 
 

@@ -26,8 +26,8 @@ from ..records import RunFolder
 from ..training_run import EVALUATION_BATCH, TrainingRun
 
 # Steps that are timed together: where they are quick, more of them, and until so much time is gone.
-FEW, MANY = 3, 30
-ENOUGH_S = 0.5
+FEW, MANY = 4, 40
+ENOUGH_S = 1.0
 MOST_TURNS = 5
 
 

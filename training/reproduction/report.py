@@ -273,9 +273,9 @@ def cells_of_line(line: Mapping[str, Any]) -> dict[str, str]:
         _percent(line["floor_published"]) if line["part"] != FLOOR else "",
         mean_and_spread(line["weight_angle_deg"]["values"], 1),
         mean_and_spread(line["error_angle_deg"]["values"], 1),
-        "" if line["step_s"] is None else f"{1000 * line['step_s']:.3g}",
-        "" if line["epoch_s"] is None else f"{line['epoch_s']:.3g}",
-        "" if line["peak_bytes"] is None else f"{line['peak_bytes'] / 2**20:.3g}",
+        amount(line["step_s"], 1000),
+        amount(line["epoch_s"]),
+        amount(line["peak_bytes"], 2**-20),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -291,6 +291,20 @@ def notes_of(lines: Sequence[Mapping[str, Any]]) -> list[str]:
             notes.setdefault(other, []).append(line["cell"])
     said = dict.fromkeys(note for line in lines for note in line["notes"])
     return [*(f"{', '.join(cells)}: {note}" for note, cells in notes.items()), *said]
+
+
+def amount(value: float | None, factor: float = 1.0) -> str:
+    """Three digits, and never a power of ten.
+
+    Examples
+    --------
+    >>> amount(0.01234), amount(1.2345, 1000), amount(None)
+    ('0.0123', '1,234', '')
+    """
+    if value is None:
+        return ""
+    value *= factor
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _percent(value: float | None) -> str:

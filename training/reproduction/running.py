@@ -24,6 +24,7 @@ from ..recipes.running import parts, train_seed
 from .cells import Cell
 from .measuring import Measure, measure
 from .planning import RESERVE, Job, all_jobs, by_row, plan
+from .report import amount
 from .state import Reproduction, clear
 
 Tell = Callable[[str], None]
@@ -127,7 +128,7 @@ def _measure(state: Reproduction, cell: Cell, shelf: Shelf, tell: Tell) -> None:
 
 
 def _said(measured: Measure) -> str:
-    said = f"{1000 * measured.step_s:.3g} ms a step, {measured.steps} steps an epoch"
+    said = f"{amount(measured.step_s, 1000)} ms a step, {measured.steps} steps an epoch"
     if measured.start_s:
         said += f"; compiled in {measured.first_s:.0f} s, and in {measured.start_s:.0f} s again"
     return said
