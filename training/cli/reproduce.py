@@ -109,13 +109,7 @@ def _go(
     state: Reproduction, arguments: argparse.Namespace, output: TextIO, started: float
 ) -> dict[str, Any]:
     from ..reproduction.report import missing, write_table
-    from ..reproduction.running import (
-        Shelf,
-        add_the_rest,
-        make_plan,
-        measure_cells,
-        run_jobs,
-    )
+    from ..reproduction.running import Shelf, add_the_rest, make_plan, measure_cells, run_jobs
     from .reproduction_shown import console_for, say, show_plan, show_table
 
     console, shelf = console_for(output), Shelf()

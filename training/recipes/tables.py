@@ -79,8 +79,8 @@ def entries_of(text: str) -> list[Entry]:
     Examples
     --------
     >>> from oneway.training.recipes.tables import entries_of
-    >>> [entry.name for entry in entries_of("weight-mirror/resnet50-norm-before")][-1]
-    'weight-mirror/resnet50-norm-before/fc-only'
+    >>> [entry.name for entry in entries_of("sign-symmetry-table1/alexnet")][0]
+    'sign-symmetry-table1/alexnet/bp'
     """
     entries = _entries_beside(text)
     within = [entry for name, entry in entries.items() if f"{name}/".startswith(f"{text}/")]

@@ -56,6 +56,7 @@ class Reproduction:
     lacking: dict[str, str] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] | None = None
+    cell: dict[str, Cell] = field(init=False, repr=False)  # by name
 
     def __post_init__(self) -> None:
         self.cell = {cell.name: cell for cell in self.cells}
