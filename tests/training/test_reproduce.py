@@ -316,6 +316,15 @@ def test_a_run_that_would_go_past_the_budget_is_not_begun(oneway, table, quick, 
     assert code == 0 and err.count("not begun") == 3 and "3 runs are missing" in out
 
 
+def test_what_another_machine_took_is_measured_again(oneway, table, quick, tmp_path):
+    assert oneway("reproduce", table, "--rows", "small", "--plan", "--out", "out")[0] == 0
+    assert oneway("reproduce", "--resume", "--out", "out", "--plan")[0] == 0 and len(quick) == 3
+    path = tmp_path / "out/plan.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"hardware": "another, 96 cores; load 0.1"}))
+    assert oneway("reproduce", "--resume", "--out", "out", "--plan")[0] == 0 and len(quick) == 6
+
+
 def test_rows_behind_the_budget_are_not_measured(oneway, table, quick):
     assert oneway("reproduce", table, "--budget", "13000s", "--plan")[0] == 0
     assert quick == ["bp", "bp,frozen=hidden", "kp"]

@@ -201,11 +201,13 @@ def _folder(arguments: argparse.Namespace) -> Iterator[Path]:
 
 
 def _load(out: Path) -> Reproduction:
+    from ..hardware import hardware_line
     from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
     state = Reproduction.load(out)
     look_for_data(state)
+    state.move_to(hardware_line(state.cells[0].recipe().config.device))
     return state
 
 

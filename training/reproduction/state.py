@@ -67,6 +67,12 @@ class Reproduction:
         unfit = self.lacking | self.failing
         return [cell for cell in self.cells if cell.name not in unfit]
 
+    def move_to(self, hardware: str) -> None:
+        """Go on on a machine, as `hardware_line` has it: what another one took says nothing."""
+        if _machine(hardware) != _machine(self.hardware):
+            self.measures.clear()
+        self.hardware = hardware
+
     def length(self, cell: Cell) -> int:
         """Epochs of a cell that nothing shortened."""
         return self.epochs or cell.full
@@ -147,6 +153,11 @@ class Reproduction:
 
 
 _PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions")
+
+
+def _machine(hardware: str) -> str:
+    """Without how busy it was."""
+    return hardware.partition("; load")[0]
 
 
 def _cell_as_dict(cell: Cell) -> dict[str, Any]:
