@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
+from .arrays import as_numpy
 from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, "#56B4E9", INK)
@@ -35,6 +39,32 @@ def name_rows(ax: Axes, names: Collection[str]) -> None:
 def cycle(n: int) -> list[str]:
     """The first n colours, from the start again where there are more."""
     return [COLOURS[i % len(COLOURS)] for i in range(n)]
+
+
+def depth_colours(n: int) -> list[str]:
+    """Dark for the first, light for the last."""
+    return [to_hex(shade) for shade in mpl.colormaps["viridis"](np.linspace(0.0, 0.9, n))]
+
+
+def draw_repeats(ax: Axes, points: Mapping[float, Sequence[float]], **look: Any) -> None:
+    """Mean over the values at each x as a line, with a band from least to most."""
+    xs = sorted(points)
+    values = [as_numpy(points[at]) for at in xs]
+    # A single point is no line yet.
+    marker = "o" if len(xs) == 1 else ""
+    (line,) = ax.plot(xs, [v.mean() for v in values], marker=marker, ms=3.5, **look)
+    if any(v.size > 1 for v in values):
+        low, high = [v.min() for v in values], [v.max() for v in values]
+        ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.14, lw=0)
+
+
+def mark_level(ax: Axes, y: float, text: str = "") -> None:
+    """A dashed line right across, with its meaning at its right end."""
+    ax.axhline(y, color=GREY, lw=0.9, ls=(0, (4, 3)))
+    ax.annotate(
+        text, (1, y), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+        textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=GREY,
+    )  # fmt: skip
 
 
 def shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -16,16 +15,30 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from .arrays import as_numpy
 from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
 from .graph_pictures import plot_class_matrix, plot_triads
-from .looks import COLOURS, finish, name_rows, new_axes, shade_phases
+from .layer_pictures import layer_colours, name_layers, plot_layers
+from .looks import (
+    COLOURS,
+    depth_colours,
+    draw_repeats,
+    finish,
+    mark_level,
+    name_rows,
+    new_axes,
+    shade_phases,
+)
 from .rasters import plot_paths, plot_raster, plot_rates, plot_weights, stack_cells
 
 __all__ = [
     "compare_table",
     "draw_circuit",
+    "layer_colours",
+    "mark_level",
+    "name_layers",
     "plot_angles",
     "plot_class_matrix",
     "plot_comparison",
     "plot_curves",
+    "plot_layers",
     "plot_paths",
     "plot_raster",
     "plot_rates",
@@ -70,6 +83,7 @@ def plot_curves(
     by: str = "rule",
     ax: Axes | None = None,
     style: Mapping[str, Mapping[str, Any]] | None = None,
+    legend: bool = True,
 ) -> Axes:
     """A line for each value of `by`: mean over repeats (seeds), with a band from least to most.
 
@@ -78,23 +92,19 @@ def plot_curves(
     records : iterable of mappings
         Each holds `x`, `y` and `by`; those without `y` are left out.
     y, x, by : str
-        Keys. A `y` that ends in "accuracy" is a fraction and shown in per cent.
+        Keys. A `y` that ends in "accuracy" or "error" is a fraction and shown in per cent.
     style : mapping, optional
         From `styles`; by default the order of appearance decides.
+    legend : bool
+        Name the lines beside the axes.
     """
     ax = ax or new_axes((5.4, 3.6))
     curves = _collect(records, x, y, by)
     style = style or styles(curves)
     for name, points in curves.items():
-        xs = sorted(points)
-        values = [as_numpy(points[at]) for at in xs]
-        look = style.get(name, {})
-        (line,) = ax.plot(xs, [v.mean() for v in values], label=name, lw=1.8, **look)
-        if any(v.size > 1 for v in values):
-            low, high = [v.min() for v in values], [v.max() for v in values]
-            ax.fill_between(xs, low, high, color=line.get_color(), alpha=0.14, lw=0)
+        draw_repeats(ax, points, label=name, lw=1.8, **style.get(name, {}))
     _label(ax, x, y)
-    finish(ax, legend=by.replace("_", " ") if curves else None)
+    finish(ax, legend=by.replace("_", " ") if curves and legend else None)
     return ax
 
 
@@ -132,13 +142,8 @@ def plot_angles(
     """
     ax = ax or new_axes((5.4, 3.6))
     shade_phases(ax, phases)
-    shades = mpl.colormaps["cividis"](np.linspace(0.05, 0.88, max(len(angles), 1)))
-    ax.axhline(90, color=GREY, lw=0.9, ls=(0, (4, 3)))
-    ax.annotate(
-        "no relation", (1, 90), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-        textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=GREY,
-    )  # fmt: skip
-    for colour, (name, values) in zip(shades, angles.items(), strict=False):
+    mark_level(ax, 90, "no relation")
+    for colour, (name, values) in zip(depth_colours(len(angles)), angles.items(), strict=True):
         ax.plot(x, as_numpy(values), color=colour, lw=1.8, label=name)
     top = max((float(np.nanmax(a)) for a in map(as_numpy, angles.values()) if _known(a)), default=0)
     ax.set_ylim(0, max(97.0, top + 5))
@@ -249,17 +254,17 @@ def _known(values: Any) -> bool:
 
 
 def _is_fraction(key: str) -> bool:
-    return key.endswith("accuracy") or key == "published"
+    return key.endswith(("accuracy", "error")) or key == "published"
 
 
 def _axis_label(key: str) -> str:
-    return key.replace("_", " ") + (" (%)" if key.endswith("accuracy") else "")
+    return key.replace("_", " ") + (" (%)" if _is_fraction(key) else "")
 
 
 def _label(ax: Axes, x: str, y: str) -> None:
     ax.set_xlabel(_LABELS.get(x, _axis_label(x)))
     ax.set_ylabel(_LABELS.get(y, _axis_label(y)))
-    if y.endswith("accuracy"):
+    if _is_fraction(y):
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     if x in ("epoch", "step"):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -1,6 +1,8 @@
 """Draws the pictures of the documentation: `make images`."""
 
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 
@@ -12,9 +14,14 @@ from oneway.analysis import check_wiring
 from oneway.analysis.plots import draw_circuit
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
+from oneway.training import TrainConfig, load_data, train
+from oneway.training.cli.run_figures import FIGURES
+from oneway.training.compare import group_runs, read_runs
 
 IMAGES = Path(__file__).parent / "img"
 TITLES = {"kp": "Kolen-Pollack", "asap,gate=local": "ASAP, one-way gates"}
+
+LEARNT_FEEDBACK = ("wm,rate=0.01,decay=0.1", "kp", "ss", "fa")
 
 
 def draw_two_rules(path: Path) -> None:
@@ -29,6 +36,17 @@ def draw_two_rules(path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
+def draw_matrix_angles(path: Path) -> None:
+    """Two seeds of four rules on the 8×8 digits: half a minute of training."""
+    data, circuit = load_data("digits"), mlp((64, 48, 48, 48, 10))
+    with TemporaryDirectory() as runs:
+        for rule, seed in product(LEARNT_FEEDBACK, (0, 1)):
+            config = TrainConfig(epochs=20, lr=0.05, weight_decay=0.01, seed=seed)
+            train(circuit, data, config, rule=parse_rule(rule), out=Path(runs) / rule / str(seed))
+        FIGURES["matrix-angles"].draw(group_runs(read_runs([runs]))).savefig(path)
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_two_rules(IMAGES / "circuit.png")
+    draw_matrix_angles(IMAGES / "matrix-angles.png")

@@ -191,18 +191,32 @@ def _mean_angle(record: Mapping[str, Any]) -> float | None:
 
 
 def curves(group: Group) -> list[dict[str, Any]]:
-    """A record an epoch and run: ``case``, ``epoch``, ``test_accuracy``, ``angle_deg``."""
+    """A record an epoch and run: ``case``, what ``metrics.jsonl`` has, and what follows from it.
+
+    That is ``test_error`` and ``top5_error``, and the means over layers ``angle_deg``,
+    ``weight_mean``, ``weight_std`` and ``weight_kurtosis``; None where it was not recorded.
+    """
     return [
-        {
-            "case": case.label,
-            "epoch": record["epoch"],
-            "test_accuracy": record["test_accuracy"],
-            "angle_deg": _mean_angle(record),
-        }
+        {**record, "case": case.label, **_errors(record), **_means_over_layers(record)}
         for case in group.cases
         for run in case.runs
         for record in run.history
     ]
+
+
+def _errors(record: Mapping[str, Any]) -> dict[str, float | None]:
+    correct = {"test_error": "test_accuracy", "top5_error": "test_top5"}
+    known = {error: record.get(key) for error, key in correct.items()}
+    return {error: None if value is None else 1 - value for error, value in known.items()}
+
+
+def _means_over_layers(record: Mapping[str, Any]) -> dict[str, float | None]:
+    moments = list((record.get("weights") or {}).values())
+    means = {
+        f"weight_{part}": mean_of(_known(layer.get(part) for layer in moments))
+        for part in ("mean", "std", "kurtosis")
+    }
+    return {"angle_deg": _mean_angle(record), **means}
 
 
 # -- folders -------------------------------------------------------------------------------------
@@ -232,8 +246,9 @@ def _read_run(folder: Path) -> SavedRun:
     config = _json(folder / CONFIG) if (folder / CONFIG).exists() else {}
     history = _history(folder / METRICS)
     finished = (folder / RESULT).exists()
-    about = _json(folder / RESULT) if finished else _unfinished(config, history)
+    result = _json(folder / RESULT) if finished else {}
     try:
+        about = result if finished else _unfinished(config, history)
         run = SavedRun(
             folder,
             about,
@@ -245,6 +260,7 @@ def _read_run(folder: Path) -> SavedRun:
         # Whatever a table or picture will ask of it.
         _ = run.group, run.label, _mean_angle(about), run.settings, about["test_accuracy"]
         _ = [(record["epoch"], record["test_accuracy"]) for record in history]
+        _ = [(_errors(record), _means_over_layers(record)) for record in history]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(
             f"run in {str(folder)!r} is damaged: {RESULT if finished else CONFIG} or {METRICS} has "

@@ -22,8 +22,8 @@ STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 COMPUTED_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 DTYPES = STORED_DTYPES | COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
-# How fast a run goes, not where to: a run may be resumed with others.
-SPEED = ("channels_last", "compile")
+# How fast a run goes and how often it is looked at, not where to: it may be resumed with others.
+SPEED = ("channels_last", "compile", "record_every")
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -48,11 +48,14 @@ def check_choices(settings: Any) -> None:
 
 
 _AT_LEAST_1 = (
-    "epochs batch_size step_epochs feedback_step_epochs spontaneous_every spontaneous_batches"
+    "epochs batch_size step_epochs feedback_step_epochs spontaneous_every spontaneous_batches "
+    "record_every"
 ).split()
 _AT_LEAST_0 = (
     "lr feedback_lr weight_decay feedback_weight_decay step_factor feedback_step_factor "
-    "warmup_epochs feedback_warmup_epochs spontaneous_warmup_epochs seed"
+    "warmup_epochs feedback_warmup_epochs spontaneous_warmup_epochs seed "
+    "decay_warmup_epochs feedback_decay_warmup_epochs "
+    "warmup_weight_decay feedback_warmup_weight_decay"
 ).split()
 
 
@@ -75,6 +78,11 @@ class TrainConfig:
     step_factor: float = option(0.1, "schedule step: factor of each step")
     milestones: tuple[int, ...] = option((), "schedule step: steps after these epochs instead")
     warmup_epochs: int = option(0, "epochs over which the learning rate first rises")
+    decay_warmup_epochs: int = option(
+        0, "first epochs, in which weights decay by warmup_weight_decay instead"
+    )
+    # That of product feedback alignment (arXiv 2405.20594): pairs align before learning gets far.
+    warmup_weight_decay: float = option(5e-3, "decay of the weights in the warm-up of decay")
     loss: str = option("cross_entropy", "what compares output and one-hot target", LOSS_NAMES)
     label_smoothing: float = option(0.0, "part of each target spread over all classes")
     feedback_lr: float | None = option(None, "learning rate of the feedback path")
@@ -87,6 +95,8 @@ class TrainConfig:
     feedback_step_factor: float | None = option(None, "its factor of each step")
     feedback_milestones: tuple[int, ...] | None = option(None, "its milestones")
     feedback_warmup_epochs: int | None = option(None, "its epochs of warm-up")
+    feedback_decay_warmup_epochs: int | None = option(None, "its epochs of warm-up of decay")
+    feedback_warmup_weight_decay: float | None = option(None, "its decay in these epochs")
     unequal_decay: bool = option(False, "let pairs of weights that change alike decay differently")
     spontaneous_every: int = option(1, "steps between spells of spontaneous activity")
     spontaneous_batches: int = option(1, "batches of spontaneous activity in a spell")
@@ -94,6 +104,9 @@ class TrainConfig:
     augment: str = option("none", "augmentation of the training images", AUGMENTATIONS)
     sync_batch_norm: bool = option(False, "batch norm over the batches of all processes")
     validation: float = option(0.0, "fraction of the training samples held out for validation")
+    record_every: int = option(
+        1, "epochs between records of angles, weights and gaps, which the last one has in any case"
+    )
     seed: int = option(0, "seed of weights, order, augmentation and noise")
     device: str = option("cpu", "torch device")
     dtype: str = option(
@@ -154,11 +167,12 @@ class TrainConfig:
                 f"{prefix}milestones = {at}, but the schedule is {schedule!r}. Set "
                 f"{prefix}schedule = 'step', or leave them out"
             )
-        warmup = self.of_path(path, "warmup_epochs")
-        if warmup >= self.epochs:
-            raise ConfigError(
-                f"{prefix}warmup_epochs = {warmup}, expected fewer than the {self.epochs} epochs"
-            )
+        for name in ("warmup_epochs", "decay_warmup_epochs"):
+            warmup = self.of_path(path, name)
+            if warmup >= self.epochs:
+                raise ConfigError(
+                    f"{prefix}{name} = {warmup}, expected fewer than the {self.epochs} epochs"
+                )
 
     def _check_device(self) -> None:
         try:

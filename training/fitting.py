@@ -67,15 +67,26 @@ def check_decay(wired: Circuit, config: TrainConfig) -> None:
 
     Their gap then never closes: what one of them forgets, the other keeps.
     """
-    decays = [config.of_path(path, "weight_decay") for path in LEARNING_PATHS]
-    if decays[0] == decays[1] or config.unequal_decay:
+    unlike = [name for name in _decays(config) if len(set(_both(config, name))) > 1]
+    if not unlike or config.unequal_decay:
         return
+    name = unlike[0]
+    forward, backward = _both(config, name)
     for feedback in paired_feedback(wired):
         assert feedback.plasticity is not None  # paired drives learn
         if feedback.plasticity.rate is None:  # others state their own decay
             raise ConfigError(
                 f"weights {feedback.partner!r} and {feedback.name!r} get the same change in every "
-                f"step, but weight_decay = {decays[0]:g} and feedback_weight_decay = "
-                f"{decays[1]:g}: they would never align. Set both alike, or unequal_decay = yes "
-                "if that is meant"
+                f"step, but {name} = {forward:g} and feedback_{name} = {backward:g}: they would "
+                "never align. Set both alike, or unequal_decay = yes if that is meant"
             )
+
+
+def _decays(config: TrainConfig) -> list[str]:
+    """The settings that decide how much weights decay."""
+    warmup = ["decay_warmup_epochs", "warmup_weight_decay"]
+    return ["weight_decay", *(warmup if any(_both(config, warmup[0])) else ())]
+
+
+def _both(config: TrainConfig, name: str) -> list[float]:
+    return [config.of_path(path, name) for path in LEARNING_PATHS]

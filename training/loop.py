@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,9 @@ def train(
         Which wired the circuit, or will; the records name it. It may stand in second place too.
     out : path, optional
         Folder for ``config.json``, ``circuit.json``, ``metrics.jsonl`` (a line an epoch, on disk
-        before the next one starts), ``checkpoint.safetensors`` (replaced after each epoch) and
-        ``result.json``. It must not hold a run already, unless `resume`.
+        before the next one starts, with the keys of docs/records.md), ``checkpoint.safetensors``
+        (replaced after each epoch) and ``result.json``. It must not hold a run already, unless
+        `resume`.
     loss : torch.nn.Module, optional
         Of output and class; by default the one that `config` names.
     floor : float, optional
@@ -184,4 +186,6 @@ def floor_accuracy(
     convolutional = any(p.connector.convolutional for p in drives)
     frozen = "conv" if convolutional else "hidden"
     floor = parse_rule(f"bp,frozen={frozen}").wire(circuit.forward_circuit())
+    config = config or TrainConfig()
+    config = replace(config, record_every=config.epochs)  # its accuracy is all that is wanted
     return train(floor, data, config, processes=processes, start=start).test_accuracy

@@ -54,7 +54,8 @@ class RunResult:
     test_accuracy : float
         After the last epoch, whichever epoch was best.
     angles_deg : dict
-        Feedback drive → angle between its weights and those of its partner, at the end.
+        Feedback drive → angle between its weights and those of its partner, at the end; of direct
+        feedback, to the product of the forward weights that it jumps over.
     seconds : float
     gate, norm : str or None
         Of the rule.
@@ -67,6 +68,8 @@ class RunResult:
         What a rule has to beat, if that was run: see `floor_accuracy` in the loop.
     published : Published or None
         The paper's figure, where there is one for this data, circuit and rule.
+    error_angles_deg : dict
+        Error population → angle between its error and backpropagation's, at the end.
     """
 
     rule: str | None
@@ -82,6 +85,7 @@ class RunResult:
     history: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     floor_accuracy: float | None = None
     published: Published | None = None
+    error_angles_deg: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -104,6 +108,7 @@ class RunResult:
                 "floor_accuracy": self.floor_accuracy,
                 "published": self.published and self.published.accuracy,
                 "angles_deg": self.angles_deg,
+                "error_angles_deg": self.error_angles_deg,
                 "seconds": self.seconds,
                 "gate": self.gate,
                 "norm": self.norm,

@@ -21,11 +21,20 @@ _TAGS = {
     "train_accuracy": "accuracy/train",
     "test_accuracy": "accuracy/test",
     "validation_accuracy": "accuracy/validation",
+    "test_top5": "accuracy/test_top5",
     "seconds": "seconds/epoch",
 }
 # A tag has letters, digits and a few signs, but no blanks and arrows.
 _FOREIGN = re.compile(r"[^-/\w.]+")
-_GROUPS = {"angles_deg": "angle", "lr": "rate"}
+_GROUPS = {
+    "angles_deg": "angle",
+    "error_angles_deg": "error_angle",
+    "direct_angles_deg": "direct_angle",
+    "norm_ratios": "norm_ratio",
+    "lr": "rate",
+}
+# Several numbers of each drive, a chart each.
+_TABLES = {"weights": "weights", "gap": "gap"}
 
 
 def check_installed() -> None:
@@ -81,6 +90,10 @@ def scalars(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for key, group in _GROUPS.items():
         for name, value in record.get(key, {}).items():
             yield from _finite(f"{group}/{_FOREIGN.sub('_', name)}", value)
+    for key, group in _TABLES.items():
+        for name, row in record.get(key, {}).items():
+            for column, value in row.items():
+                yield from _finite(f"{group}_{column}/{_FOREIGN.sub('_', name)}", value)
 
 
 def _finite(tag: str, value: float | None) -> Iterator[tuple[str, float]]:

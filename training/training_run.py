@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.exchange.importing import start_from
 from oneway.circuits import Circuit
@@ -18,18 +17,19 @@ from oneway.rules import Rule
 
 from .config import TrainConfig
 from .data.batches import batch_sizes
-from .data.dataset import Batches, Data
+from .data.dataset import Data
 from .distributed import Processes
 from .errors import DataError, TrainingError, first_line
 from .identity import STREAMS, check_alike, check_resumable, generators, identity
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
+from .recording.accuracy import accuracies
+from .recording.recorder import Recorder
 from .records import Published, RunFolder, RunResult
 
 # The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
 CHECK_EVERY = 50
-EVALUATION_BATCH = 1000
 
 
 class TrainingRun:
@@ -74,6 +74,7 @@ class TrainingRun:
             self.network.compile(mode=config.compile)
         self.loss_scale = LossScale(self.network)
         self.optimizers = Optimizers(self.network.parameter_groups, config)
+        self.recorder = Recorder(self.network, self.optimizers, self.data, config)
         drawn = generators(config, self.processes.part.rank)
         self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
@@ -128,17 +129,11 @@ class TrainingRun:
         self.optimizers.next_epoch()
         # Where each process normalises its own part, each has running statistics of its own.
         self.processes.average(self.network.norms.buffers())
-        record: dict[str, Any] = {
-            "epoch": epoch,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "test_accuracy": self._accuracy(self.data.test_batches, self.data.n_test),
-        }
-        if self.data.n_validation:
-            record["validation_accuracy"] = self._accuracy(
-                self.data.validation_batches, self.data.n_validation
-            )
-        record["angles_deg"] = weight_angles(self.wired, self.network.weight)
+        record: dict[str, Any] = {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy}
+        record |= accuracies(self.network, self.data, self.config.torch_dtype, self.processes)
+        if self.recorder.due(epoch):
+            # The first process looks: the others have the same weights.
+            record |= {"angles_deg": {}} | self.processes.from_lead(self.recorder.measure)
         record["lr"] = rates
         record["seconds"] = time.monotonic() - started
         return record
@@ -186,6 +181,8 @@ class TrainingRun:
         self.processes.average_changes(self.network.parameters(), share)
         if self.loss_scale.allows(self.network.parameters(), errors):
             self.optimizers.step()
+            if errors:
+                self.recorder.gaps.step()
 
     def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
         total = float(self.processes.total(loss_sum))
@@ -198,17 +195,6 @@ class TrainingRun:
             f"{self.label}: the loss is not finite any more at step {self.step} in epoch {epoch}. "
             f"Lower lr (now {self.config.lr:g}) or feedback_lr.{where}"
         )
-
-    @torch.no_grad()
-    def _accuracy(self, batches: Callable[..., Batches], n: int) -> float:
-        self.network.eval()
-        correct = torch.zeros((), dtype=torch.int64, device=self.config.device)
-        for x, y in batches(EVALUATION_BATCH, self.processes.part):
-            if not len(y):  # a last batch of fewer samples than processes
-                continue
-            output = self.network(self.data.normalise(x, self.config.torch_dtype))
-            correct += (output.argmax(1) == y).sum()
-        return int(self.processes.total(correct)) / n
 
     # -- what is kept ----------------------------------------------------------------------
 
@@ -241,6 +227,7 @@ class TrainingRun:
                     "network": self.network.state_dict(),
                     "optimizers": self.optimizers.state_dict(),
                     "loss_scale": self.loss_scale.state_dict(),
+                    "gaps": self.recorder.gaps.state_dict(),
                     "generators": {name: g.get_state() for name, g in self.generators.items()},
                     "noise_of_others": noise[1:],
                 }
@@ -256,6 +243,7 @@ class TrainingRun:
             self.network.load_state_dict(state["network"])
             self.optimizers.load_state_dict(state["optimizers"])
             self.loss_scale.load_state_dict(state.get("loss_scale"))
+            self.recorder.gaps.load_state_dict(state.get("gaps"))
             for name, generator in self.generators.items():
                 generator.set_state(state["generators"][name])
             noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
@@ -292,6 +280,7 @@ class TrainingRun:
             config=self.config,
             test_accuracy=last["test_accuracy"],
             angles_deg=last["angles_deg"],
+            error_angles_deg=last.get("error_angles_deg", {}),
             seconds=self.seconds,
             selected=self._selected(),
             history=tuple(self.history),

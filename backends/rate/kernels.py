@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .norms import within_channel
+from .precision import at_least_float32
 
 
 def add_bias(u: Tensor, bias: Tensor) -> Tensor:
@@ -56,3 +57,23 @@ def scaled(
 
 def signs(w: Tensor, scale: Tensor) -> Tensor:
     return scale * torch.sign(w)
+
+
+def sample_angles(a: Tensor, b: Tensor) -> Tensor:
+    """Angle of each sample of `a` to that of `b`, both (B, ...): (B,) degrees in float64.
+
+    nan where either is zero. `oneway.analysis.angle_deg` says why no arccos is taken.
+    """
+    a, b = at_least_float32(a), at_least_float32(b)
+    length = _lengths(a)
+    ratio = torch.where(length > 0, length / _lengths(b), torch.nan)
+    alike = b * ratio.to(b.dtype).reshape(-1, *[1] * (b.dim() - 1))
+    apart, together = _lengths(a - alike), _lengths(alike.add_(a))
+    return torch.rad2deg(2 * torch.atan2(apart, together))
+
+
+def _lengths(rows: Tensor) -> Tensor:
+    """Of each sample: summed by channel in the type that it has, and over channels in float64."""
+    if rows.dim() > 2:  # one long sum in float32 may be wrong in the fourth digit
+        rows = torch.linalg.vector_norm(rows, dim=tuple(range(2, rows.dim())))
+    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)

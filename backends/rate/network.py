@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -188,15 +189,31 @@ class RateNetwork(CircuitParameters):
             if phase.noisy:
                 if not phase.norm_blocked:
                     self._check_samples(batch_size)
-                given = self._given() | {("training",): True}
                 # Noise is no data: it is normalised by its own statistics, which are not kept.
-                for name, norm in self.norms.items():
-                    given |= {("norm", name, p): getattr(norm, p).clone() for p in ("mean", "var")}
+                given = self._given() | {("training",): True} | self._copied_statistics()
                 for name in phase.noisy:
                     given[("noise", name)] = self._noise(name, phase, batch_size, generator)
                 how = (Compiler.learning, given, batch_size, (phase.name,))
                 changes |= self._run(phase.name, *how)
         self._fill_gradients(changes, accumulate)
+
+    @torch.no_grad()
+    def observe(self, x: Tensor, y: Tensor, program: Schedule) -> dict[Key, Tensor]:
+        """Results of a program for one batch, of which the network keeps nothing.
+
+        Nothing learns, dropout silences nobody, and running statistics stay. `observation.py` has
+        programs; they may be of another circuit that has the same parameters.
+        """
+        (population,) = self.circuit.inputs
+        _check_batch(x, population)
+        if self.training:
+            self._check_samples(len(x))
+        given = self._given(y=y) | self._copied_statistics()
+        return program.run(given | {("input", population.name): self.precision.given(x)})
+
+    def _copied_statistics(self) -> dict[Key, Tensor]:
+        parts = product(self.norms.items(), ("mean", "var"))
+        return {("norm", name, part): getattr(norm, part).clone() for (name, norm), part in parts}
 
     def _noise(self, name: str, phase, batch_size: int, generator) -> Tensor:
         like = next(iter(self.parameters()))

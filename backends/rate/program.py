@@ -34,6 +34,8 @@ class Kind(StrEnum):
     LOSS, TARGET = "loss", "target"
     # Changes.
     SUM, MEAN, NEGATE, STORE, SCALING = "sum", "mean", "negate", "store", "scaling"
+    # For who looks on.
+    ANGLE = "angle"
 
 
 class Part(Enum):
@@ -191,15 +193,25 @@ class Schedule:
     sources: dict[Key, Value]
     results: dict[Key, Value]
 
+    # What runs, in plain tuples: torch.compile before 2.13 cannot call the field of an object.
+    _plain: list[tuple[Kernel, tuple[Value, ...], tuple[Value, ...], tuple[Value, ...]]] = field(
+        init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        pairs = zip(self.operations, self.frees, strict=True)
+        plain = [(op.kernel, op.inputs, op.outputs, dead) for op, dead in pairs]
+        object.__setattr__(self, "_plain", plain)
+
     def run(self, given: Mapping[Key, Any]) -> dict[Key, Any]:
         """Run with the given sources and return the results."""
         values = {value: given[key] for key, value in self.sources.items() if key in given}
-        for operation, dead in zip(self.operations, self.frees, strict=True):
-            out = operation.kernel(*[values[v] for v in operation.inputs])
-            if len(operation.outputs) == 1:
-                values[operation.outputs[0]] = out
+        for kernel, inputs, outputs, dead in self._plain:
+            out = kernel(*[values[v] for v in inputs])
+            if len(outputs) == 1:
+                values[outputs[0]] = out
             else:
-                values.update(zip(operation.outputs, out, strict=True))
+                values.update(zip(outputs, out, strict=True))
             del out
             for value in dead:
                 values.pop(value, None)

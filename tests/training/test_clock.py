@@ -1,12 +1,15 @@
 """Which feedback weights get their partner's change, and how long they need to align."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import mlp
+from oneway.circuits import Circuit, mlp
 from oneway.rules import RULES, parse_rule
-from oneway.training import TrainConfig, alignment_clock
+from oneway.training import TrainConfig, alignment_clock, load_data, load_run, train
 from oneway.training.optimization.clock import paired_feedback
 
 CIRCUIT = mlp((8, 4, 4, 2))  # integer ratios, so that activations can be shared
@@ -78,6 +81,88 @@ def test_feedback_of_asap_that_changes_as_its_partner(options):
     last = ["delta_h3 -> delta_h2", "delta_output -> delta_h3"]
     first = ["delta_h2 -> delta_h1"] if "learned" in options else []
     assert sorted(paired) == sorted(first + last if "local" not in options else last[1:])
+
+
+# -- warm-up of decay --------------------------------------------------------------------------
+
+WARMED = TrainConfig(
+    epochs=3,
+    batch_size=8,
+    lr=0.1,
+    decay_warmup_epochs=2,
+    warmup_weight_decay=0.2,
+    dtype="float64",
+)
+
+
+def gap_by_hand(config, epochs, steps):
+    """What momentum leaves of W − Bᵀ, in which the equal changes of both cancel."""
+    gap, velocity = 1.0, 0.0
+    for epoch in range(epochs):
+        lr = config.lr * min(1.0, (epoch + 1) / (config.warmup_epochs + 1))
+        warm = epoch < config.decay_warmup_epochs
+        decay = config.warmup_weight_decay if warm else config.weight_decay
+        for _ in range(steps):
+            velocity = config.momentum * velocity + decay * gap
+            ahead = decay * gap + config.momentum * velocity if config.nesterov else velocity
+            gap -= lr * ahead
+    return gap
+
+
+def assert_gap_left(wired, config, left, folder):
+    start = RateNetwork(wired, seed=config.seed, dtype=torch.float64)
+    train(wired, load_data("digits", limit=(40, 10)), config, out=folder)
+    end = load_run(folder)
+    paired = paired_feedback(wired)
+    assert paired
+    for b in paired:
+        before, after = (net.weight(b.partner) - net.weight(b.name).T for net in (start, end))
+        torch.testing.assert_close(after, left * before, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["kp", "asap,k=1"])
+@pytest.mark.parametrize("course", [{}, {"nesterov": True, "warmup_epochs": 1}])
+def test_gap_follows_the_warm_up_of_decay(tmp_path, rule, course):
+    config = replace(WARMED, weight_decay=0.01, **course)
+    left = gap_by_hand(config, config.epochs, steps=5)
+    assert abs(left) < 0.7
+    assert_gap_left(parse_rule(rule).wire(mlp((64, 8, 8, 10))), config, left, tmp_path)
+
+
+def test_clock_tells_what_the_warm_up_of_decay_does():
+    """The schedule of product feedback alignment: 391 steps of a clock of 200."""
+    wired = parse_rule("kp").wire(CIRCUIT)
+    config = TrainConfig(lr=0.1, weight_decay=1e-4, decay_warmup_epochs=1)
+    left = gap_by_hand(config, 1, steps=391)
+    shrinks = f"shrinks to {100 * left:.3g} % in the warm-up of decay \\(391 steps\\)"
+    said = alignment_clock(wired, config, 391)
+    assert re.search(f"{shrinks}, then with time constant .* = 10,000 steps", said)
+    said = alignment_clock(wired, replace(config, weight_decay=0.0), 391)
+    assert re.search(f"{shrinks}; nothing decays after it", said)
+    said = alignment_clock(wired, replace(config, feedback_lr=0.0), 391)
+    assert "the first draws fade to 100 % in the warm-up" in said
+
+
+def at_own_rate(wired, **own):
+    """Synapses that state rate and decay themselves: Δw = −η·grad − λ w, without momentum."""
+    projections = [
+        replace(p, plasticity=p.plasticity and replace(p.plasticity, **own))
+        for p in wired.projections.values()
+    ]
+    return Circuit(wired.name, wired.populations.values(), projections)
+
+
+def test_synapses_with_a_rate_of_their_own_decay_as_their_path(tmp_path):
+    wired = at_own_rate(parse_rule("kp").wire(mlp((64, 8, 10))), rate=0.1)
+    left = gap_by_hand(replace(WARMED, momentum=0.0), WARMED.epochs, steps=5)
+    assert_gap_left(wired, WARMED, left, tmp_path)
+    assert "rate * decay) = 100,000 steps" in alignment_clock(wired, WARMED, 5)
+
+
+def test_synapses_with_a_decay_of_their_own_know_no_warm_up(tmp_path):
+    wired = at_own_rate(parse_rule("kp").wire(mlp((64, 8, 10))), rate=0.5, decay=0.01)
+    assert_gap_left(wired, WARMED, 0.99**15, tmp_path)
+    assert "converge with time constant 1 / decay = 100 steps" in alignment_clock(wired, WARMED, 5)
 
 
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])

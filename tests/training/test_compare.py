@@ -146,6 +146,13 @@ def test_damaged_files_are_one_clear_error(tmp_path, file, content, complaint):
         read_runs([tmp_path / "run"])
 
 
+def test_an_unfinished_run_without_its_settings_is_damaged(tmp_path):
+    made(tmp_path)
+    (tmp_path / RESULT).unlink()
+    with pytest.raises(DataError, match=r"damaged: config\.json .*KeyError\('circuit'\)"):
+        read_runs([tmp_path])
+
+
 def test_folders_without_a_run(tmp_path):
     with pytest.raises(ConfigError, match="'nowhere' is not there"):
         read_runs(["nowhere"])

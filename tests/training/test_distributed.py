@@ -65,6 +65,9 @@ def assert_same_run(folder, other, atol):
         assert a["train_accuracy"] == b["train_accuracy"]
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-6)
         assert a["angles_deg"] == pytest.approx(b["angles_deg"], abs=1e-4)
+        assert a["error_angles_deg"] == pytest.approx(b["error_angles_deg"], abs=1e-2)
+        for drive, gap in a.get("gap", {}).items():
+            assert gap == pytest.approx(b["gap"][drive])
 
 
 # -- two as one --------------------------------------------------------------------------------

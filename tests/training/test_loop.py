@@ -76,7 +76,7 @@ def test_accuracy_does_not_depend_on_the_batches_it_is_measured_in(digits, monke
     """Batch norm uses its running statistics there, and measuring does not change them."""
     circuit = mlp((64, 20, 10), norm="before")
     whole = wire_and_train(circuit, parse_rule("bp"), digits, CONFIG)
-    monkeypatch.setattr("oneway.training.training_run.EVALUATION_BATCH", 3)
+    monkeypatch.setattr("oneway.training.recording.accuracy.EVALUATION_BATCH", 3)
     assert curve(wire_and_train(circuit, parse_rule("bp"), digits, CONFIG)) == curve(whole)
 
 

@@ -94,6 +94,11 @@ def test_the_course_reaches_the_optimizers(digits):
         ({"warmup_epochs": 20}, "warmup_epochs = 20, expected fewer than the 20 epochs"),
         ({"feedback_warmup_epochs": 21}, "feedback_warmup_epochs = 21, expected fewer"),
         ({"warmup_epochs": -1}, "warmup_epochs = -1, expected at least 0"),
+        (
+            {"decay_warmup_epochs": 20},
+            "decay_warmup_epochs = 20, expected fewer than the 20 epochs",
+        ),
+        ({"warmup_weight_decay": -1.0}, r"warmup_weight_decay = -1\.0, expected at least 0"),
         ({"milestones": (3,)}, r"milestones = \(3,\), but the schedule is 'constant'"),
         (
             {"schedule": "step", "feedback_schedule": "cosine", "feedback_milestones": (3,)},
@@ -251,6 +256,26 @@ def test_a_pair_that_changes_alike_must_decay_alike(digits, rule):
     wire_and_train(CIRCUIT, parse_rule(rule), digits, replace(APART, epochs=1, unequal_decay=True))
     equal = replace(APART, epochs=1, feedback_weight_decay=1e-3)
     wire_and_train(CIRCUIT, parse_rule(rule), digits, equal)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "complaint"),
+    [
+        (
+            {"feedback_decay_warmup_epochs": 1},
+            "decay_warmup_epochs = 0 and feedback_decay_warmup_epochs = 1",
+        ),
+        (
+            {"decay_warmup_epochs": 1, "feedback_warmup_weight_decay": 0.1},
+            r"warmup_weight_decay = 0\.005 and feedback_warmup_weight_decay = 0\.1",
+        ),
+    ],
+)
+def test_a_pair_decays_alike_in_the_warm_up_too(digits, warmup, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        wire_and_train(CIRCUIT, parse_rule("kp"), digits, replace(CONFIG, **warmup))
+    unused = replace(CONFIG, epochs=1, feedback_warmup_weight_decay=0.1)  # no epoch has it
+    wire_and_train(CIRCUIT, parse_rule("kp"), digits, unused)
 
 
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])

@@ -27,6 +27,8 @@ from oneway.training.data.streaming import (
     random_box,
     view,
 )
+from oneway.training.data.subsets import sample
+from oneway.training.recording.errors import fixed_batch
 
 CLASSES = {"cat": (200, 30, 40), "ant": (20, 180, 60), "dog": (30, 60, 220)}
 CIRCUIT = parse_circuit("conv2:3x16x16-3,width=3,hidden=8")
@@ -393,3 +395,16 @@ def test_a_folder_without_a_test_part_is_split(tmp_path, below):
     (tmp_path / "val").mkdir()
     with pytest.raises(DataError, match=r"has a test part of its own, val\. Leave out"):
         load_data("folder", tmp_path, test_fraction=0.25)
+
+
+def test_what_is_recorded_sees_a_fixed_batch_as_a_test_would(data):
+    """Centres of the same images each time, whoever decodes them; nothing is drawn."""
+    drawn = torch.random.get_rng_state()
+    x, y = fixed_batch(data, 12)
+    again, _ = fixed_batch(replace(data, workers=1), 12)
+    assert torch.equal(x, again) and torch.equal(torch.random.get_rng_state(), drawn)
+    rows = sample(data.n_train, 12).tolist()
+    seen = [view(data.train.path(row), 16, "none", None).tobytes() for row in rows]
+    expected = sorted(zip(seen, data.train.labels[rows].tolist(), strict=True))
+    images = [image.numpy().tobytes() for image in x]
+    assert sorted(zip(images, y.tolist(), strict=True)) == expected

@@ -102,6 +102,22 @@ def test_what_is_not_finite_is_left_out():
     assert list(scalars(record)) == [("angle/a_-_b", 3.0)]
 
 
+def test_tables_have_a_chart_for_each_number():
+    record = {
+        "gap": {"b -> a": {"measured": 0.5, "predicted": 0.25}},
+        "weights": {"a -> b": {"kurtosis": float("nan"), "norm": 2.0}},
+        "error_angles_deg": {"delta_a": 90.0},
+        "test_top5": 0.75,
+    }
+    assert dict(scalars(record)) == {
+        "gap_measured/b_-_a": 0.5,
+        "gap_predicted/b_-_a": 0.25,
+        "weights_norm/a_-_b": 2.0,
+        "error_angle/delta_a": 90.0,
+        "accuracy/test_top5": 0.75,
+    }
+
+
 def test_without_the_package_nothing_is_begun(oneway, monkeypatch, tmp_path, digits):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     monkeypatch.setattr("oneway.training.tensorboard.find_spec", lambda name: None)

@@ -14,7 +14,6 @@ from rich.table import Table
 from ..compare import (
     Case,
     Group,
-    curves,
     group_runs,
     mean_and_spread,
     mean_of,
@@ -22,8 +21,8 @@ from ..compare import (
     read_runs,
     spread,
 )
-from ..errors import ConfigError
 from ..records import jsonable
+from . import run_figures
 from .shared import add_json, print_json, table_console
 
 
@@ -35,29 +34,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folders of runs that 'oneway train' left, or folders above them",
     )
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        metavar="FILE",
-        help="draw accuracies and angles into a .png, .svg or .pdf file",
-    )
+    run_figures.add_options(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.plot:
-        _check_picture(arguments.plot)
+    run_figures.check_options(arguments.plot, arguments.figure)
     groups = group_runs(read_runs(arguments.folders))
-    if arguments.plot:
-        draw(groups, arguments.plot)
+    pictures = run_figures.draw(groups, arguments.plot, arguments.figure)
     if arguments.json:
         print_json(_as_dict(groups))
         return 0
     console = table_console()
     for group in groups:
         _show(console, group)
-    if arguments.plot:
-        print(f"picture: {arguments.plot}")
+    for picture in pictures:
+        print(f"picture: {picture}")
     return 0
 
 
@@ -148,38 +140,3 @@ def _notes(group: Group) -> list[str]:
                 f"{epochs}{so_far} ({run.folder})"
             )
     return notes
-
-
-# -- picture -------------------------------------------------------------------------------------
-
-
-def _check_picture(path: Path) -> None:
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--plot {str(path)!r}: expected a file that ends in .png, .svg or .pdf")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--plot {str(path)!r}: folder {str(path.parent)!r} is not there")
-
-
-def draw(groups: Sequence[Group], path: Path) -> None:
-    """Accuracies, their course and the mean angle of feedback weights, a row for each group."""
-    from matplotlib.figure import Figure  # slow to import, and only pictures need it
-
-    from oneway.analysis.plots import plot_comparison, plot_curves, styles
-
-    most = max(len(group.cases) for group in groups)
-    size = (17, max(3.4, 0.34 * most + 1.6) * len(groups))
-    figure = Figure(figsize=size, layout="constrained")
-    for group, axes in zip(groups, figure.subplots(len(groups), 3, squeeze=False), strict=True):
-        style = styles(case.label for case in group.cases)
-        results = {case.label: case.values("test_accuracy") for case in group.cases}
-        published = {c.label: c.published for c in group.cases if c.published is not None}
-        plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
-        axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, pad=20, loc="left")
-        for ax, key in zip(axes[1:], ("test_accuracy", "angle_deg"), strict=True):
-            plot_curves(curves(group), y=key, by="case", ax=ax, style=style)
-        if axes[2].get_legend():  # the one beside it names all cases
-            axes[2].get_legend().remove()
-        axes[2].set_ylim(0, 97)
-        axes[2].set_ylabel("mean angle between W and Bᵀ (°)")
-        axes[2].axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
-    figure.savefig(path)

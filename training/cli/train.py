@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -224,7 +225,7 @@ def _show(results: Sequence[RunResult], out: Path) -> None:
     console.print(_accuracies(results))
     if first.published:
         console.print(escape(first.published.sentence()), soft_wrap=True, highlight=False)
-    if first.angles_deg:
+    if first.angles_deg or first.error_angles_deg:
         console.print(_angles(results))
     console.print(f"metrics and results: {escape(str(out))}", soft_wrap=True, highlight=False)
 
@@ -247,8 +248,20 @@ def _accuracies(results: Sequence[RunResult]) -> Table:
     return table
 
 
-def _angles(results: Sequence[RunResult]) -> Table:
-    table = Table("feedback weights", "angle to their partner's (°)")
-    for name in results[0].angles_deg:
-        table.add_row(escape(name), mean_and_spread([r.angles_deg[name] for r in results], 1))
+def _angles(results: Sequence[RunResult]) -> Columns:
+    """Of feedback weights to forward ones W, and of errors to those of backpropagation (BP)."""
+    weights, errors = (
+        [getattr(r, f"{kind}angles_deg") for r in results] for kind in ("", "error_")
+    )
+    tables = [
+        _one_row_each("feedback weights", "angle to W (°)", weights),
+        _one_row_each("error cells", "angle to BP (°)", errors),
+    ]
+    return Columns([table for table in tables if table.row_count])
+
+
+def _one_row_each(what: str, angle: str, angles: Sequence[Mapping[str, float]]) -> Table:
+    table = Table(what, angle)
+    for name in angles[0]:
+        table.add_row(escape(name), mean_and_spread([mine.get(name) for mine in angles], 1))
     return table

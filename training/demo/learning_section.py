@@ -96,9 +96,10 @@ def angles(tour: Tour) -> str:
     cards = [
         card(
             picture,
-            f"Angle of the feedback weights {drive} to their forward partner over epochs, a line "
+            f"Angle of the feedback weights {drive} to the forward weights over epochs, a line "
             "a rule: " + _angle_ends(tour, drive),
-            f"{html(pretty(drive))} against its forward partner. Lines are means over seeds, "
+            f"{html(pretty(drive))} against its forward partner; direct feedback against the "
+            "product of the forward weights that it jumps over. Lines are means over seeds, "
             "bands reach from the least to the greatest.",
         )
         for drive, picture in pictures.items()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from oneway.analysis import PAPERS, check_wiring, return_paths, weight_angles
+from oneway.analysis import PAPERS, check_wiring, return_paths
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, WiringError, mlp
 from oneway.circuits.builders import Norm
@@ -26,6 +26,7 @@ from ..errors import TrainingError
 from ..hardware import processor, threads
 from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
+from ..recording.weights import feedback_weights
 from ..records import write_json
 from .page import write_report
 from .printer import TourPrinter
@@ -146,7 +147,8 @@ def _train(rule: RuleTour, data: Data, configs: Sequence[TrainConfig]) -> None:
         return
     for config in configs:
         network = RateNetwork(rule.wired, seed=config.seed)
-        rule.first_angles[config.seed] = weight_angles(rule.wired, network.weight)
+        first = feedback_weights(network)["angles_deg"]
+        rule.first_angles[config.seed] = {drive: float(angle) for drive, angle in first.items()}
         try:
             rule.runs.append(train(rule.wired, data, config, rule=rule.rule))
         except TrainingError as error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from oneway.circuits import Circuit, Plasticity, Projection
 
-from ..config import TrainConfig
+from ..config import LEARNING_PATHS, TrainConfig
+from .schedules import rate_factor, weight_decay
 
 
 def paired_feedback(circuit: Circuit) -> list[Projection]:
@@ -44,28 +45,42 @@ def _form(plasticity: Plasticity) -> tuple[object, ...]:
 
 
 def alignment_clock(circuit: Circuit, config: TrainConfig, steps_per_epoch: int) -> str | None:
-    """The time constant of alignment as a sentence; None where no feedback weight has one."""
+    """How long alignment takes, as a sentence; None where no feedback weight has a clock.
+
+    The time constant is that of the full learning rate. With a warm-up of decay, the sentence also
+    says what is left of the gap at its end, exactly as the courses of rate and decay have it.
+    """
     drives = paired_feedback(circuit)
     if not drives:
         return None
     own = drives[0].plasticity
     assert own is not None  # paired drives learn
-    fading = [_fading(config, path, own) for path in ("forward", "feedback")]
     who = f"feedback weights that get the same change as their partner ({len(drives)})"
-    if min(fading) == 0:
+    warmup = _warmup(config, own, steps_per_epoch)
+    fading = min(_fading(config, path, own) for path in LEARNING_PATHS)
+    if fading == 0 and not warmup:
         return f"{who} do not converge: nothing decays, so the first draws of both never fade"
-    steps = 1 / min(fading)
-    do = "converge" if _steps_alike(config, own) else _UNLIKE
+    do = (_GAP if warmup else "converge") if _steps_alike(config, own) else _UNLIKE
+    if fading == 0:
+        return f"{who} {do}{warmup}; nothing decays after it"
     return (
-        f"{who} {do} with time constant (1 - momentum) / (lr * decay) = {steps:,.0f} steps "
-        f"= {steps / steps_per_epoch:,.1f} epochs; this run has {config.epochs}"
+        f"{who} {do}{warmup}{', then' if warmup else ''} with time constant "
+        f"{_formula(own)} = {1 / fading:,.0f} steps "
+        f"= {1 / fading / steps_per_epoch:,.1f} epochs; this run has {config.epochs}"
     )
 
 
+_GAP = "converge: their gap shrinks"
 _UNLIKE = (
     "take steps of another size (the optimizers of the two paths differ), so the gap does not "
     "close; the first draws fade"
 )
+
+
+def _formula(own: Plasticity) -> str:
+    if own.rate is None:
+        return "(1 - momentum) / (lr * decay)"
+    return "1 / (rate * decay)" if own.decay is None else "1 / decay"
 
 
 def _steps_alike(config: TrainConfig, own: Plasticity) -> bool:
@@ -76,7 +91,35 @@ def _steps_alike(config: TrainConfig, own: Plasticity) -> bool:
 
 def _fading(config: TrainConfig, path: str, own: Plasticity) -> float:
     """Fraction of a weight that decays in a step, once momentum has built up."""
-    lr = own.rate if own.rate is not None else config.of_path(path, "lr")
-    decay = own.decay if own.decay is not None else config.of_path(path, "weight_decay")
+    if own.rate is not None:  # steps without momentum
+        return own.rate * config.of_path(path, "weight_decay") if own.decay is None else own.decay
+    fraction = config.of_path(path, "lr") * config.of_path(path, "weight_decay")
     adam = config.of_path(path, "optimizer") == "adam"
-    return lr * decay / (1 if adam else 1 - config.of_path(path, "momentum"))
+    return fraction / (1 if adam else 1 - config.of_path(path, "momentum"))
+
+
+def _warmup(config: TrainConfig, own: Plasticity, steps_per_epoch: int) -> str:
+    """What the warm-up of decay does to the first draws; nothing where there is none."""
+    epochs = max(config.of_path(path, "decay_warmup_epochs") for path in LEARNING_PATHS)
+    if epochs == 0 or own.decay is not None:
+        return ""
+    left = max(_left(config, path, own, epochs, steps_per_epoch) for path in LEARNING_PATHS)
+    return f" to {100 * left:.3g} % in the warm-up of decay ({epochs * steps_per_epoch:,} steps)"
+
+
+def _left(
+    config: TrainConfig, path: str, own: Plasticity, epochs: int, steps_per_epoch: int
+) -> float:
+    """What SGD leaves in these epochs of a weight that nothing but decay changes."""
+    momentum, nesterov = (config.of_path(path, name) for name in ("momentum", "nesterov"))
+    if own.rate is not None or config.of_path(path, "optimizer") == "adam":
+        momentum, nesterov = 0.0, False
+    rate, decay = rate_factor(config, path), weight_decay(config, path)
+    left, velocity = 1.0, 0.0
+    for epoch in range(epochs):
+        lr = own.rate if own.rate is not None else config.of_path(path, "lr") * rate(epoch)
+        for _ in range(steps_per_epoch):
+            change = decay(epoch) * left
+            velocity = momentum * velocity + change
+            left -= lr * (change + momentum * velocity if nesterov else velocity)
+    return left

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
 from ..config import LEARNING_PATHS, TrainConfig
-from .schedules import Factor, constant, rate_factor
+from .schedules import rate_factor, weight_decay
 
 
 class BatchManhattan(SGD):
@@ -61,40 +61,51 @@ class Optimizers:
     """The optimizers of a network's paths, stepped and rescheduled together.
 
     ``groups(forward=settings, feedback=settings)`` gives parameter groups with the path of each:
-    `RateNetwork.parameter_groups`. One of another path has settings of its own, which no schedule
-    changes.
+    `RateNetwork.parameter_groups`. It is asked again in every epoch, with the settings of that
+    epoch, and decides itself what they mean for a group of another path.
     """
 
     def __init__(self, groups: Callable[..., list[dict[str, Any]]], config: TrainConfig) -> None:
         self.epoch = 0
+        self._groups, self._config = groups, config
         self._optimizers: dict[str, Optimizer] = {}
-        self._factors: dict[str, Factor] = {}
-        by_path: dict[str, list[dict[str, Any]]] = {}
-        for group in groups(**{path: _settings(path, config) for path in LEARNING_PATHS}):
-            by_path.setdefault(group["path"], []).append(group)
-        for path, mine in by_path.items():
+        for path, mine in self._groups_by_path().items():
             kind = config.of_path(path, "optimizer") if path in LEARNING_PATHS else "sgd"
-            optimizer = _MAKERS[kind](mine, lr=config.lr)
-            self._optimizers[path] = optimizer
-            self._factors[path] = rate_factor(config, path) if path in LEARNING_PATHS else constant
-            for group in optimizer.param_groups:
-                group["full_lr"] = group["lr"]
-        self._set_rates()
+            self._optimizers[path] = _MAKERS[kind](mine, lr=config.lr)
+
+    def _groups_by_path(self) -> dict[str, list[dict[str, Any]]]:
+        """Parameter groups with the settings of this epoch."""
+        settings = {path: _settings(path, self._config, self.epoch) for path in LEARNING_PATHS}
+        by_path: dict[str, list[dict[str, Any]]] = {}
+        for group in self._groups(**settings):
+            by_path.setdefault(group["path"], []).append(group)
+        return by_path
 
     def step(self) -> None:
         """Apply the gradients; each step of the network replaces them all."""
         for optimizer in self._optimizers.values():
             optimizer.step()
 
-    def next_epoch(self) -> None:
-        """Set the learning rates of the next epoch."""
-        self.epoch += 1
-        self._set_rates()
+    def holder(self, parameter: Tensor) -> tuple[Optimizer, int]:
+        """The optimizer that changes a parameter, and which of its groups has the settings.
 
-    def _set_rates(self) -> None:
-        for path, optimizer in self._optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = group["full_lr"] * self._factors[path](self.epoch)
+        A number, since the groups themselves are made anew when an optimizer's state is loaded.
+        """
+        for optimizer in self._optimizers.values():
+            for i, group in enumerate(optimizer.param_groups):
+                if any(mine is parameter for mine in group["params"]):
+                    return optimizer, i
+        raise KeyError("no optimizer changes this parameter")
+
+    def next_epoch(self) -> None:
+        """Set the learning rates and weight decays of the next epoch."""
+        self.epoch += 1
+        self._follow_schedules()
+
+    def _follow_schedules(self) -> None:
+        for path, now in self._groups_by_path().items():
+            for group, new in zip(self._optimizers[path].param_groups, now, strict=True):
+                group |= {name: new[name] for name in ("lr", "weight_decay")}
 
     @property
     def rates(self) -> dict[str, float]:
@@ -116,7 +127,7 @@ class Optimizers:
             optimizer.load_state_dict({"state": mine, "param_groups": groups})
             _lay_out_like_parameters(optimizer)
         self.epoch = state["epoch"]
-        self._set_rates()
+        self._follow_schedules()
 
 
 def _lay_out_like_parameters(optimizer: Optimizer) -> None:
@@ -127,8 +138,11 @@ def _lay_out_like_parameters(optimizer: Optimizer) -> None:
                 memory[name] = torch.empty_like(parameter).copy_(tensor)
 
 
-def _settings(path: str, config: TrainConfig) -> dict[str, Any]:
-    names = ["lr", "weight_decay"]
+def _settings(path: str, config: TrainConfig, epoch: int) -> dict[str, Any]:
+    settings = {
+        "lr": config.of_path(path, "lr") * rate_factor(config, path)(epoch),
+        "weight_decay": weight_decay(config, path)(epoch),
+    }
     if config.of_path(path, "optimizer") != "adam":
-        names += ["momentum", "nesterov"]
-    return {name: config.of_path(path, name) for name in names}
+        settings |= {name: config.of_path(path, name) for name in ("momentum", "nesterov")}
+    return settings

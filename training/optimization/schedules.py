@@ -1,4 +1,4 @@
-"""Courses of the learning rate: what multiplies it in each epoch, counted from 0."""
+"""Courses of the learning rate, what multiplies it in each epoch, and of weight decay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import cos, pi
 
 from ..config import TrainConfig
 
-Factor = Callable[[int], float]
+Factor = Callable[[int], float]  # of an epoch, counted from 0
 
 
 def constant(epoch: int) -> float:
@@ -76,3 +76,17 @@ def milestones_of(config: TrainConfig, path: str) -> tuple[int, ...]:
     if path == "feedback" and config.feedback_milestones is None and config.feedback_step_epochs:
         return ()
     return config.of_path(path, "milestones")
+
+
+def weight_decay(config: TrainConfig, path: str) -> Callable[[int], float]:
+    """Weight decay of a path in each epoch, counted from 0: another one in the first few.
+
+    Examples
+    --------
+    >>> config = TrainConfig(decay_warmup_epochs=1, warmup_weight_decay=5e-3, weight_decay=1e-4)
+    >>> [weight_decay(config, "forward")(epoch) for epoch in range(3)]
+    [0.005, 0.0001, 0.0001]
+    """
+    names = ("decay_warmup_epochs", "warmup_weight_decay", "weight_decay")
+    warmup, first, then = (config.of_path(path, name) for name in names)
+    return lambda epoch: first if epoch < warmup else then

@@ -33,8 +33,9 @@ def shrunk(settings: Mapping[str, Any]) -> dict[str, Any]:
         optimizer = settings.get(f"{path}optimizer", settings.get("optimizer"))
         if f"{path}lr" in settings and optimizer != "adam":
             small[f"{path}lr"] = settings[f"{path}lr"] * small["batch_size"] / batch
-        if settings.get(f"{path}warmup_epochs"):
-            small[f"{path}warmup_epochs"] = 1
+        for warmup in (f"{path}warmup_epochs", f"{path}decay_warmup_epochs"):
+            if settings.get(warmup):
+                small[warmup] = 1
     if settings.get("spontaneous_warmup_epochs"):
         small["spontaneous_warmup_epochs"] = 1
     if settings.get("validation"):

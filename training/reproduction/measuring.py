@@ -22,13 +22,13 @@ from ..hardware import fastest_kernels
 from ..loss import make_loss
 from ..progress import ProgressBar
 from ..recipes.recipe import Recipe
+from ..recording.accuracy import EVALUATION_BATCH
 from ..records import RunFolder
 from ..training_run import TrainingRun
 
 # Steps that are timed together: where they are quick, more of them, and until so much time is gone.
 FEW, MANY = 4, 40
 ENOUGH_S = 1.0
-EVALUATED = 1000  # at once, as in a run
 MOST_TURNS = 5
 
 
@@ -141,7 +141,7 @@ class Probe(TrainingRun):
 
     def _some(self, steps: int, config: TrainConfig) -> Data:
         n = steps * config.batch_size
-        n_test = min(n, EVALUATED, self.all.n_test)
+        n_test = min(n, EVALUATION_BATCH, self.all.n_test)
         return self.all.limited(min(n, self.all.n_train), n_test)
 
     def epoch(self) -> dict[str, float]:
@@ -165,7 +165,7 @@ class Probe(TrainingRun):
         """Of the test samples: outputs alone, next to which comparing them takes nothing."""
         self.network.eval()
         started = time.perf_counter()
-        for x, _ in self.data.test_batches(EVALUATED):
+        for x, _ in self.data.test_batches(EVALUATION_BATCH):
             output = self.network(self.data.normalise(x, self.config.torch_dtype))
         float(output[0, 0])  # waits for a GPU
         return time.perf_counter() - started

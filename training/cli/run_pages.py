@@ -1,0 +1,163 @@
+"""Pages of pictures: a row for each group of runs, a column for each quantity, a line a case.
+
+matplotlib is slow to import, and only pictures need it: functions here import it themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from ..compare import Case, Group, curves
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+# At the right edge of the axes.
+_PUBLISHED: dict[str, Any] = {
+    "marker": "D", "ls": "none", "ms": 5.5, "mfc": "none", "clip_on": False, "zorder": 5
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Accuracies, their course and the mean angle of feedback weights."""
+
+    needs: str = "test_accuracy"
+    source: str = ""
+
+    def draw(self, groups: Sequence[Group]) -> Figure:
+        from matplotlib.figure import Figure
+
+        most = max(len(group.cases) for group in groups)
+        size = (17, max(3.4, 0.34 * most + 1.6) * len(groups))
+        figure = Figure(figsize=size, layout="constrained")
+        for group, axes in zip(groups, figure.subplots(len(groups), 3, squeeze=False), strict=True):
+            _draw_overview(group, axes)
+        return figure
+
+
+def _draw_overview(group: Group, axes: Sequence[Axes]) -> None:
+    from oneway.analysis.plots import plot_comparison, plot_curves, styles
+
+    style = styles(case.label for case in group.cases)
+    results = {case.label: case.values("test_accuracy") for case in group.cases}
+    published = {c.label: c.published for c in group.cases if c.published is not None}
+    plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
+    axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, pad=20, loc="left")
+    records = curves(group)
+    plot_curves(records, by="case", ax=axes[1], style=style)
+    plot_curves(records, y="angle_deg", by="case", ax=axes[2], style=style, legend=False)
+    axes[2].set_ylim(0, 97)
+    axes[2].set_ylabel("mean angle between W and Bᵀ (°)")
+    axes[2].axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
+
+
+# -- one axes a quantity, a line a case ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A quantity over the epochs; `y` is a key of the records that `curves` gives."""
+
+    y: str
+    ylabel: str
+    title: str
+
+    def published(self, case: Case) -> float | None:
+        """The paper's figure for the end of the run."""
+        given = case.published
+        of = {"test_accuracy": given, "test_error": None if given is None else 1 - given}
+        return of.get(self.y)
+
+    def shown(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        return any(record.get(self.y) is not None for record in records)
+
+
+@dataclass(frozen=True)
+class CurvePage:
+    """Panels beside each other; those that no run has data for are left out."""
+
+    source: str  # who records what it needs
+    panels: tuple[Panel, ...]
+    title: str = ""
+    needs: str = "test_accuracy"
+
+    def draw(self, groups: Sequence[Group]) -> Figure | None:
+        rows = {id(group): curves(group) for group in groups}
+        groups = [g for g in groups if any(self._has(record) for record in rows[id(g)])]
+        panels = [p for p in self.panels if any(p.shown(rows[id(g)]) for g in groups)]
+        if not panels:
+            return None
+        width = 3.4 * len(panels) + 2.0
+        page, parts = new_page(self.title, groups, width, [3.1] * len(groups))
+        for group, part in zip(groups, parts, strict=True):
+            axes = part.subplots(1, len(panels), squeeze=False)[0]
+            for panel, ax in zip(panels, axes, strict=True):
+                _draw_panel(panel, group, rows[id(group)], ax)
+            _name_cases(group, axes)
+        return page
+
+    def _has(self, record: Mapping[str, Any]) -> bool:
+        return record.get(self.needs) not in (None, {})
+
+
+def _draw_panel(panel: Panel, group: Group, records: Sequence[Any], ax: Axes) -> None:
+    from oneway.analysis.plots import plot_curves
+
+    if not panel.shown(records):
+        ax.set_axis_off()
+        return
+    style = _styles(group)
+    plot_curves(records, y=panel.y, by="case", ax=ax, style=style, legend=False)
+    ax.set_title(panel.title, fontsize=8.5)
+    ax.set_ylabel(panel.ylabel)
+    for case in group.cases:
+        value = panel.published(case)
+        if value is not None:
+            look = {**_PUBLISHED, "mec": style[case.label]["color"]}
+            ax.plot(1, value, transform=ax.get_yaxis_transform(), **look)
+
+
+def _styles(group: Group) -> dict[str, dict[str, Any]]:
+    from oneway.analysis.plots import styles
+
+    return styles(case.label for case in group.cases)
+
+
+def _name_cases(group: Group, axes: Sequence[Axes]) -> None:
+    """One legend right of the last axes."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], lw=1.8, label=fill(label, 30), **style)
+        for label, style in _styles(group).items()
+    ]
+    if any(line.get_marker() == "D" for ax in axes for line in ax.lines):
+        handles.append(Line2D([], [], label="published", mec="#555555", **_PUBLISHED))
+    axes[-1].legend(
+        handles=handles, fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.04, 0.5)
+    )
+
+
+# -- pages ---------------------------------------------------------------------------------------
+
+
+def new_page(
+    title: str, groups: Sequence[Group], width: float, heights: Sequence[float]
+) -> tuple[Figure, list[SubFigure]]:
+    """A page under a title, and for each group a part of it of a height; in inches."""
+    from matplotlib.figure import Figure
+
+    lines = fill(title, int(10 * width), break_on_hyphens=False)
+    heights = [height + 0.3 for height in heights]
+    page = Figure(figsize=(width, sum(heights) + 0.2 * lines.count("\n")), layout="constrained")
+    if title:
+        page.suptitle(lines, fontsize=11)
+    parts = page.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for group, part in zip(groups, parts, strict=True):
+        part.suptitle(f"{group.data}, {group.circuit}", fontsize=9, x=0.01, ha="left")
+    return page, list(parts)

@@ -1,0 +1,1 @@
+"""What a run records beside loss and accuracy: what the papers plot. See docs/records.md."""
