@@ -1,4 +1,4 @@
-"""A progress bar for people: on a terminal, and only where there is something to wait for."""
+"""Progress for people, where there is something to wait for: a bar, or now and then a line."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.progress import (
 
 PATIENCE_S = 2.0
 LOG_EVERY_S = 10.0
+STEPS_LOG_EVERY_S = 60.0
 
 
 def keep_quiet(sentence: str) -> None:
@@ -67,12 +68,15 @@ class ByteProgress:
 
 
 class ProgressBar:
-    """Counts steps on standard error, from `PATIENCE_S` seconds on, if it is shown at all."""
+    """Counts steps on standard error, if it is shown at all.
+
+    A bar on a terminal, from `PATIENCE_S` seconds on; a plain line a minute in a log.
+    """
 
     def __init__(self, label: str, total: int, shown: bool = True) -> None:
         self.label, self.total, self.done = label, total, 0
-        self._shown = shown and sys.stderr.isatty()
-        self._since = time.monotonic()
+        self._shown, self._on_terminal = shown, sys.stderr.isatty()
+        self._since = self._said = time.monotonic()
         self._bar: Progress | None = None
         self._note = ""
 
@@ -90,9 +94,19 @@ class ProgressBar:
             self._note = note
         if not self._shown or time.monotonic() - self._since < PATIENCE_S:
             return
+        description = f"{self.label} {self._note}".rstrip()
+        if not self._on_terminal:
+            self._say(description)
+            return
         if self._bar is None:
             self._bar = self._start()
-        self._bar.update(self._task, completed=self.done, description=f"{self.label} {self._note}")
+        self._bar.update(self._task, completed=self.done, description=description)
+
+    def _say(self, description: str) -> None:
+        now = time.monotonic()
+        if now - self._said >= STEPS_LOG_EVERY_S:
+            self._said = now
+            print(f"{description}: {self.done:,} of {self.total:,}", file=sys.stderr, flush=True)
 
     def _start(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

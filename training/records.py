@@ -189,7 +189,7 @@ class RunFolder:
 
     def write_circuit(self, wired: Circuit, names: Names | None) -> None:
         """The circuit, and what its parameters are called in the module that it came from."""
-        _write_text(self.path / CIRCUIT, to_json(wired, indent=None) + "\n")
+        write_text(self.path / CIRCUIT, to_json(wired, indent=None) + "\n")
         if names is not None:
             write_json(self.path / NAMES, names.as_dict())
 
@@ -220,7 +220,7 @@ class RunFolder:
     def rewrite_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Replace all lines: those of epochs after the checkpoint will come again."""
         lines = [json.dumps(jsonable(record), allow_nan=False) + "\n" for record in records]
-        _write_text(self.path / METRICS, "".join(lines))
+        write_text(self.path / METRICS, "".join(lines))
         if self._board is not None:
             self._board.rewrite(records)
 
@@ -260,11 +260,12 @@ def _unwritable(path: Path, error: OSError) -> ConfigError:
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write JSON as `write_text` writes."""
+    write_text(path, json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, through a temporary name beside it."""
-    _write_text(path, json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")

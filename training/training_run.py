@@ -55,9 +55,7 @@ class TrainingRun:
         if folder is not None or world > 1:
             self.identity = identity(wired, rule, data, config, loss, world)
         check_alike(self.processes, self.identity)
-        if config.validation:
-            data = data.with_validation(config.validation)
-        self.data = data.to(config.device)
+        self.data = data.prepared(config.validation, config.device)
         self.network = RateNetwork(
             wired,
             loss=loss,

@@ -348,7 +348,7 @@ def test_several_seeds_are_resumed_each_from_where_it_was(tmp_path, capsys, monk
         seeds.append(config.seed)
         return floor_accuracy(circuit, data, config, **options)
 
-    monkeypatch.setattr("oneway.training.cli.train.floor_accuracy", counted)
+    monkeypatch.setattr("oneway.training.recipes.running.floor_accuracy", counted)
     assert main([*command, "--out", str(tmp_path / "cut"), "--resume"]) == 0
     assert seeds == [1, 2]  # a checkpoint holds the floor
     resumed = json.loads(capsys.readouterr().out)["runs"]

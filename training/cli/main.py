@@ -31,6 +31,7 @@ COMMANDS = {
     "train": "train a circuit as rates",
     "data": "list, download and check data sets",
     "recipes": "list, show and check recipes of published experiments",
+    "reproduce": "run a published table again, as far as a budget goes",
     "compare": "table and plots of runs, next to published figures",
     "export": "write the network of a finished run for torch or ONNX",
     "spike": "run a circuit as spikes: learn, mirror, or answer with weights learned as rates",

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,15 @@ from rich.table import Table
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
-from ..checkpoint import CHECKPOINT
 from ..compare import mean_and_spread, mean_of, percent, spread
 from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
 from ..distributed import Processes, joined
 from ..errors import ConfigError, MissingData
-from ..fitting import fit
-from ..loop import floor_accuracy, train
 from ..progress import keep_quiet
 from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
+from ..recipes.running import parts, train_seed
 from ..recipes.smoke import shrunk, synthetic
 from ..recipes.tables import find, published_figure
 from ..records import RunFolder, RunResult, jsonable
@@ -103,7 +100,7 @@ def _chatter(heard: bool) -> Iterator[None]:
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
     recipe = recipes.make_recipe(_settings(arguments))
-    rule, wired, data = _parts(recipe, arguments.smoke)
+    rule, wired, data = parts(recipe, partial(_load, recipe, smoke=arguments.smoke))
     if arguments.resume and arguments.out is None:
         raise ConfigError("--resume needs the folder of the run: name it with --out")
     folders = processes.from_lead(
@@ -115,16 +112,6 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunR
         raise KeyboardInterrupt(
             f"Metrics so far are in {_common(folders)}; go on with --resume"
         ) from None
-
-
-def _parts(recipe: Recipe, smoke: bool) -> tuple[Rule | None, Circuit, Data]:
-    if recipe.module:  # which is traced with samples like those of the data
-        data = _load(recipe, None, smoke)
-        rule, wired = recipes.check_module(recipe, data)
-    else:
-        rule, wired = recipes.check_recipe(recipe)
-        data = _load(recipe, wired.inputs[0].shape, smoke)
-    return rule, wired, fit(data, wired)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -145,7 +132,7 @@ def _recipe_settings(name: str) -> dict[str, Any]:
     return dict(entry.settings)
 
 
-def _load(recipe: Recipe, shape: tuple[int, ...] | None, smoke: bool) -> Data:
+def _load(recipe: Recipe, shape: tuple[int, ...] | None, *, smoke: bool) -> Data:
     """The data; of a smoke run, synthetic images where the files are missing."""
     try:
         return recipe.load_data(shape)
@@ -166,37 +153,21 @@ def _train_all(
 ) -> list[RunResult]:
     sizes = data.n_train, data.n_test
     published = published_figure(data.name, wired.name, rule, recipe.config, *sizes)
-    results = []
-    for i, folder in enumerate(folders):
-        config = replace(recipe.config, seed=recipe.config.seed + i)
+    return [
         # Without --resume no folder gets here that holds a run.
-        resume, knows_floor = processes.from_lead(partial(_kept, folder))
-        start = recipe.make_start(data, rule, config.seed)
-        floor = None
-        if recipe.floor and not knows_floor:
-            floor = floor_accuracy(wired, data, config, processes=processes, start=start)
-        results.append(
-            train(
-                wired,
-                data,
-                config,
-                rule=rule,
-                out=folder,
-                floor=floor,
-                published=published,
-                notify=tell if i == 0 else keep_quiet,  # it holds for the others too
-                resume=resume,
-                processes=processes,
-                tensorboard=recipe.tensorboard,
-                start=start,
-            )
+        train_seed(
+            recipe,
+            rule,
+            wired,
+            data,
+            recipe.config.seed + i,
+            folder,
+            published=published,
+            notify=tell if i == 0 else keep_quiet,  # it holds for the others too
+            processes=processes,
         )
-    return results
-
-
-def _kept(folder: Path) -> tuple[bool, bool]:
-    """Whether a folder holds a run, and a checkpoint, which has the floor."""
-    return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
+        for i, folder in enumerate(folders)
+    ]
 
 
 # -- folders -----------------------------------------------------------------------------------

@@ -118,6 +118,18 @@ class Data(ABC):
     def with_validation(self, fraction: float) -> Self:
         """The same data with a fixed fraction of the training samples set aside."""
 
+    def prepared(self, validation: float, device: str | torch.device) -> Self:
+        """On the device, with that part set aside: made once for all runs on these data.
+
+        It is kept as long as the data are, which do not change.
+        """
+        made = self.__dict__.setdefault("_prepared", {})
+        key = validation, str(device)
+        if key not in made:
+            whole = self.with_validation(validation) if validation else self
+            made[key] = whole.to(device)
+        return made[key]
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes with the samples, and so tells one data set from another of the same name."""

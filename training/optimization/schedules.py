@@ -65,12 +65,13 @@ def _course(config: TrainConfig, path: str, warmup: int) -> Factor:
         course = cosine(config.epochs - warmup)
         return lambda epoch: course(max(0, epoch - warmup))
     if schedule == "step":
-        factor, at = config.of_path(path, "step_factor"), _milestones(config, path)
+        factor, at = config.of_path(path, "step_factor"), milestones_of(config, path)
         return milestones(at, factor) if at else steps(config.of_path(path, "step_epochs"), factor)
     return constant
 
 
-def _milestones(config: TrainConfig, path: str) -> tuple[int, ...]:
+def milestones_of(config: TrainConfig, path: str) -> tuple[int, ...]:
+    """The epochs after which a path steps; none where it steps every so many epochs."""
     # A feedback path that states its own epochs between steps does not want the other's.
     if path == "feedback" and config.feedback_milestones is None and config.feedback_step_epochs:
         return ()

@@ -70,11 +70,30 @@ def find(text: str) -> Entry:
     >>> find("asap-table1/cifar10-resnet18/asap").settings["circuit"]
     'resnet18:3x32x32-10,output_norm=yes'
     """
-    file, is_cell, _ = text.partition(".toml/")
-    if not is_cell and not text.endswith(".toml") and not Path(text).is_file():
-        return _pick(shipped(), text)
-    path = f"{file}.toml" if is_cell else text
-    return _pick({_called(path, entry): entry for entry in read_entries(Path(path))}, text)
+    return _pick(_entries_beside(text), text)
+
+
+def entries_of(text: str) -> list[Entry]:
+    """The recipes of a whole table, of a row (``table/row``) or of one cell, shipped or in a file.
+
+    Examples
+    --------
+    >>> from oneway.training.recipes.tables import entries_of
+    >>> [entry.name for entry in entries_of("sign-symmetry-table1/alexnet")][0]
+    'sign-symmetry-table1/alexnet/bp'
+    """
+    entries = _entries_beside(text)
+    within = [entry for name, entry in entries.items() if f"{name}/".startswith(f"{text}/")]
+    return within or [_pick(entries, text)]
+
+
+def _entries_beside(text: str) -> Mapping[str, Entry]:
+    """The recipes among which `text` names some, by what they are called."""
+    file, is_within, _ = text.partition(".toml/")
+    if not is_within and not text.endswith(".toml") and not Path(text).is_file():
+        return shipped()
+    path = f"{file}.toml" if is_within else text
+    return {_called(path, entry): entry for entry in read_entries(Path(path))}
 
 
 def _called(path: str, entry: Entry) -> str:
@@ -216,7 +235,7 @@ def published_figure(
         return None
     same = [entry for entry in shipped().values() if _is_of(entry, data, circuit, rule)]
     found = [
-        Published(entry.published, entry.name, _differences(config, entry.recipe().config))
+        Published(entry.published, entry.name, unlike(config, entry.recipe().config))
         for entry in same
         if entry.published is not None
     ]
@@ -229,6 +248,7 @@ def _is_of(entry: Entry, data: str, circuit: str, rule: Rule) -> bool:
     return entry.recipe().make_rule() == rule
 
 
-def _differences(one: TrainConfig, other: TrainConfig) -> tuple[str, ...]:
+def unlike(one: TrainConfig, other: TrainConfig) -> tuple[str, ...]:
+    """The settings in which two runs are not the same experiment."""
     names = [field.name for field in fields(TrainConfig) if field.name not in _OURS]
     return tuple(name for name in names if getattr(one, name) != getattr(other, name))

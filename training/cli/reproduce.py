@@ -1,0 +1,256 @@
+"""`oneway reproduce`: a published table run again, as far as a budget goes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..errors import ConfigError
+from .shared import add_json, given, print_json, tell
+
+if TYPE_CHECKING:
+    from ..reproduction.state import Reproduction
+
+# Some cell failed: the table has a hole, which is neither bad input nor nothing.
+HOLES = 1
+_SPEED = ("device", "dtype", "channels_last", "compile", "seeds", "data_dir")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+RULE = """
+Without --budget every cell is run at full length, the first seeds of all cells before the second
+ones; rows come as in the table, and in each row backpropagation and the floor first. With
+--budget, whole rows are taken as long as they fit. Of the first row that does not, single cells
+are taken, and what is left of the budget goes to all of this row once more, shortened to the
+greatest length that all its cells can have; those are cells of their own (cifar10/asap @ 30
+epochs). Their schedules shrink with them: a cosine ends with the run, warm-ups, milestones and
+steps come at the same part of it. Time spent on measuring counts, a tenth of the rest is kept in
+reserve, and a run that would go past the budget is not begun. Exit code: 0, or 1 where a cell
+failed, 2 where nothing can be run, 130 after Ctrl-C.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = " ".join(RULE.split())
+    parser.add_argument(
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="a table that 'oneway recipes' lists or a TOML file, or a row or cell of it, as in "
+        "asap-table1/cifar10-resnet18",
+    )
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="only these rows")
+    parser.add_argument("--rules", nargs="+", metavar="COLUMN", help="only these columns")
+    parser.add_argument(
+        "--budget", metavar="TIME", help="what all may take, as in 25m, 90s or 1h30m (default: any)"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="run all cells at this length, as cells of their own",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="runs of each cell (default: as the table says, or 1)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="an empty folder (default: a new one in runs/)"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on in --out with all that is missing there, what a budget had left out too, as "
+        "long as --budget lets it; takes no other option",
+    )
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="measure, print the plan and stop; with --out the plan is kept for --resume",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="folder with the official data files")
+    parser.add_argument("--device", help="torch device (default: as the table says, or cpu)")
+    parser.add_argument("--dtype", help="floating point type, as for 'oneway train'")
+    parser.add_argument(
+        "--channels-last", action="store_true", default=None, help="as for 'oneway train'"
+    )
+    parser.add_argument("--compile", metavar="MODE", help="torch.compile, as for 'oneway train'")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ..launcher import several
+
+    if several():
+        raise ConfigError(
+            "reproduce runs in one process, and a launcher started several. Start it by itself; "
+            "'oneway train' trains one recipe in several processes"
+        )
+    started, output = time.monotonic(), sys.stdout
+    _check(arguments)
+    # A rule file may print what it likes; standard output is ours.
+    with redirect_stdout(sys.stderr), _folder(arguments) as out:
+        state = _load(out) if arguments.resume else _begin(arguments, out)
+        content = _go(state, arguments, sys.stderr if arguments.json else output, started)
+    if arguments.json:
+        print_json(content)
+    return HOLES if any(cell.get("status") == "failed" for cell in content["cells"]) else 0
+
+
+def _go(
+    state: Reproduction, arguments: argparse.Namespace, output: TextIO, started: float
+) -> dict[str, Any]:
+    from ..reproduction.report import missing, write_table
+    from ..reproduction.running import Shelf, add_the_rest, make_plan, measure_cells, run_jobs
+    from .reproduction_shown import console_for, say, show_plan, show_table
+
+    console, shelf = console_for(output), Shelf()
+    # One that was cut short before it had a plan is still to make one for its own budget.
+    budget_s = _budget(arguments) or (state.budget_s if state.jobs is None else None)
+    deadline = None if budget_s is None else started + budget_s
+    try:
+        measure_cells(state, shelf, budget_s, tell)
+        if state.jobs is not None:
+            add_the_rest(state)
+        else:
+            make_plan(state, None if deadline is None else deadline - time.monotonic())
+        show_plan(console, state)
+        if arguments.plan:
+            return write_table(state)
+        try:
+            run_jobs(state, shelf, deadline, tell, lambda: write_table(state))
+        finally:
+            content = write_table(state)
+    except KeyboardInterrupt:
+        kept = arguments.out or not arguments.plan
+        raise KeyboardInterrupt(f"Go on with: {_go_on(state)}" if kept else "") from None
+    show_table(console, content)
+    left = missing(state)
+    if left:
+        n = f"{len(left)} run{'s are' if len(left) > 1 else ' is'} missing"
+        say(console, f"{n}; go on with: {_go_on(state)}")
+    say(console, f"table: {state.out / 'table.md'}, table.json; runs: {state.out / 'runs'}")
+    return content
+
+
+def _go_on(state: Reproduction) -> str:
+    return shlex.join(["oneway", "reproduce", "--resume", "--out", str(state.out)])
+
+
+# -- options -------------------------------------------------------------------------------------
+
+
+def read_time(text: str) -> float:
+    """Seconds of a time on the command line.
+
+    Examples
+    --------
+    >>> read_time("25m"), read_time("1h30m"), read_time("1.5h")
+    (1500.0, 5400.0, 5400.0)
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
+        raise ConfigError(f"budget {text!r}, expected a time as in 25m, 90s or 1h30m")
+    return seconds
+
+
+def _budget(arguments: argparse.Namespace) -> float | None:
+    return None if arguments.budget is None else read_time(arguments.budget)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    _budget(arguments)
+    for name in ("epochs", "seeds"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} = {value}, expected at least 1")
+    fixed = given(arguments, ("table", "rows", "rules", "epochs", *_SPEED))
+    if arguments.resume and fixed:
+        names = ", ".join("TABLE" if n == "table" else "--" + n.replace("_", "-") for n in fixed)
+        raise ConfigError(
+            f"--resume goes on with what the folder holds and takes no {names}. Leave that out, or "
+            "start anew in another folder"
+        )
+    if arguments.resume and arguments.out is None:
+        raise ConfigError("--resume needs the folder of the reproduction: name it with --out")
+    if not arguments.resume and arguments.table is None:
+        raise ConfigError(
+            "no table given: name one, as in 'oneway reproduce direct-kp-table1', or go on with "
+            "--resume --out DIR"
+        )
+
+
+@contextmanager
+def _folder(arguments: argparse.Namespace) -> Iterator[Path]:
+    """Where to: a plan without a folder of its own leaves nothing behind."""
+    if arguments.out is not None or not arguments.plan:
+        name = Path(arguments.table or "").stem
+        yield arguments.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "plan"
+
+
+def _load(out: Path) -> Reproduction:
+    from ..hardware import hardware_line
+    from ..reproduction.running import look_for_data
+    from ..reproduction.state import Reproduction
+
+    state = Reproduction.load(out)
+    look_for_data(state)
+    state.move_to(hardware_line(state.cells[0].recipe().config.device))
+    return state
+
+
+def _begin(arguments: argparse.Namespace, out: Path) -> Reproduction:
+    """A new reproduction; its folder is made once all is in order."""
+    from ..hardware import hardware_line
+    from ..recipes.recipe import options_of
+    from ..reproduction.cells import cells_of
+    from ..reproduction.running import look_for_data, versions
+    from ..reproduction.state import Reproduction, free_folder
+
+    options = options_of("reproduce")
+    changes = {key: options.read(key, value) for key, value in given(arguments, _SPEED).items()}
+    rows, columns = _names(arguments.rows), _names(arguments.rules)
+    cells = cells_of(arguments.table, rows, columns, changes)
+    state = Reproduction(
+        out,
+        arguments.table,
+        cells,
+        arguments.epochs,
+        _budget(arguments),
+        _command(arguments),
+        hardware_line(cells[0].recipe().config.device),
+        versions(),
+    )
+    look_for_data(state)
+    free_folder(out)
+    state.save()
+    return state
+
+
+def _names(given: Sequence[str] | None) -> list[str]:
+    return [name for text in given or () for name in text.split(",") if name]
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command line that started it, as it would be typed again."""
+    words = ["oneway", "reproduce", arguments.table]
+    for name in ("rows", "rules", "budget", "epochs", *_SPEED, "out"):
+        value = getattr(arguments, name)
+        if value is True:
+            words.append("--" + name.replace("_", "-"))
+        elif value is not None:
+            values: list[str] = value if isinstance(value, list) else [str(value)]
+            words += ["--" + name.replace("_", "-"), *values]
+    return shlex.join(words)

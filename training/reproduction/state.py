@@ -1,0 +1,197 @@
+"""What the folder of a reproduction holds: its plan, which is all that is needed to go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, DataError
+from ..recipes.recipe import check_settings
+from ..records import RESULT, write_json
+from .cells import Cell
+from .measuring import Measure
+from .planning import Job
+
+PLAN, RUNS, ABOUT = "plan.json", "runs", "reproduction.json"
+FORMAT, VERSION = "oneway-reproduction", 1
+
+
+@dataclass
+class Reproduction:
+    """Cells of a table, what they take, and which runs of them are planned.
+
+    Parameters
+    ----------
+    out : Path
+    table : str
+        As it was named.
+    cells : list of Cell
+    epochs : int or None
+        Of all cells, in place of their full length.
+    budget_s : float or None
+    command, hardware : str
+    versions : dict
+    measures : dict
+        By the name of a cell.
+    lacking, failing : dict
+        Cells without their data, and cells that failed when they were measured, with the reasons.
+        They are found out anew in each call: what was missing may have come.
+    jobs : list of Job or None
+        What is planned; None before all is measured.
+    """
+
+    out: Path
+    table: str
+    cells: list[Cell]
+    epochs: int | None = None
+    budget_s: float | None = None
+    command: str = ""
+    hardware: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
+    jobs: list[Job] | None = None
+    cell: dict[str, Cell] = field(init=False, repr=False)  # by name
+
+    def __post_init__(self) -> None:
+        self.cell = {cell.name: cell for cell in self.cells}
+
+    @property
+    def fit(self) -> list[Cell]:
+        """The cells that can be run here, as far as is known."""
+        unfit = self.lacking | self.failing
+        return [cell for cell in self.cells if cell.name not in unfit]
+
+    def move_to(self, hardware: str) -> None:
+        """Go on on a machine, as `hardware_line` has it: what another one took says nothing."""
+        if _machine(hardware) != _machine(self.hardware):
+            self.measures.clear()
+        self.hardware = hardware
+
+    def length(self, cell: Cell) -> int:
+        """Epochs of a cell that nothing shortened."""
+        return self.epochs or cell.full
+
+    def predict(self, cell: Cell, epochs: int) -> float | None:
+        """Seconds of one of its runs; None where it was not measured."""
+        measure = self.measures.get(cell.name)
+        return None if measure is None else measure.predict(cell.recipe(epochs).config)
+
+    # -- runs ------------------------------------------------------------------------------
+
+    def folder(self, job: Job) -> Path:
+        return self.out / RUNS / self.cell[job.name].folder(job.epochs, job.seed)
+
+    def label(self, job: Job) -> str:
+        return self.cell[job.name].label(job.epochs)
+
+    def finished(self, job: Job) -> bool:
+        return (self.folder(job) / RESULT).exists()
+
+    def about(self, job: Job) -> dict[str, Any]:
+        """What is known of a run beside its result: memory, and why it failed."""
+        path = self.folder(job) / ABOUT
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except ValueError as error:
+            raise DataError(f"{str(path)!r} is damaged ({error}). Remove it and go on") from error
+
+    def note(self, job: Job, **about: Any) -> None:
+        write_json(self.folder(job) / ABOUT, about)
+
+    def left_s(self, job: Job) -> float | None:
+        """Predicted seconds that a run still takes; 0 where it is finished."""
+        if self.finished(job):
+            return 0.0
+        whole = self.predict(self.cell[job.name], job.epochs)
+        return None if whole is None else whole * (1 - self.epochs_done(job) / job.epochs)
+
+    def epochs_done(self, job: Job) -> int:
+        metrics = self.folder(job) / "metrics.jsonl"
+        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+    # -- on disk ---------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Replace the plan in the folder."""
+        content = {name: getattr(self, name) for name in _PLAIN}
+        content["cells"] = [_cell_as_dict(cell) for cell in self.cells]
+        content["measures"] = {name: asdict(measure) for name, measure in self.measures.items()}
+        content["jobs"] = None if self.jobs is None else [asdict(job) for job in self.jobs]
+        write_json(self.out / PLAN, {"format": FORMAT, "version": VERSION, **content})
+
+    @classmethod
+    def load(cls, out: Path) -> Reproduction:
+        """What `save` left in a folder."""
+        path = out / PLAN
+        if not path.exists():
+            raise ConfigError(
+                f"folder {str(out)!r} holds no reproduction to resume: it has no {PLAN}. Name the "
+                "--out of one, or start one with the name of a table"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if (content["format"], content["version"]) != (FORMAT, VERSION):
+                raise ValueError(f"expected format {FORMAT}, version {VERSION}")
+            return cls(
+                out,
+                **{name: content[name] for name in _PLAIN},
+                cells=[_read_cell(about) for about in content["cells"]],
+                measures={name: Measure(**m) for name, m in content["measures"].items()},
+                jobs=content["jobs"] and [Job(**job) for job in content["jobs"]],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{str(path)!r} is damaged ({type(error).__name__}: {error}). Finished runs beside "
+                "it are whole; start anew in another folder"
+            ) from error
+
+
+_PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions")
+
+
+def _machine(hardware: str) -> str:
+    """Without how busy it was."""
+    return hardware.partition("; load")[0]
+
+
+def _cell_as_dict(cell: Cell) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in Cell.__dataclass_fields__}
+
+
+def _read_cell(about: Mapping[str, Any]) -> Cell:
+    settings = check_settings("cell", about["settings"])
+    return Cell(**{**about, "settings": settings, "notes": tuple(about["notes"])})
+
+
+def free_folder(out: Path) -> None:
+    """Make the folder; complain if it holds anything."""
+    if (out / PLAN).exists():
+        raise ConfigError(
+            f"folder {str(out)!r} holds a reproduction already: go on with 'oneway reproduce "
+            "--resume --out DIR', or choose another folder; nothing was changed"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise ConfigError(
+            f"output folder {str(out)!r} cannot be used ({error.strerror}). Choose another one "
+            "with --out"
+        ) from error
+    if there:
+        raise ConfigError(
+            f"output folder {str(out)!r} holds something else ({', '.join(there[:3])}). Choose an "
+            "empty one with --out; nothing was changed"
+        )
+
+
+def clear(folder: Path) -> Path:
+    """A folder of that name without anything in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
