@@ -65,6 +65,7 @@ from oneway.training.config import COMPILE_MODES
 from oneway.training.hardware import fastest_kernels, hardware_line
 from oneway.training.loss import make_loss
 from oneway.training.progress import ProgressBar
+from oneway.training.recording.accuracy import accuracies
 from oneway.training.training_run import TrainingRun
 
 WORTHY = ("bp", "asap", "kp")
@@ -234,7 +235,7 @@ def epoch_seconds(
             run._learn(epoch, progress)
             _wait(config)
             learned = time.perf_counter()
-            run._accuracies(run.data.test_batches, run.data.n_test)
+            accuracies(run.network, run.data, settings.torch_dtype, run.processes)
             _wait(config)
     return {"learning": learned - started, "evaluation": time.perf_counter() - learned}
 

@@ -21,7 +21,7 @@ from oneway.circuits import (
     set_point,
 )
 
-from .connectors import plain_rows, rows_are_channels
+from .connectors import Match, plain_rows, rows_are_channels, takes_fewer_channels
 from .kernels import (
     centre,
     centre_in_place,
@@ -32,6 +32,7 @@ from .kernels import (
 )
 from .passes.fold import fold_scales
 from .passes.fuse import fuse_products, join_drives
+from .passes.repeats import fold_repeats
 from .passes.signs import keep_signs_only
 from .precision import stored
 from .program import Kernel, Kind, Part, Schedule, Value, parameter_key
@@ -79,6 +80,7 @@ class Compiler(Values):
             self.program.result(("loss",), self._loss_and_error()[0])
         keep_signs_only(self.program)
         join_drives(self.program, plain_rows)
+        fold_repeats(self.program, self._matches().get, takes_fewer_channels)
         fuse_products(self.program, self._joint_kernels().get)
         fold_scales(self.program, rows_are_channels)
         return self.program.finish()
@@ -108,6 +110,10 @@ class Compiler(Values):
     def _joint_kernels(self) -> dict[Hashable, Kernel | None]:
         halves = [self._half(p) for p in self.circuit.select(role="drive")]
         return {half.key: half.joint for half in halves}
+
+    def _matches(self) -> dict[Hashable, tuple[Kernel, int] | None]:
+        halves = [self._half(p) for p in self.circuit.projections.values()]
+        return {half.key: half.once for half in halves if isinstance(half, Match)}
 
     # -- plasticity ------------------------------------------------------------------------
 

@@ -156,7 +156,8 @@ class Conv2d(RateConnector):
             return product.view(self.connector.weight_shape(self.pre, self.post))
         # The kernel reads the shape of the weights, copies what lies in another way, and no more.
         if like is None or like.dtype != post.dtype:
-            shape, layout = self.connector.weight_shape(self.pre, self.post), self.memory_format
+            fewer = (pre.shape[1], *self.pre[1:])  # see `fold_repeats`
+            shape, layout = self.connector.weight_shape(fewer, self.post), self.memory_format
             like = torch.empty(shape, dtype=post.dtype, device=post.device, memory_format=layout)
         stride = self._stride
         if self._steps_over:
@@ -273,11 +274,31 @@ class Match(RateConnector):
         if len(self.pre) == 1:
             (n,), (m,) = self.pre, self.post
             return pre.repeat(1, m // n) if m >= n else pre.unflatten(1, (m, n // m)).amax(dim=2)
-        window = (self.pre[1] // self.post[1], self.pre[2] // self.post[2])
-        pooled = pre if window == (1, 1) else max_pool(pre, window, window)
-        repeats = self.post[0] // self.pre[0]
+        pooled = self.pooled(pre)
         # Unlike repeat, cat leaves channels where they lie in memory.
-        return pooled if repeats == 1 else torch.cat((pooled,) * repeats, dim=1)
+        return pooled if self.repeats == 1 else torch.cat((pooled,) * self.repeats, dim=1)
+
+    @property
+    def repeats(self) -> int:
+        """How often the channels are repeated."""
+        return max(1, self.post[0] // self.pre[0])
+
+    @property
+    def _window(self) -> tuple[int, int]:
+        return self.pre[1] // self.post[1], self.pre[2] // self.post[2]
+
+    def pooled(self, pre: Tensor) -> Tensor:
+        """Images before they are repeated along channels."""
+        return pre if self._window == (1, 1) else max_pool(pre, self._window, self._window)
+
+    @property
+    def once(self) -> tuple[Callable[[Tensor], Tensor], int] | None:
+        """What makes a matched image without repeating it, and how often that is done.
+
+        None where nothing is repeated, or nothing but that is done: then it would be pre itself.
+        """
+        folds = len(self.pre) == 3 and self.repeats > 1 and self._window != (1, 1)
+        return (self.pooled, self.repeats) if folds else None
 
     def adjoint(self, post: Tensor) -> Tensor:
         raise WiringError("MatchConnector carries signals one way only; it has no transpose")
@@ -360,6 +381,11 @@ def rows_are_channels(key: tuple) -> bool:
     return isinstance(connector, Conv2dConnector) or (
         isinstance(connector, AllToAllConnector) and len(post) == 1
     )
+
+
+def takes_fewer_channels(key: tuple) -> bool:
+    """Whether `correlate` takes images with fewer channels than the presynaptic population has."""
+    return isinstance(key[0], Conv2dConnector) and key[0].groups == 1
 
 
 def plain_rows(key: tuple) -> int | None:
