@@ -232,7 +232,7 @@ def epoch_seconds(
     with ProgressBar(f"epoch, {name}", epochs * -(-n // config.batch)) as progress:
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
-            run._learn(epoch, progress)
+            run.learn(epoch, progress)
             _wait(config)
             learned = time.perf_counter()
             accuracies(run.network, run.data, settings.torch_dtype, run.processes)
@@ -418,6 +418,8 @@ def _or_reason(ask: Callable[[], Any]) -> Any:
 
 
 def measure(chosen: argparse.Namespace) -> dict[str, Any]:
+    if not chosen.budget > 0:
+        raise ConfigError(f"--budget {chosen.budget:g}, expected minutes above 0")
     config = BenchConfig(
         2, chosen.device, chosen.dtype, chosen.repeats, channels_last=True, compile=chosen.compile
     )

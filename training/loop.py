@@ -72,8 +72,8 @@ def train(
     out : path, optional
         Folder for ``config.json``, ``circuit.json``, ``metrics.jsonl`` (a line an epoch, on disk
         before the next one starts, with the keys of docs/records.md), ``checkpoint.safetensors``
-        (replaced after each epoch) and ``result.json``. It must not hold a run already, unless
-        `resume`.
+        (replaced after each epoch, or less often where that takes long) and ``result.json``. It
+        must not hold a run already, unless `resume`.
     loss : torch.nn.Module, optional
         Of output and class; by default the one that `config` names.
     floor : float, optional

@@ -15,6 +15,7 @@ from oneway.backends.rate.exchange.importing import start_from
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
+from .checkpoint import Pace
 from .config import TrainConfig
 from .data.batches import batch_sizes
 from .data.dataset import Data
@@ -81,6 +82,7 @@ class TrainingRun:
         self.step = 0
         self.history: list[Mapping[str, Any]] = []
         self.floor, self.published = floor, published
+        self.pace = Pace()
         self.resumed = False
         self.seconds_before = 0.0
         self.started = time.monotonic()
@@ -125,7 +127,7 @@ class TrainingRun:
     def _epoch(self, epoch: int, progress: ProgressBar) -> dict[str, Any]:
         started = time.monotonic()
         rates = self.optimizers.rates
-        loss, accuracy = self._learn(epoch, progress)
+        loss, accuracy = self.learn(epoch, progress)
         self.optimizers.next_epoch()
         # Where each process normalises its own part, each has running statistics of its own.
         self.processes.average(self.network.norms.buffers())
@@ -138,7 +140,7 @@ class TrainingRun:
         record["seconds"] = time.monotonic() - started
         return record
 
-    def _learn(self, epoch: int, progress: ProgressBar) -> tuple[float, float]:
+    def learn(self, epoch: int, progress: ProgressBar) -> tuple[float, float]:
         """Every training sample once; mean loss and accuracy on the way."""
         self.network.train()
         device = self.config.device
@@ -210,13 +212,22 @@ class TrainingRun:
 
     def _record(self, record: Mapping[str, Any]) -> None:
         self.history.append(record)
-        if self.folder is not None:
-            self.folder.append_metrics(record)
-        self._save()
+        try:
+            # Before the metrics, so that whatever has some can go on.
+            if self.processes.from_lead(self._checkpoint_due):
+                self._save()
+        finally:
+            if self.folder is not None:
+                self.folder.append_metrics(record)
+
+    def _checkpoint_due(self) -> bool:
+        return len(self.history) == self.config.epochs or self.pace.due()
 
     def _save(self) -> None:
         noise = self.processes.from_each(self.generators["noise"].get_state())
-        if self.folder is not None:
+        if self.folder is None:
+            return
+        with self.pace.writing():
             self.folder.save(
                 {
                     "run": self.identity,

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from oneway.circuits import mlp, parse_circuit
-from oneway.rules import parse_rule
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 
@@ -25,19 +25,25 @@ def gpu():
 @pytest.mark.slow
 def test_all_of_it_runs(gpu, tmp_path, capsys):
     written = tmp_path / "gpu.json"
-    gpu.main(["--device", "cpu", "--quick", "--compile", "no", "--json", str(written)])
+    gpu.main(["--device", "cpu", "--quick", "--verify", "--compile", "no", "--json", str(written)])
     found = json.loads(written.read_text())
-    (case,) = found["cases"]
-    assert (found["dtype"], found["compile"], case["batch"]) == ("bfloat16", "no", 8)
-    assert list(case["steps"]) == list(gpu.QUICK[0].rules)
-    for name, step in case["steps"].items():
-        assert step["channels_last"] is True
-        for side in (step["autograd"], step["rules"][name]):
-            fraction = side["images_per_s"] * gpu.step_flops(parse_circuit(case["circuit"]))
-            assert side["fraction_of_peak"] == pytest.approx(fraction / found["product_flops"])
-    assert all(seconds > 0 for seconds in case["epoch_seconds"].values())
+    (case,) = gpu.QUICK
+    circuit = parse_circuit(case.circuit)
+    batch = found[case.circuit][f"batch {case.batch}"]
+    assert (found["dtype"], found["compile"]) == ("bfloat16", "no")
+    assert list(batch["step"]) == list(batch["memory"]) == list(case.rules)
+    for name, step in batch["step"].items():
+        for side in (step["autograd"], step[name]):
+            fraction = side["images_per_s"] * gpu.step_flops(circuit)
+            expected = fraction / found["ceilings"]["product_flops"]
+            assert side["fraction_of_peak"] == pytest.approx(expected)
+    assert all(min(seconds.values()) > 0 for seconds in batch["epoch"].values())
+    assert set(batch["kernels"]) == {"autograd", "bp", "asap"}
+    whole = found["verify"].pop("whole step")
+    assert len(found["verify"]) == len(gpu.convolutions(circuit)) == 11
+    assert list(whole) == list(case.rules)
     table = capsys.readouterr().out
-    assert "autograd" in table and "uncompiled step, asap: " in table and "TFLOP/s" in table
+    assert "WRONG" not in table and "failed" not in table and "TFLOP/s" in table
 
 
 def test_products_of_a_step(gpu):
@@ -47,30 +53,85 @@ def test_products_of_a_step(gpu):
 
 def test_time_of_every_kind_of_operation(gpu):
     config = gpu.BenchConfig(batch=4, dtype="bfloat16")
-    seconds = gpu.breakdown(mlp((6, 8, 8, 4)), parse_rule("fa"), config, repeats=2)
+    seconds = gpu.breakdown(mlp((6, 8, 8, 4)), "fa", config, repeats=2)
     assert {"apply", "phi", "loss", "correlate", "cast", "store"} <= set(seconds)
     assert list(seconds.values()) == sorted(seconds.values(), reverse=True)
     assert min(seconds.values()) > 0
 
 
+def test_autograd_is_compiled_once_and_rules_come_and_go(gpu):
+    rivals = gpu.Rivals(mlp((6, 8, 4)), gpu.BenchConfig(batch=4))
+    plain, first = rivals.contender("autograd"), rivals.contender("bp")
+    assert rivals.contender("bp") is first
+    rivals.contender("kp")
+    assert rivals.contender("autograd") is plain and rivals.contender("bp") is not first
+
+
+def test_a_wrong_convolution_is_seen(gpu, monkeypatch):
+    circuit = parse_circuit("conv2:1x6x6-3,width=2")
+    config = gpu.BenchConfig(batch=4)
+    convolution = gpu.convolutions(circuit)[0]
+    assert gpu.show_errors("", gpu.verify_convolution(convolution, config)).endswith("right")
+    right = gpu.rate_connector
+
+    def wrong(*arguments):
+        half = right(*arguments)
+        apply = half.apply
+        half.apply = lambda w, x: apply(w, x) * (1.001 if x.dtype == torch.float32 else 1)
+        return half
+
+    monkeypatch.setattr(gpu, "rate_connector", wrong)
+    said = gpu.show_errors("", gpu.verify_convolution(convolution, config))
+    assert said.endswith("WRONG, at most 0.0001 in float32")
+
+
+# -- what fits, what fails -------------------------------------------------------------------------
+
+
+def test_a_plan_leaves_out_what_does_not_fit_and_says_so(gpu, tmp_path, monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(gpu.time, "monotonic", lambda: now[0])
+    plan = gpu.Plan(100.0, tmp_path / "found.json", started=0.0)
+
+    def takes(seconds):
+        now[0] += seconds
+        return seconds
+
+    def show(label, result):
+        return f"{label}: {result} s"
+
+    for name, seconds in [("a", 40), ("b", 45), ("c", 1)]:
+        plan.measure("step", ["net", "step", name], lambda s=seconds: takes(s), show)
+        held = json.loads((tmp_path / "found.json").read_text())
+        assert list(held["net"]["step"])[-1] == name  # after every line
+    assert plan.found["net"]["step"] == {"a": 40, "b": 45, "c": {"left_out": True}}
+    plan.measure("short", ["net", "short"], lambda: takes(20), show)  # none of its kind came yet
+    plan.measure("short", ["net", "late"], lambda: takes(0), show)
+    out = capsys.readouterr().out
+    assert "left out: net, step, c (took 45 s before, 15 s left)" in out
+    assert "left out: net, late (took 20 s before, 0 s left)" in out
+
+
 def test_what_fails_is_said_and_the_rest_goes_on(gpu, monkeypatch, capsys):
-    bench = gpu.bench
+    contender = gpu.rule_contender
 
-    def failing(circuit, rules, config):
-        if "kp" in rules:
+    def failing(name, *arguments):
+        if name == "kp":
             raise gpu.ConfigError("kp: no memory\nat all")
-        return bench(circuit, rules, config)
+        return contender(name, *arguments)
 
-    monkeypatch.setattr(gpu, "bench", failing)
-    monkeypatch.setattr(gpu, "epoch_seconds", lambda *arguments: 1.0)
-    config = gpu.BenchConfig(batch=4, repeats=3)
-    report = gpu.measured(gpu.Case("mlp:6-8-4", ("bp", "kp")), ["bp", "kp"], config, 1e9)
-    assert report["steps"]["kp"] == {"failed": "kp: no memory"}
-    assert report["steps"]["bp"]["rules"]["bp"]["step_time_ratio"] > 0
-    gpu.show(report)
-    assert "kp                  kp: no memory" in capsys.readouterr().out
+    monkeypatch.setattr(gpu, "rule_contender", failing)
+    monkeypatch.setattr(gpu, "epoch_seconds", lambda *arguments: {"learning": 1.0})
+    plan, config = gpu.Plan(), gpu.BenchConfig(batch=4, repeats=3)
+    case = gpu.Case("mlp:6-8-4", 4, ("bp", "kp"))
+    gpu.compare(plan, case, config, {"product_flops": 1e9})
+    steps = plan.found["mlp:6-8-4"]["batch 4"]["step"]
+    assert steps["kp"] == {"failed": "kp: no memory"} and steps["bp"]["ratio"] > 0
+    assert "mlp:6-8-4, batch 4, step, kp: kp: no memory" in capsys.readouterr().out
 
 
 def test_bad_input(gpu):
     with pytest.raises(SystemExit, match=r"gpu.py: device 'abacus', expected one of cpu, cuda"):
         gpu.main(["--device", "abacus", "--quick"])
+    with pytest.raises(SystemExit, match=r"gpu.py: --budget 0"):
+        gpu.main(["--device", "cpu", "--quick", "--budget", "0"])

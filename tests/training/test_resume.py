@@ -17,7 +17,13 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, DataError, TrainConfig, floor_accuracy, load_data
-from oneway.training.checkpoint import CHECKPOINT, fingerprint, read_checkpoint, write_checkpoint
+from oneway.training.checkpoint import (
+    CHECKPOINT,
+    Pace,
+    fingerprint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from oneway.training.cli.main import main
 
 CIRCUIT = mlp((64, 12, 12, 10), norm="before")
@@ -140,6 +146,35 @@ def test_a_kill_between_metrics_and_checkpoint_leaves_no_epoch_twice(digits, tmp
     resumed = wire_and_train(*run, out=tmp_path, resume=True)
     assert lines(tmp_path) == [dict(record) for record in resumed.history]
     assert metrics(resumed) == metrics(wire_and_train(*run))
+
+
+def test_a_slow_checkpoint_is_written_less_often(digits, tmp_path, killed_at, monkeypatch):
+    """After the first epoch and the last; what came between is learned again."""
+    monkeypatch.setattr(Pace, "QUICK_S", 0.0)
+    monkeypatch.setattr(Pace, "APART", 1e9)
+    run = (CIRCUIT, parse_rule("kp"), digits, CONFIG)
+    killed_at(3 * STEPS + 1, *run, out=tmp_path)
+    assert len(lines(tmp_path)) == 3
+    said = []
+    resumed = wire_and_train(*run, out=tmp_path, resume=True, notify=said.append)
+    assert f"goes on after epoch 1 of {CONFIG.epochs}" in said
+    assert metrics(resumed) == metrics(wire_and_train(*run))
+    assert lines(tmp_path) == [dict(record) for record in resumed.history]
+    assert len(read_checkpoint(tmp_path / CHECKPOINT)["history"]) == CONFIG.epochs
+
+
+def test_what_is_slow_waits_twenty_times_as_long(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pace = Pace()
+    for took, waits in [(0.05, 0.0), (2.0, 40.0)]:
+        assert pace.due()
+        with pace.writing():
+            now[0] += took
+        assert pace.due() == (waits == 0)
+        now[0] += waits - 0.1 if waits else 0
+        assert pace.due() == (waits == 0)
+        now[0] += 0.2
 
 
 def test_a_finished_run_is_left_as_it_is(digits, tmp_path, monkeypatch):

@@ -150,13 +150,14 @@ class Probe(TrainingRun):
         self._record(self._epoch(self.config.epochs, _UNSEEN))
         whole = time.perf_counter() - started
         self.taken["evaluate"] = self._evaluate_s()
-        rest = whole - self.taken["learn"] - self.taken["evaluate"]
+        # A checkpoint that takes long is not written in every epoch.
+        rest = whole - self.taken["learn"] - self.taken["evaluate"] - self.pace.slow_s
         self.taken["rest"] = max(0.0, rest)
         return dict(self.taken)
 
-    def _learn(self, epoch: int, progress: ProgressBar) -> tuple[float, float]:
+    def learn(self, epoch: int, progress: ProgressBar) -> tuple[float, float]:
         started = time.perf_counter()
-        outcome = super()._learn(epoch, progress)
+        outcome = super().learn(epoch, progress)
         self.taken["learn"] = time.perf_counter() - started
         return outcome
 
