@@ -15,6 +15,7 @@ _HOME = {
     "TrainingError": "errors",
     "alignment_clock": "optimization.clock",
     "backpropagation_angles": "reference",
+    "copy_run": "networks",
     "floor_accuracy": "loop",
     "get_data": "data.obtain",
     "joined": "distributed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shutil
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -18,10 +19,11 @@ from oneway.backends.rate.exchange.names import keep
 from oneway.circuits import Circuit, WiringError, to_json
 from oneway.rules import Rule
 
+from .checkpoint import write_checkpoint
 from .config import STORED_DTYPES, TrainConfig
 from .errors import ConfigError, DataError, first_line
 from .loss import make_loss
-from .records import CHECKPOINT, CIRCUIT, CONFIG, METRICS, RESULT, RunFolder
+from .records import CHECKPOINT, CIRCUIT, CONFIG, METRICS, NAMES, RESULT, RunFolder
 
 Factory = Callable[[], torch.nn.Module]
 _FORM = "expected package.module:factory or file.py:factory, as in nets.py:make_net"
@@ -180,6 +182,43 @@ def load_run(path: str | Path, **options: Any) -> RateNetwork:
             f"({first_line(error)}). Train it again in another folder"
         ) from error
     return net.eval()
+
+
+def copy_run(path: str | Path, to: str | Path) -> None:
+    """A finished run in a folder of its own, without what only going on with it needs.
+
+    Its files are the same, but the checkpoint has the network alone, a half of it or less:
+    `load_run` reads it, and ``--resume`` does not.
+
+    Raises
+    ------
+    ConfigError
+        There is no finished run, or something is in the way.
+    DataError
+        Its files are damaged.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from oneway.circuits import mlp
+    >>> from oneway.rules import parse_rule
+    >>> from oneway.training import TrainConfig, copy_run, load_data, load_run, train
+    >>> folder, copy = mkdtemp(), mkdtemp() + "/lean"
+    >>> settings = (mlp((64, 16, 10)), load_data("digits"), TrainConfig(epochs=1))
+    >>> result = train(*settings, rule=parse_rule("kp"), out=folder)
+    >>> copy_run(folder, copy)
+    >>> bool((load_run(copy).weight("x -> h1") == load_run(folder).weight("x -> h1")).all())
+    True
+    """
+    path, to = Path(path), Path(to)
+    _check_finished(path)
+    state = RunFolder.to_read(path).saved()
+    assert state is not None  # checked above
+    RunFolder.check_free(to)
+    for name in (CONFIG, CIRCUIT, NAMES, METRICS, RESULT):
+        if (path / name).exists():
+            shutil.copyfile(path / name, to / name)
+    write_checkpoint(to / CHECKPOINT, {key: state[key] for key in ("run", "step", "network")})
 
 
 def _check_finished(path: Path) -> None:

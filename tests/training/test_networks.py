@@ -87,7 +87,7 @@ def test_dropout_is_resumed_bit_by_bit(digits, finished, tmp_path, monkeypatch):
     from oneway.training.training_run import TrainingRun
 
     net, whole, _ = finished
-    learn = TrainingRun._learn
+    learn = TrainingRun.learn
 
     def stopping(run, epoch, progress):
         if epoch == 2:
@@ -97,7 +97,7 @@ def test_dropout_is_resumed_bit_by_bit(digits, finished, tmp_path, monkeypatch):
     rule = parse_rule("kp")
     how = (net.circuit, digits, CONFIG)
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingRun, "_learn", stopping)
+        patched.setattr(TrainingRun, "learn", stopping)
         with pytest.raises(TrainingError):
             train(*how, rule=rule, start=net, out=tmp_path / "cut")
     with pytest.raises(
@@ -186,6 +186,15 @@ def test_a_module_is_trained_resumed_and_exported(oneway, nets):
     assert set(state) >= {"0.weight", "1.running_mean", "4.bias"}
     assert oneway("export", "run", "--to", "net.safetensors")[0] == 0
     assert torch.equal(load_file(nets / "net.safetensors")["4.bias"], state["4.bias"])
+    code, out, err = oneway("export", "run", "--to", "lean", "--json")
+    assert code == 0, err
+    sizes = [(nets / run / "checkpoint.safetensors").stat().st_size for run in ("run", "lean")]
+    assert sizes[1] < 0.7 * sizes[0]
+    weights = [load_run(run).state_dict() for run in ("run", "lean")]
+    assert all(torch.equal(weights[1][name], tensor) for name, tensor in weights[0].items())
+    assert (nets / "lean/metrics.jsonl").read_text() == (nets / "run/metrics.jsonl").read_text()
+    code, out, err = oneway(*[arg.replace("run", "lean") for arg in train], "--resume")
+    assert code == 2 and "does not fit this version" in err and err.count("\n") <= 3
 
 
 def test_factories_draw_by_the_seed_and_may_be_of_a_package(nets):
@@ -220,6 +229,7 @@ def test_a_module_that_cannot_be_used_is_one_line_and_exit_code_2(oneway, nets, 
         (("nowhere", "--to", "net.pt"), "folder 'nowhere' holds no run"),
         (("run", "--to", "net.h5"), "suffix '.h5', expected one of .onnx, .pt, .safetensors"),
         (("run", "--to", "helper.pt"), "is there already"),
+        (("nowhere", "--to", "lean"), "folder 'nowhere' holds no run"),
         (("run", "--to", "no/net.pt"), "folder 'no' does not exist"),
     ],
 )

@@ -12,26 +12,28 @@ from safetensors.torch import save_file
 from oneway.backends.rate import RateNetwork, export_onnx, to_torch
 
 from ..errors import ConfigError
-from ..networks import load_run
+from ..networks import copy_run, load_run
 from .shared import add_json, print_json, tell
 
 FORMATS = {
     ".onnx": "an ONNX graph with the weights, for any batch (extra: onnx)",
     ".pt": "a state_dict, which the module's own class loads (torch.load)",
     ".safetensors": "the same as safetensors",
+    "": "without one, a folder: the run itself, for load_run, without the optimizer's memory",
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Example: oneway export runs/asap --to asap.onnx"
     parser.add_argument("folder", metavar="RUN", help="folder of a finished run")
-    formats = "; ".join(f"{suffix}: {what}" for suffix, what in FORMATS.items())
+    formats = "; ".join(f"{suffix}: {what}".removeprefix(": ") for suffix, what in FORMATS.items())
     parser.add_argument(
         "--to",
         required=True,
         type=Path,
         metavar="FILE",
-        help=f"the file to write, which must not be there; its suffix says what. {formats}",
+        help="the file or folder to write, which must not be there; its suffix says what. "
+        f"{formats}",
     )
     add_json(parser)
 
@@ -40,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.to
     _check(path)
     net = load_run(arguments.folder)
-    if path.suffix == ".onnx":
+    if not path.suffix:
+        copy_run(arguments.folder, path)
+    elif path.suffix == ".onnx":
         tell("writing ONNX takes torch some seconds")
         export_onnx(net, path)
     else:
@@ -64,7 +68,7 @@ def _check(path: Path) -> None:
     if path.suffix not in FORMATS:
         raise ConfigError(
             f"file {str(path)!r} has the suffix {path.suffix!r}, expected one of "
-            f"{', '.join(FORMATS)}"
+            f"{', '.join(filter(None, FORMATS))}, or none for a folder"
         )
     if path.exists():
         raise ConfigError(f"file {str(path)!r} is there already: name another one with --to")
