@@ -11,7 +11,10 @@ Shows, in bfloat16 with float32 weights, channels last, both sides compiled:
 - seconds of a training epoch with augmentation, learning and evaluation apart, after one that
   compiles;
 - where a compiled step spends its time, kernel by kernel, and an uncompiled one, by kind of
-  operation.
+  operation;
+- with --data-dir and --out, accuracy: all of that takes a third of the budget, and what is left
+  goes to `oneway reproduce`, to ResNet-18 on CIFAR-10 by ASAP at full length if that fits, else as
+  long as fits, then by others.
 
 Every line is printed, and written to the file of --json, as soon as it is known. Before each
 measurement the time of the last one of its kind is held against what is left of --budget; what does
@@ -22,7 +25,8 @@ that is timed.
 
     python benchmarks/gpu.py [--budget MINUTES] [--verify] [--device D] [--dtype T]
                              [--compile MODE] [--batch N N] [--repeats N] [--rules R ...]
-                             [--json FILE] [--quick]
+                             [--only measure|train] [--data-dir DATA --out DIR] [--json FILE]
+                             [--quick]
 """
 
 from __future__ import annotations
@@ -61,6 +65,7 @@ from oneway.training.bench.contenders import (
     rule_contender,
 )
 from oneway.training.bench.timing import alternate, paired_ratio, peak, warm_up
+from oneway.training.cli.main import main as oneway
 from oneway.training.config import COMPILE_MODES
 from oneway.training.hardware import fastest_kernels, hardware_line
 from oneway.training.loss import make_loss
@@ -94,6 +99,21 @@ CASES = (
     Case("resnet34:3x64x64-200", 256, WORTHY, TINY),
 )
 QUICK = (Case("resnet18:3x16x16-4,width=2", 8, ("bp", "wm", "asap"), (64, 16)),)
+# What is trained, by worth; each line is a call, which shortens its cells alike if it must.
+TABLE, LINES = "asap-table1/cifar10-resnet18", (("asap",), ("bp", "kp", "fa"))
+QUICK_TABLE = """
+[common]
+data = "digits"
+limit = "64,32"
+epochs = 2
+[columns]
+bp = { rule = "bp", always = true }
+kp = { rule = "kp", always = true }
+fa = { rule = "fa", always = true }
+asap = { rule = "asap", always = true }
+[rows.digits]
+circuit = "conv2:1x8x8-10,width=2,hidden=8"
+"""
 
 
 # -- one measurement each ----------------------------------------------------------------------
@@ -377,9 +397,13 @@ class Plan:
     started: float = field(default_factory=time.monotonic)
     _took: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def left_s(self) -> float:
+        return self.budget_s - (time.monotonic() - self.started)
+
     def measure(self, kind: str, where: Sequence[str], ask: Callable[[], Any], show: Show) -> Any:
         """One measurement, kept under the names in `where`; None where there is none."""
-        label, left = ", ".join(where), self.budget_s - (time.monotonic() - self.started)
+        label, left = ", ".join(where), self.left_s
         took = self._took.get(kind, 0.0)
         if took >= left:
             print(f"left out: {label} (took {took:.0f} s before, {max(0, left):.0f} s left)")
@@ -417,13 +441,30 @@ def _or_reason(ask: Callable[[], Any]) -> Any:
             torch.cuda.empty_cache()
 
 
-def measure(chosen: argparse.Namespace) -> dict[str, Any]:
-    if not chosen.budget > 0:
-        raise ConfigError(f"--budget {chosen.budget:g}, expected minutes above 0")
+def train(plan: Plan, chosen: argparse.Namespace) -> None:
+    """Accuracies, as `oneway reproduce` writes them: after every epoch, after every run."""
+    table = TABLE
+    if chosen.quick:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        table = str(chosen.out / "quick.toml")
+        Path(table).write_text(QUICK_TABLE, encoding="utf-8")
+    how = ["--device", chosen.device, "--dtype", chosen.dtype, "--channels-last"]
+    how += ["--compile", chosen.compile, "--data-dir", str(chosen.data_dir)]
+    for rules in LINES:
+        budget = [] if plan.left_s == float("inf") else ["--budget", f"{plan.left_s:.0f}s"]
+        if plan.left_s < 1:
+            print(f"left out: {table}, {', '.join(rules)} (the budget is spent)")
+            continue
+        out = ["--out", str(chosen.out / "-".join(rules))]
+        code = oneway(["reproduce", table, "--rules", *rules, *budget, *out, *how])
+        plan.found.setdefault("trained", {})["-".join(rules)] = {"exit code": code}
+        torch.compiler.reset()
+
+
+def measure(plan: Plan, chosen: argparse.Namespace) -> None:
     config = BenchConfig(
         2, chosen.device, chosen.dtype, chosen.repeats, channels_last=True, compile=chosen.compile
     )
-    plan = Plan(60 * chosen.budget, chosen.json)
     plan.found |= {
         "hardware": hardware_line(config.device),
         "dtype": config.dtype,
@@ -445,7 +486,6 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         # Other batches may repeat a net, and a rule's line comes once.
         compare(plan, replace(case, rules=rules), replace(config, batch=case.batch), limits)
         torch.compiler.reset()
-    return plan.found
 
 
 def verify(plan: Plan, case: Case, config: BenchConfig) -> None:
@@ -567,6 +607,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=15, help="rounds")
     parser.add_argument("--rules", nargs="+", help="these in place of each net's own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    parser.add_argument("--only", choices=("measure", "train"), help="one of the two")
+    parser.add_argument("--data-dir", type=Path, metavar="DATA", help="with the files of CIFAR-10")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="train too, into folders in it")
     parser.add_argument("--quick", action="store_true", help="a tiny net: does everything run?")
     chosen = parser.parse_args(arguments)
     if chosen.quick:
@@ -577,7 +620,18 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options(arguments)
     try:
-        measure(chosen)
+        if not chosen.budget > 0:
+            raise ConfigError(f"--budget {chosen.budget:g}, expected minutes above 0")
+        if bool(chosen.out) != bool(chosen.data_dir) or (chosen.only == "train" and not chosen.out):
+            raise ConfigError("to train, name both: --data-dir with the data, --out for the runs")
+        trains = chosen.out and chosen.only != "measure"
+        whole = 60 * chosen.budget
+        plan = Plan(whole / 3 if trains else whole, chosen.json)
+        if chosen.only != "train":
+            measure(plan, chosen)
+        plan.budget_s = whole
+        if trains:
+            train(plan, chosen)
     except ConfigError as error:
         raise SystemExit(f"gpu.py: {error}") from error
 

@@ -130,6 +130,19 @@ def test_what_fails_is_said_and_the_rest_goes_on(gpu, monkeypatch, capsys):
     assert "mlp:6-8-4, batch 4, step, kp: kp: no memory" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_it_trains_with_what_is_left(gpu, tmp_path, capsys):
+    common = ["--device", "cpu", "--quick", "--dtype", "float32", "--compile", "no"]
+    train = [*common, "--only", "train", "--data-dir", str(tmp_path), "--out", str(tmp_path / "o")]
+    gpu.main([*train, "--budget", "10"])
+    for rules in gpu.LINES:
+        table = json.loads((tmp_path / "o" / "-".join(rules) / "table.json").read_text())
+        cells = {cell["column"]: cell for cell in table["cells"]}
+        assert set(cells) == set(rules), table
+    with pytest.raises(SystemExit, match="name both: --data-dir with the data, --out"):
+        gpu.main([*common, "--only", "train"])
+
+
 def test_bad_input(gpu):
     with pytest.raises(SystemExit, match=r"gpu.py: device 'abacus', expected one of cpu, cuda"):
         gpu.main(["--device", "abacus", "--quick"])
