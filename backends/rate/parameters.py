@@ -68,7 +68,8 @@ class CircuitParameters(nn.Module):
 
         From torch's own dicts: its containers take longer to look into than a GPU for a step.
         """
-        held = {("weights", name): w for name, w in self.weights._parameters.items()}
+        held: dict[Key, Tensor | None] = {}
+        held |= {("weights", name): w for name, w in self.weights._parameters.items()}
         held |= {("bias", name): bias for name, bias in self.biases._parameters.items()}
         for name, norm in self.norms._modules.items():
             assert norm is not None

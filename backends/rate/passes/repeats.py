@@ -6,13 +6,15 @@ repeated in the synapses, which are fewer than the activity of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from oneway.circuits import Connector, Shape
 
 from ..program import Kernel, Kind, Operation, Part, Program, Value, readers_of
 
@@ -43,10 +45,14 @@ def _folded(op: Operation, matches: dict[Value, tuple[Kernel, int]]) -> Operatio
         return replace(op, kernel=matches[op.outputs[0]][0])
     if op.kind == Kind.CORRELATE and op.of(Part.PRE) in matches:
         _, times = matches[op.of(Part.PRE)]
-        connector, (channels, *places), post = op.detail  # type: ignore[misc]
-        detail = (connector, (channels // times, *places), post)
+        detail = _with_fewer(times, *op.detail)  # type: ignore[misc]
         return replace(op, kernel=partial(_repeated, op.kernel, times), detail=detail)
     return op
+
+
+def _with_fewer(times: int, connector: Connector, pre: Shape, post: Shape) -> Hashable:
+    """A connector's key with fewer presynaptic channels."""
+    return (connector, (pre[0] // times, *pre[1:]), post)
 
 
 def _folds(op: Operation, match: Operation, takes_fewer: Callable[[Any], bool]) -> bool:
