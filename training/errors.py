@@ -20,5 +20,12 @@ class TrainingError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of another library says, short enough for a message of ours."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
+    """What an error of another library says, short enough for a message of ours.
+
+    torch's compiler names the kind of fault first, and the fault in a line that explains it.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return repr(error)
+    explained = [line for line in lines[1:] if line.startswith("Explanation: ")]
+    return ": ".join([lines[0], *explained[:1]]).replace(": Explanation: ", ": ").rstrip(".")

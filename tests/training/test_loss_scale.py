@@ -13,6 +13,7 @@ from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, TrainConfig, TrainingError, load_data
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint
+from oneway.training.errors import first_line
 from oneway.training.hardware import fastest_kernels
 from oneway.training.optimization import loss_scale
 from oneway.training.optimization.loss_scale import FIRST, MOST_SKIPPED, LossScale
@@ -222,6 +223,13 @@ def test_no_compiler(digits, monkeypatch):
     changes_to(monkeypatch, backend=broken)
     with pytest.raises(ConfigError, match=r"compile = 'default': torch.compile cannot .*Set comp"):
         wire_and_train(CIRCUIT, parse_rule("bp"), digits, replace(CONFIG, compile="default"))
+
+
+def test_what_a_compiler_explains_is_passed_on():
+    said = "Unsupported method call\n  Explanation: it does not know `kernel`.\n  Hint: report it."
+    assert first_line(RuntimeError(said)) == "Unsupported method call: it does not know `kernel`"
+    assert first_line(RuntimeError("no\nExplanations")) == "no"
+    assert first_line(RuntimeError()) == "RuntimeError()"
 
 
 def test_no_kernel(digits, monkeypatch):
