@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from ..compare import SavedRun, mean_and_spread, mean_of, read_runs, spread
+from ..layers import in_order
 from ..records import jsonable, write_json, write_text
 from .cells import BP, FLOOR, Cell
 from .planning import Job, all_jobs
@@ -111,8 +112,10 @@ def _line(
         ),
         "published": figure and figure.accuracy,
         "unlike_published": list(figure.differs) if figure else [],
-        "weight_angle_deg": _summary(_mean_angle(run, "angles_deg") for run in done),
-        "error_angle_deg": _summary(_mean_angle(run, "error_angles_deg") for run in done),
+        "weight_angle_deg": _summary(
+            mean_of([*_angles(run, "angles_deg").values()]) for run in done
+        ),
+        "error_angle_deg": _summary(_hidden_error_angle(run) for run in done),
         "step_s": measure and measure.step_s,
         "epoch_s": _typical_epoch(done),
         "seconds": _summary(run.about["seconds"] for run in done),
@@ -148,11 +151,21 @@ def _summary(values: Iterable[float | None]) -> dict[str, Any]:
     return {"mean": mean_of(known), "sd": spread(known), "values": known}
 
 
-def _mean_angle(run: SavedRun, key: str) -> float | None:
-    """Over its layers, in the last epoch."""
+def _angles(run: SavedRun, key: str) -> dict[str, float]:
+    """Of its layers, after the last epoch."""
     last = run.history[-1] if run.history else {}
     angles = run.about.get(key) or last.get(key) or {}
-    return mean_of([angle for angle in angles.values() if angle is not None])
+    return {name: angle for name, angle in angles.items() if angle is not None}
+
+
+def _weight_angle(run: SavedRun) -> float | None:
+    return mean_of([*_angles(run, "angles_deg").values()])
+
+
+def _hidden_error_angle(run: SavedRun) -> float | None:
+    """Over hidden layers: the output compares itself with the target under every rule."""
+    angles = _angles(run, "error_angles_deg")
+    return mean_of([angles[name] for name in in_order(angles, [run])[:-1]])
 
 
 def _typical_epoch(runs: Iterable[SavedRun]) -> float | None:
@@ -226,8 +239,8 @@ LEGEND = (
     "after the epoch that held-out training samples select. *: other settings than the "
     "published run's, named below. diff.: ours - published, in points. to BP: the rule's "
     "distance from backpropagation of the same length, ours and published. floor: hidden "
-    "layers stay as they were drawn. Angles are means over layers after the last epoch, of W "
-    "to Bᵀ and of δ to backpropagation's. ms/step was measured before the runs, s/epoch while "
+    "layers stay as they were drawn. Angles are means over layers after the last epoch, of W to "
+    "Bᵀ, and of hidden δ to backpropagation's. ms/step was measured before the runs, s/epoch while "
     "they went on."
 )
 
