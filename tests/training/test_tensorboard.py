@@ -68,20 +68,23 @@ def test_every_metric_stands_there_once_an_epoch(digits, tmp_path):
 
 
 def test_a_resumed_run_repeats_no_step(digits, tmp_path, monkeypatch):
-    """Killed after the metrics of an epoch were written, and before its checkpoint was."""
+    """Killed after metrics of an epoch were written that no checkpoint has."""
     pytest.importorskip("tensorboardX")
-    from oneway.training.records import RunFolder
+    from oneway.training.checkpoint import Pace
+    from oneway.training.training_run import TrainingRun
 
     written = []
 
-    def dying(folder, state, save=RunFolder.save):
-        if len(state["history"]) == 2:
+    def dying(run, epoch, progress, learn=TrainingRun.learn):
+        if epoch == 3:
             written.extend(step for step, _ in events(tmp_path)["loss/train"])
             raise KeyboardInterrupt
-        save(folder, state)
+        return learn(run, epoch, progress)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "save", dying)
+        patch.setattr(Pace, "QUICK_S", 0.0)
+        patch.setattr(Pace, "APART", 1e9)
+        patch.setattr(TrainingRun, "learn", dying)
         with pytest.raises(KeyboardInterrupt):
             wire_and_train(*RUN, digits, CONFIG, out=tmp_path, tensorboard=True)
     assert written == [1, 2]  # on disk although nobody closed the file

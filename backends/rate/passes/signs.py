@@ -136,8 +136,8 @@ def _renormalise(
     factor = channel_factor(gain, scale)
     offset = -mean * factor if shift is None else shift - mean * factor
     shape = (1, -1, *[1] * (z.dim() - 2))
-    # On a CPU torch's addcmul does not vectorise what it has to repeat along an image.
-    return (z * factor.reshape(shape)).add_(offset.reshape(shape)).to(z.dtype)
+    # One rounding, as in the forward pass: product and sum apart would turn signs near zero.
+    return torch.addcmul(offset.reshape(shape), z, factor.reshape(shape)).to(z.dtype)
 
 
 # -- which cells are active, in one bit a cell ------------------------------------------------
