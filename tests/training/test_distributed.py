@@ -151,9 +151,10 @@ def our_words(process):
 
 @pytest.mark.slow
 def test_a_mistake_is_said_once(done):
-    first, second = json.loads((done / "seen.json").read_text())
-    code, said, word = first["mistake"]
-    assert (code, said) == (2, "") and second["mistake"][1:] == ["", ""]
+    """By the process that comes to it first, whichever that is."""
+    ends = [each["mistake"] for each in json.loads((done / "seen.json").read_text())]
+    assert [(code, said) for code, said, _ in ends] == [(2, ""), (2, "")]
+    (word,) = [word for *_, word in ends if word]
     assert word.startswith("oneway: error: batch_size = 63 cannot be shared by 2 processes")
     assert word.endswith("Take a multiple of 2\n")
     assert not (done / "mistake" / "metrics.jsonl").exists()
