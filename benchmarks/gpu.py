@@ -517,7 +517,8 @@ def compare(plan: Plan, case: Case, config: BenchConfig, limits: Mapping[str, fl
         for rule in case.rules:
             ask = partial(rivals.step, rule, limits["product_flops"])
             plan.measure("step", [*place, "step", rule], ask, show_step)
-            for side in (AUTOGRAD, rule)[rule != case.rules[0] :] if rule in some else ():
+            sides = [AUTOGRAD, rule] if rule == case.rules[0] else [rule]
+            for side in sides if rule in some else []:
                 ask = partial(rivals.kernels, side)
                 plan.measure("kernels", [*place, "kernels", side], ask, show_kernels)
         for rule in some:

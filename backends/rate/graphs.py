@@ -1,7 +1,7 @@
 """A program as one graph of `torch.compile`, and uncompiled where a graph would not pay.
 
-On a GPU the graph is recorded as a CUDA graph of our own, which the processor starts in one go:
-torch's would look at every weight in every step, to see whether it still lies where it lay.
+On a GPU the graph is recorded as a CUDA graph of our own, which the processor starts in one go: our
+programs say what stays in memory and what comes new, which torch's own has to find out.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class CompiledRun:
         options: Mapping[str, Any],
         staying: Callable[[], set[int]] | None = None,
     ) -> None:
-        self.run, self.options, self.staying = run, dict(options), staying
         mode = options.get("mode")
-        self.records = staying is not None and mode in UNRECORDED
-        if self.records:
+        self.run, self.options = run, dict(options)
+        self.staying = staying if mode in UNRECORDED else None
+        if self.staying:
             self.options["mode"] = UNRECORDED[str(mode)]
         self.graphs: dict[int, Run] = {}
         self._last = 0
@@ -67,7 +67,7 @@ class CompiledRun:
         # Sizes are fixed: each has a graph of its own.
         options = {"fullgraph": True, "dynamic": False, **self.options}
         compiled = torch.compile(_with_own_code(self.run), **options)
-        return RecordedRun(compiled, self.staying) if self.staying and self.records else compiled
+        return RecordedRun(compiled, self.staying) if self.staying else compiled
 
 
 class RecordedRun:

@@ -232,7 +232,7 @@ def test_only_modes_that_say_so_are_recorded():
     ]:
         assert CompiledRun(dict, {"mode": mode}, set).options["mode"] == kind
         assert CompiledRun(dict, {"mode": mode}).options["mode"] == mode
-    assert not CompiledRun(dict, {"mode": "default"}, set).records
+    assert CompiledRun(dict, {"mode": "default"}, set).staying is None
 
 
 @pytest.mark.parametrize("circuit", ["mlp:8-6-5-3", "conv2:1x6x6-3,width=2,hidden=5"])
