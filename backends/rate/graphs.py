@@ -1,7 +1,6 @@
 """A program as one graph of `torch.compile`, and uncompiled where a graph would not pay.
 
-On a GPU the graph is recorded as a CUDA graph of our own, which the processor starts in one go: our
-programs say what stays in memory and what comes new, which torch's own has to find out.
+On a GPU the graph is recorded as a CUDA graph of our own, which the processor starts in one go.
 """
 
 from __future__ import annotations
