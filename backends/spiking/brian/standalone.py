@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
+from .compiling import compile_program, look_at_the_clock_seldom
 from .model import Model, Place
 from .runs import Job, Kept, Monitors, Recorded, Recording, Simulation, read
 
@@ -142,17 +141,16 @@ def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
         )
     set_device("cpp_standalone", build_on_run=False)
     settings = prefs.devices.cpp_standalone
-    flags = prefs.codegen.cpp
-    before = settings.openmp_threads, flags.extra_compile_args_gcc
+    before = settings.openmp_threads
     try:
         settings.openmp_threads = threads
-        flags.extra_compile_args_gcc = [*before[1], "-include", "common.h"]
         objects = Objects(model)
         monitors = Monitors(objects, job.recording)
         objects.network.add(*monitors.all)
         get_device().insert_code("before_network_run", _SEED)
         objects.run(job.tables, job.ticks, _PROGRESS)
         get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
+        look_at_the_clock_seldom(folder)
         compile_program(folder)
         return Executable(
             model,
@@ -162,55 +160,9 @@ def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
             job.ticks * float(model.tick),
         )
     finally:
-        settings.openmp_threads, flags.extra_compile_args_gcc = before
+        settings.openmp_threads = before
         get_device().reinit()
         reset_device()
-
-
-_COMMON = """
-#include <stdlib.h>
-#include <climits>
-#include <cmath>
-#include <ctime>
-#include <fstream>
-#include <iostream>
-#include <string>
-#include <vector>
-#include "objects.h"
-#include "brianlib/common_math.h"
-#include "brianlib/stdint_compat.h"
-"""
-
-
-def compile_program(folder: Path) -> None:
-    """Compile what Brian2 has generated; what all of its files include is read once.
-
-    Brian2 writes a hundred small files for a network that learns. Most of the time it takes to
-    compile them goes into the same headers.
-    """
-    (folder / "common.h").write_text(_COMMON)
-    made = dict(re.findall(r"^(\w+) = (.*)$", (folder / "makefile").read_text(), re.MULTILINE))
-    flags = made["CXXFLAGS"].replace("$(OPTIMISATIONS)", made["OPTIMISATIONS"])
-    words = [word for word in shlex.split(flags) if word not in ("-c", "-include", "common.h")]
-    compiler = os.environ.get("CXX", "g++")
-    # Where a compiler knows no such thing, the header itself does.
-    _said([compiler, *words, "-x", "c++-header", "common.h", "-o", "common.h.gch"], folder)
-    code, said = _said(["make", "-j", str(min(os.cpu_count() or 1, 8))], folder)
-    if code:
-        raise RuntimeError(
-            f"the simulation does not compile (in {folder}); C++ standalone needs a compiler and "
-            f"make. Use target='numpy', which needs neither. It said: {said[-500:]}"
-        )
-
-
-def _said(command: list[str], folder: Path) -> tuple[int, str]:
-    try:
-        done = subprocess.run(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-    except FileNotFoundError as error:
-        return 127, str(error)
-    return done.returncode, done.stdout
 
 
 def _variables(objects: Objects) -> dict[Place, Stored]:
