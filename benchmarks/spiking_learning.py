@@ -10,13 +10,16 @@ the angle of each feedback drive to its partner.
 Every finished run is a file in the folder; those that are there are not run again, so that an
 interrupted benchmark goes on where it was. With --quick a few samples and the numpy target.
 
+Several time steps make a row each: a finer one should change nothing.
+
     python benchmarks/spiking_learning.py [FOLDER] [--rules fa kp wm asap,k=2,gate=local]
-        [--seeds 0 1 2] [--epochs 5] [--circuit mlp:64-48-48-10] [--quick]
+        [--seeds 0 1 2] [--dt 1 0.5 0.25] [--epochs 5] [--circuit mlp:64-48-48-10] [--quick]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -24,8 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from brian2 import ms
 
 from oneway.analysis import check_wiring
+from oneway.backends.spiking import SpikingParameters
 from oneway.circuits import Circuit, parse_circuit
 from oneway.rules import parse_rule
 from oneway.training import TrainingError, load_data
@@ -39,24 +44,48 @@ from oneway.training.spiking.run import SpikingRun
 RULES = ("fa", "kp", "wm,bias_blocking=yes", "asap,k=2,gate=local")
 # A sample changes weights by lr / (1 - momentum) / batch_size = 0.0125 of its gradient.
 AS_RATES: dict[str, Any] = {"batch_size": 16, "lr": 0.02, "momentum": 0.9, "schedule": "cosine"}
-TITLES = ("rule", "test %", "each seed", "as rates %", "joined", "transport", "angles (°)")
+TITLES = (
+    "rule",
+    "dt (ms)",
+    "test %",
+    "each seed",
+    "as rates %",
+    "joined",
+    "transport",
+    "angles (°)",
+)
 
 Result = dict[str, Any]
 
 
 def learn(
-    rule_name: str, circuit: Circuit, data: DataSet, configs: Sequence[SpikingConfig], folder: Path
+    rule_name: str,
+    circuit: Circuit,
+    data: DataSet,
+    configs: Sequence[SpikingConfig],
+    folder: Path,
+    dt_ms: float,
 ) -> list[Result]:
     """One result for each seed, from its file or from a run."""
     rule, network, results = parse_rule(rule_name), None, []
     wired = rule.wire(circuit)
     for config in configs:
-        file = folder / f"{re.sub('[^a-z0-9]+', '_', rule_name)}_seed{config.seed}.json"
+        name = re.sub("[^a-z0-9]+", "_", rule_name)
+        file = folder / f"{name}_dt{dt_ms:g}_seed{config.seed}.json"
         if file.exists():
             results.append(json.loads(file.read_text()))
             continue
-        label = f"{rule_name}, seed {config.seed}"
-        run = SpikingRun(wired, data, config, network=network, notify=print, label=label)
+        label = f"{rule_name}, dt {dt_ms:g} ms, seed {config.seed}"
+        parameters = SpikingParameters(dt=dt_ms * ms)
+        run = SpikingRun(
+            wired,
+            data,
+            config,
+            parameters=parameters,
+            network=network,
+            notify=lambda text: print(text, flush=True),
+            label=label,
+        )
         network = run.network
         result = run.run().as_dict(rule=rule_name)
         as_rates = TrainConfig(epochs=config.epochs, seed=config.seed, **AS_RATES)
@@ -81,8 +110,8 @@ def per_cent(accuracy: float) -> str:
     return f"{100 * accuracy:.1f}"
 
 
-def row(rule: str, results: Sequence[Result]) -> tuple[str, ...]:
-    """What the table says of a rule."""
+def row(rule: str, dt_ms: float, results: Sequence[Result]) -> tuple[str, ...]:
+    """What the table says of a rule at a time step."""
     spikes = [100 * result["accuracy"] for result in results]
     rates = [100 * result["rates_accuracy"] for result in results]
     angles = {
@@ -90,7 +119,8 @@ def row(rule: str, results: Sequence[Result]) -> tuple[str, ...]:
         for drive in results[0]["angles_deg"]
     }
     return (
-        rule,
+        f"`{rule}`",
+        f"{dt_ms:g}",
         mean_and_deviation(spikes),
         " ".join(f"{accuracy:.1f}" for accuracy in spikes),
         mean_and_deviation(rates),
@@ -115,13 +145,13 @@ def main(given: argparse.Namespace) -> str:
     circuit = parse_circuit(given.circuit)
     limit = (60, 20) if given.quick else None
     data = load_data("digits", shape=circuit.inputs[0].shape, limit=limit)
-    quick = {"epochs": 1, "seconds": 1.0, "interlude": 1.0, "measurements": 1, "target": "numpy"}
+    quick = {"epochs": 1, "seconds": 1.5, "interlude": 1.5, "measurements": 1, "target": "numpy"}
     settings: dict[str, Any] = {"epochs": given.epochs, "target": "cpp_standalone"}
     settings |= quick if given.quick else {}
     configs = [SpikingConfig(seed=seed, **settings) for seed in given.seeds]
     rows = []
-    for rule in given.rules:
-        rows.append(row(rule, learn(rule, circuit, data, configs, given.folder)))
+    for rule, dt_ms in itertools.product(given.rules, given.dt):
+        rows.append(row(rule, dt_ms, learn(rule, circuit, data, configs, given.folder, dt_ms)))
         (given.folder / "table.md").write_text(markdown(rows) + "\n")
     print(f"{circuit.name}, {configs[0].epochs} epochs, {data.n_test} test samples; seeds", end=" ")
     print(*given.seeds, sep=", ")
@@ -137,6 +167,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path, default=Path("out/spiking_learning"))
     parser.add_argument("--rules", nargs="+", default=RULES, metavar="RULE")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), metavar="N")
+    parser.add_argument("--dt", nargs="+", type=float, default=(1.0,), metavar="MS")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--circuit", default="mlp:64-48-48-10")
     parser.add_argument("--quick", action="store_true", help="few samples, to see that it runs")

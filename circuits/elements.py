@@ -380,3 +380,8 @@ class Phase:
         object.__setattr__(self, "noisy", _names(self.noisy))
         if self.noise_std <= 0:
             raise WiringError(f"phase {self.name!r}: noise_std {self.noise_std}, expected > 0")
+        if self.noise_std != 1 and not self.noisy:
+            raise WiringError(
+                f"phase {self.name!r}: noise_std {self.noise_std}, but no population fires noise "
+                "in it. Name some as noisy, or leave it out"
+            )

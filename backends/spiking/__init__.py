@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
     from .sessions.engine import Rates
+    from .sessions.limits import SaturationWarning, at_limit_said
     from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _NAMES = {
@@ -31,6 +32,7 @@ _NAMES = {
     "network": "SpikingNetwork",
     "parameters": "SpikingParameters",
     "sessions.engine": "Rates",
+    "sessions.limits": "SaturationWarning at_limit_said",
     "sessions.record": "Changes PhaseInterval Presentation Spikes SpontaneousRecord",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
@@ -40,11 +42,13 @@ __all__ = [
     "PhaseInterval",
     "Presentation",
     "Rates",
+    "SaturationWarning",
     "SpikeData",
     "Spikes",
     "SpikingNetwork",
     "SpikingParameters",
     "SpontaneousRecord",
+    "at_limit_said",
     "from_neo",
     "from_nir",
     "load_spikes",

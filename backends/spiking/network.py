@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
@@ -16,6 +17,7 @@ from .exchange import program
 from .parameters import SpikingParameters
 from .sessions import oracle
 from .sessions.engine import Engine, Rates
+from .sessions.limits import SaturationWarning, at_limit_said
 from .sessions.present import present
 from .sessions.record import Changes, Presentation, SpontaneousRecord
 from .sessions.spontaneous import run_spontaneous
@@ -65,6 +67,8 @@ class SpikingNetwork:
 
     Raises
     ------
+    ValueError
+        Of the parameters, one was set that these dynamics do not have.
     WiringError
         Something has no translation; raised when the phases that it belongs to are first run.
 
@@ -105,6 +109,7 @@ class SpikingNetwork:
         _check("loss", self.loss, LOSSES)
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
+        self.parameters.check_used(dynamics)
         self.in_turn, self.threads, self.chunk = in_turn, threads, chunk
         self._arrays = Arrays.drawn(circuit, seed)
         self.set_weights(weights or {})
@@ -228,11 +233,20 @@ class SpikingNetwork:
             As Brian2's: (elapsed_s, completed, start_s, duration_s).
         slowing : (float, float)
             Learning rates at the first and the last sample, as parts of `rates`; linear between.
+
+        Warns
+        -----
+        SaturationWarning
+            Units fired near the greatest rate that their cells have for more than a twentieth of
+            the time (`Presentation.at_limit`).
         """
         if learn and y is None:
             raise ValueError("learn=True needs y, the class numbers that the output should have")
         factors = (slowing[0] * learn, slowing[1] * learn)
-        return present(self._engine, x, y, factors, record, record_every_s, report, self.chunk)
+        shown = present(self._engine, x, y, factors, record, record_every_s, report, self.chunk)
+        for text in at_limit_said(shown.at_limit, self.parameters, self.circuit):
+            warnings.warn(text, SaturationWarning, stacklevel=2)
+        return shown
 
     def train(
         self,

@@ -11,9 +11,10 @@ Coding = Literal["push_pull", "baseline"]
 Regime = Literal["sequence", "trials", "continuous"]
 _CHOICES = {"coding": get_args(Coding), "presentation": get_args(Regime)}
 _MAY_BE_ZERO = "noise refractory learn_time read_from gate_threshold adapt_time noise_tone".split()
+_CONSTANTS = "tau_mem tau_mem_signed tau_syn tau_trace tau_mean noise_tau_trace".split()
 _IN_EQUATIONS = (
     "tau_mem tau_mem_signed tau_syn tau_trace tau_mean v_rest v_threshold noise refractory "
-    "baseline max_rate gate_threshold noise_gain noise_tone"
+    "baseline gate_threshold noise_gain noise_tone"
 ).split()
 
 
@@ -27,7 +28,7 @@ class SpikingParameters:
     Parameters
     ----------
     dt : second
-        Time step of cells and spikes.
+        Time step of cells and spikes: at most half of each time constant.
     tau_mem, tau_mem_signed : second
         Membranes: of cells that fire for one sign only, and of pairs that fire for both. A leaky
         pair is deaf to input below 1 / (unit τ), so that small errors are silent.
@@ -41,9 +42,11 @@ class SpikingParameters:
     v_rest, v_threshold : volt
         A spike sets a cell back by the difference of the two, so that no input is lost.
     noise : volt
-        Standard deviation of a resting membrane.
+        Standard deviation of a resting membrane, of cells that integrate.
     refractory : second
-        Of cells about a baseline.
+        Time after a spike in which a cell fires no other: none fires faster than `max_rate`, with
+        any `dt`. The membrane goes on integrating meanwhile, except about a baseline. What a cell
+        could not fire for that is made up for later, but no more than `backlog` spikes.
     coding : {"push_pull", "baseline"}
         How spikes, which have no sign, stand for activity that has one. `push_pull`: two cells for
         each unit, of which one fires for positive and one for negative activity. `baseline`: one
@@ -52,8 +55,6 @@ class SpikingParameters:
         Rate, or deviation from baseline, that means an activity or an error of 1.
     baseline : Hz
         β: rate at rest about a baseline, and of cells that fire noise.
-    max_rate : Hz
-        What a cell can be made to fire at most.
     gate_threshold : float
         Activity above which a cell counts as active where φ′ is asked for: a filtered spike train
         is never exactly zero.
@@ -102,12 +103,11 @@ class SpikingParameters:
     v_rest: Quantity = field(default_factory=lambda: -70 * mV)
     v_threshold: Quantity = field(default_factory=lambda: -50 * mV)
     noise: Quantity = field(default_factory=lambda: 0 * mV)
-    refractory: Quantity = field(default_factory=lambda: 0 * ms)
+    refractory: Quantity = field(default_factory=lambda: 1 * ms)
     coding: Coding = "push_pull"
     unit: Quantity = field(default_factory=lambda: 200 * Hz)
-    error_unit: Quantity = field(default_factory=lambda: 2000 * Hz)
+    error_unit: Quantity = field(default_factory=lambda: 1000 * Hz)
     baseline: Quantity = field(default_factory=lambda: 100 * Hz)
-    max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
     gate_threshold: float = 0.05
     present_time: Quantity = field(default_factory=lambda: 100 * ms)
     presentation: Regime = "sequence"
@@ -134,26 +134,54 @@ class SpikingParameters:
                     f"{', '.join(choices)}"
                 )
         if not self.v_rest < self.v_threshold:
-            raise ValueError(
-                f"SpikingParameters: v_rest = {self.v_rest} must lie below v_threshold = "
-                f"{self.v_threshold}"
-            )
-        if self.baseline * self.refractory >= 1:
-            raise ValueError(
-                f"SpikingParameters: cells cannot fire at baseline = {self.baseline} with a "
-                f"refractory period of {self.refractory}. Lower one of them"
-            )
+            self._refuse(f"v_rest must lie below v_threshold = {self.v_threshold}", "v_rest")
+        self._check_times()
+        self._check_rates()
+
+    def _check_times(self) -> None:
+        """Steps must be short beside what they resolve, and parts of what they divide."""
+        for name in _CONSTANTS:
+            if 2 * self.dt > getattr(self, name):
+                self._refuse(
+                    f"time steps of dt = {self.dt} are too long for it, expected at most half of "
+                    "it. Lower dt",
+                    name,
+                )
+        learning = self._learning_time > 0 * ms
+        parts = [("plasticity_dt", "dt"), ("refractory", "dt"), ("present_time", "dt")]
+        if learning:
+            parts += [("present_time", "plasticity_dt"), ("learn_time", "plasticity_dt")]
+        for whole, part in parts:
+            steps = float(getattr(self, whole) / getattr(self, part))
+            if abs(steps - round(steps)) > 1e-6 * max(steps, 1):
+                self._refuse(f"expected a multiple of {part} = {getattr(self, part)}", whole)
         for name in ("read_from", "learn_time"):
             if getattr(self, name) > self.present_time:
-                raise ValueError(
-                    f"SpikingParameters: {name} = {getattr(self, name)} is longer than "
-                    f"present_time = {self.present_time}"
-                )
+                self._refuse(f"it is longer than present_time = {self.present_time}", name)
         if self.presentation == "continuous" and 0 * ms < self.learn_time < self.present_time:
-            raise ValueError(
-                f"SpikingParameters: learn_time = {self.learn_time}, but with presentation = "
-                "'continuous' synapses learn all the time. Leave it out"
+            self._refuse(
+                "with presentation = 'continuous' synapses learn all the time. Leave it out",
+                "learn_time",
             )
+
+    def _check_rates(self) -> None:
+        """An activity of 1 must be something that a cell can say."""
+        for name in ("unit", "error_unit", "baseline"):
+            if getattr(self, name) > self.max_rate * (1 + 1e-9):
+                self._refuse(
+                    f"cells fire at {self.max_rate} at most, with a refractory period of "
+                    f"{self.refractory} in steps of dt = {self.dt}. Lower one of them",
+                    name,
+                )
+        if self.baseline * self.refractory >= 1:
+            self._refuse(
+                f"cells cannot fire at this rate at rest with a refractory period of "
+                f"{self.refractory}. Lower one of them",
+                "baseline",
+            )
+
+    def _refuse(self, why: str, name: str) -> None:
+        raise ValueError(f"SpikingParameters: {name} = {getattr(self, name)}: {why}")
 
     def _check(self, name: str, value: Any, usual: Any) -> None:
         if not have_same_dimensions(value, usual):
@@ -176,7 +204,6 @@ class SpikingParameters:
             "coding": "baseline",
             "unit": 50 * Hz,
             "error_unit": 50 * Hz,
-            "max_rate": 400 * Hz,
             "tau_mem": 10 * ms,
             "noise": 1 * mV,
             "refractory": 2 * ms,
@@ -202,6 +229,17 @@ class SpikingParameters:
         }
         return cls(**usual | changes)
 
+    def check_used(self, dynamics: str) -> None:
+        """Raise `ValueError` where a quantity has been set that cells of a dynamics do not have."""
+        unused = {
+            "poisson": "tau_mem_signed v_rest v_threshold noise noise_gain noise_tone".split(),
+            "settled": [name for name in _IN_EQUATIONS if name != "baseline"],
+        }.get(dynamics, [])
+        usual = SpikingParameters()
+        for name in unused:
+            if getattr(self, name) != getattr(usual, name):
+                self._refuse(f"cells that are {dynamics!r} have none. Leave it out", name)
+
     def for_noise(self) -> SpikingParameters:
         """The same where noise drives the circuit: there is one unit, for there are no errors."""
         return replace(self, tau_trace=self.noise_tau_trace, error_unit=self.unit)
@@ -215,6 +253,16 @@ class SpikingParameters:
     def unit_of(self, path: str) -> Quantity:
         """The rate that means 1 on a path."""
         return self.error_unit if path == "error" else self.unit
+
+    @property
+    def max_rate(self) -> Quantity:
+        """The fastest that a cell can fire."""
+        return 1 / max(self.refractory, self.dt)
+
+    @property
+    def backlog(self) -> float:
+        """Spikes that a cell may be behind by: what it can fire while a trace remembers."""
+        return float(self.tau_trace * self.max_rate)
 
     @property
     def dead_time(self) -> Quantity:
@@ -254,6 +302,8 @@ class SpikingParameters:
             named[f"{path}_rest"] = self.rest(path)
         return {
             **named,
+            "max_rate": self.max_rate,
+            "backlog": self.backlog,
             "noise_power": self.noise_power,
             "dead_time": self.dead_time,
             "hazard": self.hazard,

@@ -33,17 +33,18 @@ def test_a_table_of_finished_runs(bench, tmp_path):
             "simulated_s": 1.0,
             "wall_s": 1.0,
         }
-        (tmp_path / f"kp_seed{seed}.json").write_text(json.dumps(found))
+        (tmp_path / f"kp_dt0.5_seed{seed}.json").write_text(json.dumps(found))
     given = Namespace(
         folder=tmp_path,
         circuit="mlp:64-8-10",
         rules=["kp"],
         seeds=[0, 1, 2],
+        dt=[0.5],
         epochs=1,
         quick=True,
     )
     row = bench.main(given).splitlines()[-1]
     assert row == (
-        "| kp | 93.0 ± 2.0 | 91.0 93.0 95.0 | 91.0 ± 1.0 | 96 (96) | none | delta_h1 41 |"
+        "| `kp` | 0.5 | 93.0 ± 2.0 | 91.0 93.0 95.0 | 91.0 ± 1.0 | 96 (96) | none | delta_h1 41 |"
     )
     assert row in (tmp_path / "table.md").read_text()

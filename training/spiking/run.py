@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -87,6 +88,7 @@ class SpikingRun:
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None
         self.rates_hz: dict[str, float] = {}
+        self._at_limit: set[str] = set()  # populations of which that has been said
 
     def _network(self, weights, biases, parameters) -> SpikingNetwork:
         with clear():
@@ -167,7 +169,12 @@ class SpikingRun:
         first = self.network.weights()
         accuracy: float | None = None
         online: tuple[float, ...] = ()
-        with clear(), SimulationBar(self.label, self.duration_s()) as self.bar:
+        with (
+            clear(),
+            warnings.catch_warnings(),
+            SimulationBar(self.label, self.duration_s()) as self.bar,
+        ):
+            warnings.simplefilter("ignore", UserWarning)  # of what is at its limit: told below
             self._warn_if_long()
             if self.data is None:
                 self._noise(self.config.seconds, self.config.measurements)
@@ -223,7 +230,18 @@ class SpikingRun:
             how |= everything(self.wired)  # as the probe does: one program for both
         shown = self.network.present(x, y, report=self.bar.report, **how)
         self.bar.done_s(shown.simulated_s)
+        self._tell_limits(shown)
         return shown
+
+    def _tell_limits(self, shown: Presentation) -> None:
+        """Name units that fire as fast as they can, once."""
+        from oneway.backends.spiking import at_limit_said
+
+        new = {name: part for name, part in shown.at_limit.items() if name not in self._at_limit}
+        for name, part in new.items():
+            for text in at_limit_said({name: part}, self.parameters, self.wired):
+                self._at_limit.add(name)
+                self.notify(text)
 
     def _learn_chunk(self, x: np.ndarray, y: np.ndarray, done: int, total: int) -> list[bool]:
         began = time.perf_counter()

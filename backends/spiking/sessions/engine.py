@@ -9,11 +9,12 @@ import numpy as np
 
 from oneway.circuits import Circuit
 
-from ..brian.model import SCHEDULE, Model
+from ..brian.model import SCHEDULE, Model, Place
 from ..brian.runs import Job, Recorded, Recording, Report, RuntimeSimulation, Simulation
 from ..brian.standalone import StandaloneSimulation
 from ..parameters import SpikingParameters
-from ..translation.context import Context, When
+from ..translation.context import Context, When, cells_of
+from ..translation.dynamics import LIMITED
 from ..translation.holding import Holding
 from ..translation.translate import Translation, translate
 from ..translation.turns import Turns
@@ -43,6 +44,7 @@ class Running:
     translation: Translation
     run: Simulation
     runs: int = 0
+    last_s: float = 0.0  # length of the last one
 
 
 @dataclass
@@ -114,17 +116,26 @@ class Engine:
             run.set(place, value)
         for name, value in vars(self.rates).items():
             run.set((SCHEDULE, name), value)
+        for place in limited(model).values():
+            run.set(place, 0.0)
         # One random stream for all: each run starts it where only the seed and the number of
         # earlier runs say.
         seed = self.seed + 7919 * running.runs
         running.runs += 1
-        duration_s = (timetable.ticks - 1) * float(model.tick)  # the closing one aside
+        running.last_s = timetable.ticks * float(model.tick)
+        duration_s = running.last_s - float(model.tick)  # the closing one aside
         tables = timetable.tables(model.tables)
         progress = report and _in_seconds(report, duration_s)
         recorded = run.run(Job(tables, timetable.ticks, seed, recording, progress))
         running.translation.take_home(run.get)
         self.simulated_s += duration_s
         return recorded
+
+    def at_limit(self, running: Running) -> dict[str, np.ndarray]:
+        """The part of the last run that each unit of a population spent at its greatest rate."""
+        possible = running.last_s * float(self.parameters.max_rate)
+        places = limited(running.run.model)
+        return {name: running.run.get(place) / possible for name, place in places.items()}
 
     def restart(self, seed: int) -> None:
         """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
@@ -154,6 +165,15 @@ class Engine:
             else:
                 weights[name] = oriented(self.circuit.projections[name], change)
         return Changes(weights, biases)
+
+
+def limited(model: Model) -> dict[str, Place]:
+    """Population → where its cells count the spikes that they fire near their greatest rate."""
+    return {
+        group.name.removeprefix(cells_of("")): (group.name, LIMITED)
+        for group in model.cells
+        if any(equation.name == LIMITED for equation in group.equations)
+    }
 
 
 def _in_seconds(report: Report, duration_s: float) -> Report:

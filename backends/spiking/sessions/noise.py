@@ -43,6 +43,11 @@ class NoisyTurns:
         learn = tick_s / float(p.batch_time)
         return cls(when, order, adapting, tick_s, learn, slowing_s / tick_s)
 
+    @property
+    def learns(self) -> bool:
+        """Whether any turn is longer than it takes to settle."""
+        return any(stretch.learn * stretch.ticks for stretch in self.timetable().stretches)
+
     def timetable(self) -> Timetable:
         """When which phase runs, and when its synapses learn."""
         stretches: list[Stretch] = []

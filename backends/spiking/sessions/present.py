@@ -10,7 +10,7 @@ import numpy as np
 from ..brian.model import Place
 from ..brian.runs import Recorded, Report
 from ..translation.context import cells_of
-from .engine import Engine
+from .engine import Engine, Running
 from .record import Presentation
 from .trials import Trials, data_rows
 from .watch import Watch
@@ -48,11 +48,13 @@ def present(
         watch = Watch.of(engine, running.translation, record, record_every_s)
         recording = watch.also(output, trials.read_dt)
         recorded = engine.go(running, trials.timetable(part), recording, progress)
-        parts.append(_presentation(trials, recorded, watch).first(samples - start))
+        parts.append(_presentation(trials, running, recorded, watch).first(samples - start))
     return Presentation.of_parts(parts, time.perf_counter() - began)
 
 
-def _presentation(trials: Trials, recorded: Recorded, watch: Watch) -> Presentation:
+def _presentation(
+    trials: Trials, running: Running, recorded: Recorded, watch: Watch
+) -> Presentation:
     engine, start_s = watch.engine, watch.start_s
     populations = engine.circuit.populations
     spikes = watch.spikes(recorded)
@@ -77,6 +79,7 @@ def _presentation(trials: Trials, recorded: Recorded, watch: Watch) -> Presentat
         mean_rates_hz={
             name: len(train) / (populations[name].size * duration) for name, train in spikes.items()
         },
+        at_limit=engine.at_limit(running),
         simulated_s=duration,
         wall_s=0.0,  # of all parts together
     )

@@ -94,6 +94,9 @@ class Presentation:
         When each sample began.
     mean_rates_hz : mapping
         Recorded population → mean rate of its cells.
+    at_limit : mapping
+        Population → array (N,): the part of the time in which a unit fired about as fast as its
+        cells can, so that a larger activity would have changed nothing.
     simulated_s, wall_s : float
     """
 
@@ -106,6 +109,7 @@ class Presentation:
     activity_times_s: np.ndarray
     onsets_s: np.ndarray
     mean_rates_hz: Mapping[str, float]
+    at_limit: Mapping[str, np.ndarray]
     simulated_s: float
     wall_s: float
 
@@ -118,11 +122,17 @@ class Presentation:
     def of_parts(cls, parts: Sequence[Presentation], wall_s: float) -> Presentation:
         """Presentations one after another as one."""
         total = sum(part.simulated_s for part in parts)
+
+        def mean(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+            lengths = [part.simulated_s / total for part in parts]
+            return {
+                name: sum(one[name] * length for one, length in zip(values, lengths, strict=True))
+                for name in values[0]
+            }
+
         whole: dict[str, Any] = {
-            "mean_rates_hz": {
-                name: sum(part.mean_rates_hz[name] * part.simulated_s for part in parts) / total
-                for name in parts[0].mean_rates_hz
-            },
+            "mean_rates_hz": mean([part.mean_rates_hz for part in parts]),
+            "at_limit": mean([part.at_limit for part in parts]),
             "simulated_s": total,
             "wall_s": wall_s,
         }

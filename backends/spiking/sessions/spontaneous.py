@@ -27,6 +27,13 @@ def run_spontaneous(
     translation, when = running.translation, running.translation.context.when
     turns = NoisyTurns.of(when, engine.parameters, duration_s, slowing_s)
     learning = [p.name for p in when.turns.select() if p.plasticity]
+    if learning and not turns.learns:
+        raise ValueError(
+            f"nothing is learned in {duration_s:g} s of noise: in each turn of a phase, running "
+            f"means settle for adapt_time = {engine.parameters.adapt_time} first, and this is "
+            f"{duration_s / len(when.turns.names):g} s a phase. Let it last longer, or lower "
+            "SpikingParameters.adapt_time"
+        )
     names = (*when.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, record_every_s, activity=False)
     first = {name: engine.holding.arrays.weight(name) for name in learning}

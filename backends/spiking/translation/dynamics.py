@@ -17,6 +17,9 @@ from ..parameters import SpikingParameters
 from .activations import phi
 from .context import Context
 
+# What cells count their spikes in that they fire at this part of the greatest rate or more.
+LIMITED, NEAR_LIMIT = "limited", 0.9
+
 
 @dataclass(frozen=True)
 class Pulse:
@@ -123,7 +126,7 @@ class Poisson(Dynamics):
     def fire(self, cells: Cells, population: Population) -> None:
         name, path = population.name, self.context.path(population.name)
         self._trace(cells, path)
-        if self.context.about_baseline and self.parameters.refractory > 0:
+        if self.parameters.refractory > 0:
             cells.refractory = "refractory"
         if self.turns.following(name):
             self._potential(cells, population, path)
@@ -133,6 +136,7 @@ class Poisson(Dynamics):
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if self.turns.following(name):
             reset += self._set_back(population)
+            reset.append(self._note_limit(cells, path))
         if side:
             reset += self._choose_side(cells, population)
         if self.turns.mimicking(name):
@@ -198,11 +202,13 @@ class Poisson(Dynamics):
         cells.add("rate", self._rate(f"{path}_unit * own"), unit="Hz")
 
     def _rate(self, own: str) -> str:
-        """The rate of cells of one sign: about the baseline, if they have one."""
+        """The rate of cells: about the baseline, if they have one."""
         return f"clip(baseline + {own}, 0 * Hz, max_rate)" if self.context.about_baseline else own
 
     def _crossing(self, paired: bool) -> str:
-        return f"rand() < {'abs(rate)' if paired else 'rate'} * dt"
+        # The more often while a cell is not refractory: half the time at half the greatest rate.
+        rate = "clip(abs(rate), 0 * Hz, max_rate)"
+        return f"rand() < {rate} / (1 - dead_time * {rate}) * dt"
 
     def _side(self) -> str:
         return "sign(own)"
@@ -210,6 +216,13 @@ class Poisson(Dynamics):
     def _set_back(self, population: Population) -> list[str]:
         """What a spike does to the membrane of its cell."""
         return []
+
+    def _note_limit(self, cells: Cells, path: str) -> str:
+        """Count spikes of a cell that fires about as fast as it can, so that more is not said."""
+        cells.add(LIMITED, comment="spikes near the greatest rate")
+        most = f"{NEAR_LIMIT} * max_rate / {path}_unit"
+        resting = f" + {path}_rest" if self.context.about_baseline else ""
+        return f"{LIMITED} += int(abs(activity{resting}) > {most})"
 
     # -- synapses --------------------------------------------------------------------------
 
@@ -254,7 +267,7 @@ class Spiking(Poisson):
             current = f"{path}_unit * {tau} * own{gain}"
         else:
             cells.add("rate", self._rate(f"{path}_unit * own{gain}"), unit="Hz")
-            alive = " / (1 - dead_time * rate)" if cells.refractory else ""
+            alive = " / (1 - dead_time * rate)" if self._pauses(cells) else ""
             intervals = f"clip({tau} * rate{alive}, 1e-3, inf)"
             cells.add("intervals", intervals, comment="in a time constant")
             current = f"1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0)"
@@ -265,9 +278,13 @@ class Spiking(Poisson):
             "v",
             f"(v_rest + (v_threshold - v_rest) * current - v) / {tau}{noise.replace('tau', tau)}",
             unit="volt",
-            flag="unless refractory" if cells.refractory else "",
+            flag="unless refractory" if self._pauses(cells) else "",
             start=_spread(population.size, self.parameters, signed),
         )
+
+    def _pauses(self, cells: Cells) -> bool:
+        """Whether a membrane stands still while its cell is refractory."""
+        return bool(cells.refractory) and self.context.about_baseline
 
     def _crossing(self, paired: bool) -> str:
         return "abs(v - v_rest) > v_threshold - v_rest" if paired else "v > v_threshold"
@@ -278,7 +295,12 @@ class Spiking(Poisson):
     def _set_back(self, population: Population) -> list[str]:
         side = "side * " if self.context.paired(population.name) else ""
         back = f"{side}(v_threshold - v_rest)"
-        return [f"v -= {self.when.times_if(self.turns.following(population.name), back)}"]
+        # What it is behind by, a cell fires later, but it does not fire on and on.
+        bound = "backlog * (v_threshold - v_rest)"
+        return [
+            f"v -= {self.when.times_if(self.turns.following(population.name), back)}",
+            f"v = clip(v, v_rest - {bound}, v_rest + {bound})",
+        ]
 
 
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:
