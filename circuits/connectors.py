@@ -12,7 +12,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from functools import lru_cache
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,15 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from .errors import WiringError
-from .relation import BoolMatrix, ListedRelation, Pairs, ProductRelation, Relation, compose
+from .relation import (
+    BoolMatrix,
+    Codes,
+    ListedRelation,
+    Pairs,
+    ProductRelation,
+    Relation,
+    compose,
+)
 
 Shape = tuple[int, ...]
 # Pixels along both axes of an image, or along rows and along columns.
@@ -166,7 +175,9 @@ class _CellByCell(Connector):
         )
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        return ProductRelation(tuple(_eye(n) for n in as_image(pre)))
+        channels, *places = as_image(pre)
+        each = sparse.csr_array(sparse.identity(channels, dtype=bool))
+        return ProductRelation((each, *map(_eye, places)))
 
 
 @dataclass(frozen=True)
@@ -223,7 +234,7 @@ class ReshapeConnector(Connector):
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
         cells = np.arange(prod(pre))
-        return ListedRelation(np.column_stack([cells, cells]), len(cells), len(cells))
+        return ListedRelation(np.stack([cells, cells]).T, len(cells), len(cells))
 
 
 class _ListedConnector(Connector):
@@ -248,7 +259,8 @@ class _ListedConnector(Connector):
 class FixedProbabilityConnector(_ListedConnector):
     """Each pair is joined with probability `p_connect`, drawn once from `seed`.
 
-    Weights (K,), one for each joined pair, ordered by post and then pre index.
+    Weights (K,), one for each joined pair, ordered by post and then pre index. Pairs that are not
+    joined take neither memory nor time.
     """
 
     p_connect: float
@@ -265,9 +277,36 @@ class FixedProbabilityConnector(_ListedConnector):
         return None
 
     def pairs(self, pre: Shape, post: Shape) -> Pairs:
-        draw = np.random.default_rng([self.seed, prod(pre), prod(post)])
-        post_pre = np.argwhere(draw.random((prod(post), prod(pre))) < self.p_connect)
-        return post_pre[:, ::-1].astype(np.int64)
+        return _draw_pairs(self.p_connect, self.seed, prod(pre), prod(post))
+
+    def fan_in(self, pre: Shape, post: Shape) -> int:
+        return max(1, round(len(self.pairs(pre, post)) / prod(post)))
+
+    def fan_out(self, pre: Shape, post: Shape) -> int:
+        return max(1, round(len(self.pairs(pre, post)) / prod(pre)))
+
+
+# Wiring, checking and translating a circuit ask again and again; ten million pairs are 160 MB.
+@lru_cache(maxsize=4)
+def _draw_pairs(p_connect: float, seed: int, n_pre: int, n_post: int) -> Pairs:
+    draw = np.random.default_rng([seed, n_pre, n_post])
+    chosen = _choose(draw, p_connect, n_pre * n_post)
+    post = chosen // n_pre
+    pairs = np.stack([chosen - post * n_pre, post]).T
+    pairs.setflags(write=False)
+    return pairs
+
+
+def _choose(draw: np.random.Generator, p: float, among: int) -> Codes:
+    """Numbers below `among`, in order, each with probability p: their gaps are geometric."""
+    found, last = [], -1
+    while last < among:
+        expected = (among - last) * p
+        gaps = draw.geometric(p, round(expected + 4 * sqrt(expected)) + 1)
+        found.append(last + np.cumsum(np.minimum(gaps, among + 1)))
+        last = int(found[-1][-1])
+    chosen = np.concatenate(found)
+    return chosen[: np.searchsorted(chosen, among)]
 
 
 @dataclass(frozen=True)

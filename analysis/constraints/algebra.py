@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneway.circuits import ListedRelation, ProductRelation, Relation
-from oneway.circuits.relation import without_repeats
+from oneway.circuits.relation import Factor, either, without_repeats
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -30,7 +30,7 @@ def in_degrees(relations: Sequence[Relation]) -> IntArray:
         for chosen in combinations(products, size):
             degrees += (1 if size % 2 else -1) * _product_degrees(reduce(and_, chosen))
     if listed:
-        pairs = np.unique(np.concatenate([r.pairs for r in listed]), axis=0)
+        pairs = either(listed)
         for counted in products:
             pairs = pairs[~counted.contains(pairs)]
         degrees += np.bincount(pairs[:, 1], minlength=len(degrees))
@@ -47,7 +47,7 @@ def diagonal(relation: Relation) -> BoolArray:
     if isinstance(relation, ListedRelation):
         own = relation.pairs[relation.pairs[:, 0] == relation.pairs[:, 1], 0]
         return np.isin(np.arange(relation.n_pre), own)
-    channel, row, column = (np.diagonal(factor) for factor in relation.factors)
+    channel, row, column = (factor.diagonal() for factor in relation.factors)
     return np.einsum("c,h,w->chw", channel, row, column).reshape(-1)
 
 
@@ -81,9 +81,9 @@ def _some_of(relation: ProductRelation, wanted: int) -> Iterator[tuple[int, int]
         )
 
 
-def _entries(factor: BoolArray, wanted: int) -> list[tuple[int, int]]:
+def _entries(factor: Factor, wanted: int) -> list[tuple[int, int]]:
     """The first entries of an axis, on the diagonal and off it."""
-    i, j = np.nonzero(factor)
+    i, j = factor.nonzero()
     kept: Iterable[int] = sorted(
         k for on in (True, False) for k in np.flatnonzero((i == j) == on)[:wanted]
     )
