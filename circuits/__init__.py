@@ -53,11 +53,13 @@ from .io import from_graphml, from_json, load_circuit, save_circuit, to_graphml,
 from .matrices import (
     adjacency,
     cells,
+    check_whole,
     connections,
     list_synapses,
     list_taps,
     projection_adjacency,
     weighted_adjacency,
+    weights_from_adjacency,
 )
 from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
@@ -112,6 +114,7 @@ __all__ = [
     "both",
     "brought_by",
     "cells",
+    "check_whole",
     "compose",
     "connections",
     "conv2",
@@ -141,4 +144,5 @@ __all__ = [
     "to_graphml",
     "to_json",
     "weighted_adjacency",
+    "weights_from_adjacency",
 ]

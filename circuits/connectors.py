@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import prod, sqrt
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -277,32 +277,29 @@ class FixedProbabilityConnector(_ListedConnector):
         return None
 
     def pairs(self, pre: Shape, post: Shape) -> Pairs:
-        return _draw_pairs(self.p_connect, self.seed, prod(pre), prod(post))
+        return self.relation(pre, post).pairs
 
-    def fan_in(self, pre: Shape, post: Shape) -> int:
-        return max(1, round(len(self.pairs(pre, post)) / prod(post)))
-
-    def fan_out(self, pre: Shape, post: Shape) -> int:
-        return max(1, round(len(self.pairs(pre, post)) / prod(pre)))
+    def relation(self, pre: Shape, post: Shape) -> ListedRelation:
+        return _draw(self.p_connect, self.seed, prod(pre), prod(post))
 
 
-# Wiring, checking and translating a circuit ask again and again; ten million pairs are 160 MB.
+# Who wires, checks and translates a circuit asks again and again. Few are kept: ten million pairs
+# take 240 MB.
 @lru_cache(maxsize=4)
-def _draw_pairs(p_connect: float, seed: int, n_pre: int, n_post: int) -> Pairs:
+def _draw(p_connect: float, seed: int, n_pre: int, n_post: int) -> ListedRelation:
     draw = np.random.default_rng([seed, n_pre, n_post])
     chosen = _choose(draw, p_connect, n_pre * n_post)
     post = chosen // n_pre
     pairs = np.stack([chosen - post * n_pre, post]).T
     pairs.setflags(write=False)
-    return pairs
+    return ListedRelation(pairs, n_pre, n_post)
 
 
 def _choose(draw: np.random.Generator, p: float, among: int) -> Codes:
     """Numbers below `among`, in order, each with probability p: their gaps are geometric."""
     found, last = [], -1
     while last < among:
-        expected = (among - last) * p
-        gaps = draw.geometric(p, round(expected + 4 * sqrt(expected)) + 1)
+        gaps = draw.geometric(p, round((among - last) * p) + 1)
         found.append(last + np.cumsum(np.minimum(gaps, among + 1)))
         last = int(found[-1][-1])
     chosen = np.concatenate(found)

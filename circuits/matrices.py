@@ -22,6 +22,8 @@ from .errors import WiringError
 Indices = np.ndarray  # (K,)
 # Listing so many takes about 3 GB for a moment.
 MOST_CONNECTIONS = 100_000_000
+# Of a matrix in which most pairs of cells are not joined.
+MOST_ENTRIES = 2**30
 
 
 def cells(circuit: Circuit) -> dict[str, slice]:
@@ -120,6 +122,68 @@ def weighted_adjacency(
     return adjacency(circuit, weights={name: weight(name) for name in drives})
 
 
+def weights_from_adjacency(circuit: Circuit, projection: str, matrix: sparse.sparray) -> np.ndarray:
+    """The weights that `projection_adjacency` lists, as the drive's connector stores them.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    projection : str
+        A drive each of whose synapses has a weight of its own, and joins two cells alone.
+    matrix : scipy.sparse, shape (cells of pre, cells of post)
+        It stores an entry, which may be zero, for every synapse, and no other.
+
+    Raises
+    ------
+    WiringError
+        The matrix lists other synapses, or weights that cannot be told apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from oneway.circuits import mlp, projection_adjacency, weights_from_adjacency
+    >>> circuit, w = mlp((3, 2)), np.arange(6.0).reshape(2, 3)
+    >>> matrix = projection_adjacency(circuit, "x -> output", w)
+    >>> weights_from_adjacency(circuit, "x -> output", matrix)
+    array([[0., 1., 2.],
+           [3., 4., 5.]])
+    """
+    p = _named(circuit, projection)
+    pre, post = circuit.shapes(p)
+    given, sizes = sparse.csr_array(matrix, dtype=float, copy=True), (prod(pre), prod(post))
+    if given.shape != sizes:
+        raise WiringError(
+            f"{p.label}: the matrix has shape {given.shape}, but (pre, post) = {sizes}. Did you "
+            "pass the transpose?"
+        )
+    given.sum_duplicates()
+    i, j, k = list_synapses(p.connector, pre, post)
+    which, shape = sparse.coo_array((k, (i, j)), sizes).tocsr(), _weight_shape(circuit, p)
+    if not (len(k) == prod(shape) == which.nnz and _same_entries(given, which)):
+        raise WiringError(
+            f"{p.label}: the matrix has {given.nnz:,} entries, expected one for each of "
+            f"{len(k):,} synapses, between the same cells and with a weight of its own. Change "
+            f"the data of the network's adjacency({p.name!r}), or give an array {shape}"
+        )
+    stored = np.empty(len(k))
+    stored[which.data] = given.data
+    return stored.reshape(shape)
+
+
+def _same_entries(a: sparse.csr_array, b: sparse.csr_array) -> bool:
+    return np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
+
+
+def check_whole(owner: str, pre: Shape, post: Shape, fix: str) -> None:
+    """That a matrix with an entry for every pair of cells has a place in memory."""
+    if (entries := prod(pre) * prod(post)) > MOST_ENTRIES:
+        raise WiringError(
+            f"{owner} between {prod(pre):,} and {prod(post):,} cells becomes a whole matrix here, "
+            f"{entries / 2**28:,.1f} GiB of 4-byte numbers, expected at most "
+            f"{MOST_ENTRIES / 2**28:g} GiB. {fix}"
+        )
+
+
 def connections(
     circuit: Circuit,
     roles: Iterable[Role] = ROLES,
@@ -201,11 +265,7 @@ def _stored(circuit: Circuit, p: Projection, weights: np.ndarray) -> np.ndarray:
     """From (post, pre, ...) to the layout of the connector."""
     turned = p.connector.transposed and weights.ndim > 1
     stored = weights.swapaxes(0, 1) if turned else weights
-    expected = p.connector.weight_shape(*circuit.shapes(p))
-    if expected is None:
-        raise WiringError(
-            f"{p.label}: weights given, but {type(p.connector).__name__} has none. Leave it out"
-        )
+    expected = _weight_shape(circuit, p)
     if stored.shape != expected:
         wanted = (expected[1], expected[0], *expected[2:]) if turned else expected
         raise WiringError(
@@ -213,6 +273,15 @@ def _stored(circuit: Circuit, p: Projection, weights: np.ndarray) -> np.ndarray:
             "Did you pass the transpose?"
         )
     return stored
+
+
+def _weight_shape(circuit: Circuit, p: Projection) -> Shape:
+    shape = p.connector.weight_shape(*circuit.shapes(p))
+    if shape is None:
+        raise WiringError(
+            f"{p.label}: weights given, but {type(p.connector).__name__} has none. Leave it out"
+        )
+    return shape
 
 
 def _named(circuit: Circuit, name: str) -> Projection:

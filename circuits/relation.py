@@ -18,15 +18,16 @@ from functools import cached_property, partial, reduce
 from itertools import combinations
 from math import prod
 from operator import and_
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy  # its parts are imported when they are used
 from numpy.typing import NDArray
 
 BoolMatrix = NDArray[np.bool_]
-# A dense population is one axis, and one cell to one is 10^10 zeros where there are 10^5 of them.
-Factor = BoolMatrix | scipy.sparse.csr_array
+# A BoolMatrix, or a sparse csr_array of bool: a dense population is one axis, and with 10^5 cells
+# one to one is a matrix of 10^10 entries.
+Factor = Any
 Pairs = NDArray[np.int64]
 Codes = NDArray[np.int64]
 

@@ -33,6 +33,7 @@ from oneway.circuits import (
     TransposeConnector,
     WiringError,
     both,
+    check_whole,
 )
 
 
@@ -311,11 +312,21 @@ class Synaptic(Match):
         super().__init__(connector, pre, connector.shape)
 
 
+_FEWER = (
+    "Take fewer cells, or run it as spikes, which take memory for synapses alone: "
+    "backends.spiking.SpikingNetwork"
+)
+
+
 class Listed(RateConnector):
-    """Explicit pairs; weights (K,) in the order of the connector's pairs."""
+    """Explicit pairs; weights (K,) in the order of the connector's pairs.
+
+    They are multiplied as a whole matrix, which is faster where cells are few.
+    """
 
     def __init__(self, connector: Connector, pre: Shape, post: Shape) -> None:
         super().__init__(connector, pre, post)
+        check_whole(type(connector).__name__, pre, post, _FEWER)
         pairs = torch.from_numpy(connector.pairs(pre, post).copy())  # type: ignore[attr-defined]
         self.i, self.j = pairs[:, 0], pairs[:, 1]
 

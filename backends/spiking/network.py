@@ -138,7 +138,10 @@ class SpikingNetwork:
         return self._engine.simulated_s
 
     def weight(self, name: str) -> np.ndarray:
-        """Present weights of a drive, (post, pre, ...); tied ones resolved."""
+        """Present weights of a drive, (post, pre, ...); tied ones resolved.
+
+        Those of a connector that lists its pairs are one for each, (K,); see `adjacency` for where.
+        """
         return self._arrays.weight(name)
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -161,7 +164,14 @@ class SpikingNetwork:
         return weighted_adjacency(self.circuit, self.weight, projection)
 
     def set_weights(self, weights: WeightMap) -> None:
-        """Take over weights by projection name, (post, pre, ...)."""
+        """Take over weights by projection name.
+
+        Parameters
+        ----------
+        weights : mapping
+            Drive → array (post, pre, ...), as `weight` gives it, or a sparse matrix (pre, post), as
+            ``adjacency(drive)`` gives it.
+        """
         self._arrays.set_weights(weights)
 
     def set_biases(self, biases: WeightMap) -> None:

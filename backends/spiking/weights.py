@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse, sparray
 
-from oneway.circuits import Circuit, Projection, WiringError, first_draw, sign_magnitude
+from oneway.circuits import (
+    Circuit,
+    Projection,
+    WiringError,
+    first_draw,
+    sign_magnitude,
+    weights_from_adjacency,
+)
 
-WeightMap = Mapping[str, np.ndarray]
+WeightMap = Mapping[str, np.ndarray | sparray]
 
 
 @dataclass
@@ -29,11 +37,14 @@ class Arrays:
         return cls(circuit, weights, {c.name: np.zeros(c.shape[0]) for c in cells if c.bias})
 
     def set_weights(self, given: WeightMap) -> None:
-        """Take over weights in (post, pre, ...) orientation; tied ones are ignored."""
+        """Take over weights, (post, pre, ...) or as `adjacency`; tied ones are ignored."""
         for name, value in given.items():
             p = self._drive(name)
             if _kind(p) != "independent":
                 continue  # they follow from the projection that they are tied to
+            if issparse(value):
+                self.weights[name] = weights_from_adjacency(self.circuit, name, value)
+                continue
             stored = oriented(p, np.array(value, dtype=float))
             if stored.shape != self.weights[name].shape:
                 raise WiringError(

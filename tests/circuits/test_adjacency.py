@@ -23,6 +23,7 @@ from oneway.circuits import (
     cells,
     mlp,
     projection_adjacency,
+    weights_from_adjacency,
 )
 from oneway.rules import parse_rule
 
@@ -93,6 +94,51 @@ def test_a_spiking_networks_matrix_is_that_of_its_weights():
     spikes, rates = SpikingNetwork(circuit, seed=3), RateNetwork(circuit, seed=3)
     np.testing.assert_allclose(spikes.adjacency().toarray(), rates.adjacency().toarray(), rtol=1e-6)
     assert spikes.adjacency("x -> h1").shape == (4, 3)
+
+
+@pytest.mark.spiking
+@pytest.mark.parametrize(
+    "connector", [AllToAllConnector(), FixedProbabilityConnector(0.4), FromListConnector([(1, 0)])]
+)
+def test_a_networks_own_matrix_sets_its_weights(connector):
+    from oneway.backends.spiking import SpikingNetwork
+
+    wiring = Wiring("between")
+    x, h = wiring.population("x", (3,)), wiring.population("h", (5,))
+    out = wiring.population("out", (4,))
+    wiring.connect(x, h, AllToAllConnector())
+    wiring.connect(h, out, connector)
+    circuit = parse_rule("fa").wire(wiring.build())
+    first, other = (SpikingNetwork(circuit, seed=seed) for seed in (0, 1))
+    for name, w in first.weights().items():
+        assert not np.array_equal(w, other.weight(name))
+        other.set_weights({name: first.adjacency(name)})
+        np.testing.assert_array_equal(w, other.weight(name))
+
+
+@pytest.mark.parametrize(
+    ("connector", "entries", "said"),
+    [
+        (AllToAllConnector(), np.ones((1, 2)), r"shape \(1, 2\), but \(pre, post\) = \(2, 1\)"),
+        (AllToAllConnector(), [[1], [0]], "the matrix has 1 entries, expected one for each of 2"),
+        (FromListConnector([(0, 0)]), [[0], [1]], "1 entries, .* 1 synapses, between the same"),
+        (FromListConnector([(0, 0), (0, 0)]), [[2], [0]], "1 entries, expected .* 2 synapses"),
+    ],
+)
+def test_a_matrix_of_other_synapses_sets_no_weights(connector, entries, said):
+    wiring = Wiring("w")
+    x, y = wiring.population("x", (2,)), wiring.population("y", (1,))
+    wiring.connect(x, y, connector)
+    with pytest.raises(WiringError, match=f"'x -> y'.*{said}"):
+        weights_from_adjacency(wiring.build(), "x -> y", sparse.csr_array(entries))
+
+
+def test_weights_that_synapses_share_have_no_place_in_a_matrix():
+    wiring = Wiring("w")
+    x, y = wiring.population("x", (1, 2, 1)), wiring.population("y", (1, 2, 1))
+    wiring.connect(x, y, Conv2dConnector(1, 1))
+    with pytest.raises(WiringError, match=r"a weight of its own.* array \(1, 1, 1, 1\)"):
+        weights_from_adjacency(wiring.build(), "x -> y", sparse.csr_array([[1, 0], [0, 1]]))
 
 
 @pytest.mark.parametrize("kind", [list, np.array, sparse.csr_array, sparse.coo_matrix])

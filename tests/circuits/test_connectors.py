@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 from strategies import fits
 from torch.nn import functional as F
 
@@ -248,6 +249,29 @@ def test_random_pairs_depend_on_seed_and_probability():
     assert len(few) / 2000 == pytest.approx(0.1, abs=0.03)
     assert len(many) / 2000 == pytest.approx(0.9, abs=0.03)
     assert not np.array_equal(few, other)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.35, 0.8])
+def test_each_pair_is_drawn_alone_with_the_stated_probability(p):
+    """How often each of the 64 sets of pairs comes up, which says all: law and independence."""
+    seeds, bits = 3000, 2 ** np.arange(6).reshape(2, 3)
+    drawn = (FixedProbabilityConnector(p, seed).pairs((2,), (3,)) for seed in range(seeds))
+    counts = np.bincount([bits[tuple(pairs.T)].sum() for pairs in drawn], minlength=64)
+    size = np.array([number.bit_count() for number in range(64)])
+    expected = seeds * p**size * (1 - p) ** (6 - size)
+    order = np.argsort(-expected)  # and those that hardly come up as one
+    often = np.flatnonzero(np.cumsum(expected[order][::-1])[::-1] > 10)
+    counts, expected = (np.add.reduceat(n[order], often) for n in (counts, expected))
+    assert chisquare(counts, expected).pvalue > 1e-3
+
+
+def test_pairs_of_a_random_draw_are_in_order_and_each_there_once():
+    pairs = FixedProbabilityConnector(0.001, seed=3).pairs((2000,), (1000,))
+    codes = pairs[:, 1] * 2000 + pairs[:, 0]
+    assert (np.diff(codes) > 0).all()
+    assert codes[0] >= 0
+    assert codes[-1] < 2_000_000
+    assert abs(len(pairs) - 2000) < 4 * 2000**0.5
 
 
 def test_transposes_unwrap():

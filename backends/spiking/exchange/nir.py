@@ -28,6 +28,7 @@ from oneway.circuits import (
     TransposeConnector,
     WiringError,
     both,
+    check_whole,
     from_json,
     to_json,
 )
@@ -274,6 +275,7 @@ class _Export:
             )
         if isinstance(p.connector, AllToAllConnector):
             return np.asarray(self.weights[p.name], float)
+        check_whole(p.label, pre.shape, post.shape, "NIR has no sparse node; take fewer cells")
         pairs = list_pairs(p.connector, pre.shape, post.shape)
         w_JI = np.zeros((post.size, pre.size))
         w_JI[pairs.j, pairs.i] = np.asarray(self.weights[p.name])[pairs.weight]

@@ -73,8 +73,7 @@ def list_pairs(connector: Connector, pre: Shape, post: Shape) -> Pairs:
 
 def _weighted(connector: Connector, pre: Shape, post: Shape) -> Pairs:
     i, j, weight = list_synapses(connector, pre, post)
-    shared = connector.convolutional
-    return Pairs(i, j, weight if shared else None, shared=shared)
+    return Pairs(i, j, weight, shared=connector.convolutional)
 
 
 def _one_to_one(_: OneToOneConnector, pre: Shape, post: Shape) -> Pairs:
