@@ -2,12 +2,11 @@
 
 Cells x -> h1 -> h2 -> output, h1 to h2 by `FixedProbabilityConnector`, wired by a rule: built,
 checked, listed as a sparse matrix, made into Brian2 objects, and shown one sample from which it
-learns (or, where the rule has noisy phases, run on noise for 0.2 s). Shows the CPU seconds of each
-step and the peak memory of the process; each size runs in one of its own. Seed 0, numpy, one
-thread. A few minutes.
+learns. Shows the CPU seconds of each step and the peak memory of the process; each size runs in one
+of its own. Seed 0, numpy, one thread. A minute or two.
 
     python benchmarks/sparse.py                    # 1e3, 1e4, 1e5 cells a layer; up to 1e7 synapses
-    python benchmarks/sparse.py --cells 10000 --synapses 1000000 --rule wm
+    python benchmarks/sparse.py --cells 10000 --synapses 1000000 --rule fa
 """
 
 from __future__ import annotations
@@ -53,12 +52,8 @@ def steps(cells: int, synapses: int, rule: str) -> Iterator[tuple[str, Callable[
     yield "check", lambda: check_wiring(circuit)
     net = SpikingNetwork(circuit)
     yield "adjacency", lambda: net.adjacency("h1 -> h2")
-    noisy = circuit.reading.noisy_phases
-    yield "objects", lambda: net._engine.prepare(noisy or circuit.reading.data_phases)
-    if noisy:
-        yield "run", lambda: net.run_spontaneous(0.2, record_every_s=0.2)
-    else:
-        yield "run", lambda: net.present(x, y, learn=True)
+    yield "objects", lambda: net._engine.prepare(circuit.reading.data_phases)
+    yield "run", lambda: net.present(x, y, learn=True)
 
 
 def measure(cells: int, synapses: int, rule: str) -> dict[str, float]:
