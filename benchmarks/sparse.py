@@ -3,7 +3,7 @@
 Cells x -> h1 -> h2 -> output, h1 to h2 by `FixedProbabilityConnector`, wired by a rule: built,
 checked, listed as a sparse matrix, made into Brian2 objects, and shown one sample from which it
 learns. Shows the CPU seconds of each step and the peak memory of the process; each size runs in one
-of its own. Seed 0, numpy, one thread. A minute or two.
+of its own. First draws of weights are not in the seconds. Seed 0, numpy, one thread.
 
     python benchmarks/sparse.py                    # 1e3, 1e4, 1e5 cells a layer; up to 1e7 synapses
     python benchmarks/sparse.py --cells 10000 --synapses 1000000 --rule fa
