@@ -84,19 +84,23 @@ class Engine:
         """The translation of some phases as a run, made once."""
         key = (phases, tallying)
         if key not in self._running:
-            context = Context(
-                self.circuit,
-                phases,
-                self.parameters,
-                self.dynamics,
-                self.holding,
-                self.loss,
-                together=not self.in_turn,
-                tallying=tallying,
-            )
-            translation = translate(context)
+            translation = self.translated(phases, tallying)
             self._running[key] = Running(translation, self._simulation(translation.model))
         return self._running[key]
+
+    def translated(self, phases: tuple[str, ...], tallying: bool = False) -> Translation:
+        """The translation of some phases, of which nothing is built yet."""
+        context = Context(
+            self.circuit,
+            phases,
+            self.parameters,
+            self.dynamics,
+            self.holding,
+            self.loss,
+            together=not self.in_turn,
+            tallying=tallying,
+        )
+        return translate(context)
 
     def _simulation(self, model: Model) -> Simulation:
         if self.target == "cpp_standalone":
