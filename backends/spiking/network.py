@@ -138,6 +138,11 @@ class SpikingNetwork:
         """Simulated time so far."""
         return self._engine.simulated_s
 
+    @property
+    def compiling_s(self) -> float:
+        """Wall time that compiling programs has taken so far; 0 but for C++ standalone."""
+        return self._engine.compiling_s
+
     def weight(self, name: str) -> np.ndarray:
         """Present weights of a drive, (post, pre, ...); tied ones resolved."""
         return self._arrays.weight(name)

@@ -80,6 +80,11 @@ class Engine:
 
     # -- running ---------------------------------------------------------------------------
 
+    @property
+    def compiling_s(self) -> float:
+        """Wall time that compiling programs has taken so far."""
+        return sum(running.run.compiling_s for running in self._running.values())
+
     def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
         """The translation of some phases as a run, made once."""
         key = (phases, tallying)
