@@ -16,6 +16,7 @@ from .alignment import (
     sign_agreements,
     weight_angles,
 )
+from .beyond import Beyond, reads_beyond
 from .constraints import (
     Constraint,
     Constraints,
@@ -74,6 +75,7 @@ __all__ = [
     "ALL",
     "CONSTRAINTS",
     "PAPERS",
+    "Beyond",
     "Constraint",
     "Constraints",
     "Costs",
@@ -119,6 +121,7 @@ __all__ = [
     "parse_constraints",
     "path_lengths",
     "read_graph",
+    "reads_beyond",
     "reciprocity",
     "return_path_at_least",
     "return_paths",

@@ -146,6 +146,5 @@ class _Search:
 
     def _relation(self, projection: Projection) -> Relation:
         if projection.name not in self.relations:
-            shapes = self.circuit.shapes(projection)
-            self.relations[projection.name] = projection.connector.relation(*shapes)
+            self.relations[projection.name] = self.circuit.reading.relation(projection)
         return self.relations[projection.name]

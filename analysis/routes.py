@@ -19,7 +19,7 @@ class Route(NamedTuple):
     def relation(self, circuit: Circuit) -> Relation:
         """The cells that it joins, with relays on the way left out."""
         p, before, after = self
-        relation = p.connector.relation(*circuit.shapes(p))
+        relation = circuit.reading.relation(p)
         relation = relation if before is None else compose(before, relation)
         return relation if after is None else compose(relation, after.transposed)
 
@@ -54,7 +54,8 @@ def relations_by_role(
     relations: dict[Any, Relation] = {}
     by_role: dict[Role, list[Relation]] = {}
     for route in routes:
-        key = (route.projection.connector, id(route.before), id(route.after))
+        connector = circuit.reading.connector(route.projection)
+        key = (connector, id(route.before), id(route.after))
         if key not in relations:
             relation = route.relation(circuit)
             relations[key] = relation.transposed if transposed else relation

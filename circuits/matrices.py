@@ -255,7 +255,7 @@ def _connections(
 ) -> sparse.coo_array:
     pre, post = circuit.shapes(p)
     if weights is None:
-        return p.connector.relation(pre, post).matrix
+        return circuit.reading.relation(p).matrix
     i, j, k = list_synapses(p.connector, pre, post)
     stored = _stored(circuit, p, np.asarray(weights, float))
     return sparse.coo_array((stored.ravel()[k], (i, j)), shape=(prod(pre), prod(post)))
@@ -295,7 +295,7 @@ def _named(circuit: Circuit, name: str) -> Projection:
 
 def _check_number(circuit: Circuit, projections: Iterable[Projection]) -> None:
     """That the list of all connections has a place in memory."""
-    numbers = {p.name: p.connector.relation(*circuit.shapes(p)).count() for p in projections}
+    numbers = {p.name: circuit.reading.relation(p).count() for p in projections}
     if (total := sum(numbers.values())) > MOST_CONNECTIONS:
         largest = max(numbers, key=numbers.__getitem__)
         raise WiringError(

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .assembly import Assembly
-from .connectors import SynapticConnector
+from .connectors import Connector, SynapticConnector
 from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
+from .relation import Relation
+from .winners import with_winners
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,20 @@ class Reading:
         """Whose normalisation an error at a drive passes: a feedback drive's, of its partner."""
         feedback = self.circuit.populations[p.pre].path == "feedback"
         return self.circuit.projections[p.partner] if feedback and p.partner else p
+
+    # -- who is joined ---------------------------------------------------------------------
+
+    def connector(self, p: Projection) -> Connector:
+        """What a projection has to join: its connector, and at the back of a max-pool more.
+
+        A gate to error cells that a max-pool's errors come back to brings word of who was the
+        strongest, so that each of them hears from every cell of its windows.
+        """
+        return with_winners(self.circuit, p) if p.role == "gate" else p.connector
+
+    def relation(self, p: Projection) -> Relation:
+        """The neuron pairs, as (pre index, post index), that a projection has to join."""
+        return self.connector(p).relation(*self.circuit.shapes(p))
 
     # -- weights ---------------------------------------------------------------------------
 

@@ -77,6 +77,13 @@ def test_check_command():
     assert json.loads(done.stdout)["reciprocal_pairs"]["papers"] == 0
 
 
+def test_check_command_says_what_would_tell_how_signals_are_carried():
+    done = run_oneway("check", "mlp:8-6-4", "--rule", "bp", "--signals")
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "oneway[spiking]"' in done.stdout
+    assert "'delta_output -> delta_h1' has the weights of 'h1 -> output'" in done.stdout
+
+
 def test_train_command(tmp_path):
     arguments = "--circuit mlp:64-16-10 --rule kp --data digits --set epochs=1 --json".split()
     done = run_oneway("train", *arguments, "--out", str(tmp_path / "run"))

@@ -36,6 +36,7 @@ Counted on two small circuits, from what the rules wire; nothing is run. This pa
 - **way back**: connections from a hidden cell to its error cell and back, at the shortest; 2 is a
   reciprocal pair, - no way. *with gates*: by gates and norms too.
 - **projections**, **connections**: beyond the forward drives, and between how many pairs of cells.
+  A gate behind a max-pool hears the whole window, to tell its strongest cell.
 - **told**: the most signals that a hidden + an error cell is told besides its drives, and a synapse
   for itself.
 - **modes** that the circuit takes turns in.

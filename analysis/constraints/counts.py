@@ -92,7 +92,7 @@ def _multapses(roles: Sequence[Role], circuit: Circuit) -> Found:
             alike[p.pre, p.post, p.role].append(p)
     found = []
     for (pre, post, role), projections in alike.items():
-        relations = [p.connector.relation(*circuit.shapes(p)) for p in projections]
+        relations = [circuit.reading.relation(p) for p in projections]
         connections = sum(connection_count(circuit, p) for p in projections)
         extra = connections - count_common(relations, relations)
         if extra:
@@ -107,7 +107,7 @@ def _multapses(roles: Sequence[Role], circuit: Circuit) -> Found:
 
 def connection_count(circuit: Circuit, p: Projection) -> int:
     """Connections of a projection, each listed one and each brought to a synapse for itself."""
-    (pre, post), connector = circuit.shapes(p), p.connector
+    (pre, post), connector = circuit.shapes(p), circuit.reading.connector(p)
     if isinstance(connector, TransposeConnector):
         connector, pre, post = connector.inner, post, pre
     if isinstance(connector, FromListConnector):

@@ -67,7 +67,7 @@ def _skips(roles: Sequence[Role], circuit: Circuit) -> Found:
 def _no_skip(circuit: Circuit, projections: Sequence[Projection]) -> Violation:
     """What is wrong with projections that join the same two populations."""
     (pre, post), *_ = ((p.pre, p.post) for p in projections)
-    count = sum(p.connector.relation(*circuit.shapes(p)).count() for p in projections)
+    count = sum(circuit.reading.relation(p).count() for p in projections)
     loose = all(can_drop(circuit, p) for p in projections)
     fix = dropping(circuit, projections) if loose else None
     no_fix = "" if fix else "it drives the error cells"
@@ -220,7 +220,7 @@ class _Walks:
 
     def _relation(self, p: Projection) -> Relation:
         if p.name not in self.relations:
-            self.relations[p.name] = p.connector.relation(*self.circuit.shapes(p))
+            self.relations[p.name] = self.circuit.reading.relation(p)
         return self.relations[p.name]
 
 

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .exchange.carriers import Carriers
     from .exchange.nir import from_nir, nir_losses, to_nir
     from .exchange.spikes import SpikeData, from_neo, load_spikes, save_spikes, to_neo
     from .network import SpikingNetwork
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
 
 _NAMES = {
+    "exchange.carriers": "Carriers",
     "exchange.nir": "from_nir nir_losses to_nir",
     "exchange.spikes": "SpikeData from_neo load_spikes save_spikes to_neo",
     "network": "SpikingNetwork",
@@ -38,6 +40,7 @@ _NAMES = {
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Carriers",
     "Changes",
     "PhaseInterval",
     "Presentation",

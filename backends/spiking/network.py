@@ -14,6 +14,7 @@ from oneway.circuits import Circuit, weighted_adjacency
 
 from .brian.runs import Report
 from .exchange import program
+from .exchange.carriers import Carriers, carriers
 from .parameters import SpikingParameters
 from .sessions import oracle
 from .sessions.engine import Engine, Rates
@@ -136,6 +137,11 @@ class SpikingNetwork:
     def simulated_s(self) -> float:
         """Simulated time so far."""
         return self._engine.simulated_s
+
+    @property
+    def compiling_s(self) -> float:
+        """Wall time that compiling programs has taken so far; 0 but for C++ standalone."""
+        return self._engine.compiling_s
 
     def weight(self, name: str) -> np.ndarray:
         """Present weights of a drive, (post, pre, ...); tied ones resolved.
@@ -304,6 +310,14 @@ class SpikingNetwork:
             ``numpy.savez(file with .npz, **arrays)``.
         """
         return program.program(self._engine, x, y, file)
+
+    def carriers(self) -> Carriers:
+        """What carries each signal: spikes, a trace of spikes, or what is told to every cell.
+
+        Read off the groups that Brian2 is told of; nothing runs. For what synapses read beyond
+        their own two cells whatever runs them, see `oneway.analysis.reads_beyond`.
+        """
+        return carriers(self._engine)
 
     def load(self, rate_network: Any) -> None:
         """Take over weights and biases of a `RateNetwork` of the same circuit, by name.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneway.analysis import dale, locality, transport, weight_transport
+from oneway.analysis import dale, locality, reads_beyond, transport, weight_transport
 from oneway.circuits import (
     ACTIVITY,
     AllToAllConnector,
@@ -14,8 +14,10 @@ from oneway.circuits import (
     Signal,
     Weights,
     Wiring,
+    parse_circuit,
     taught_by,
 )
+from oneway.rules import parse_rule
 
 
 def paired(weights):
@@ -141,3 +143,73 @@ def test_dale_of_listed_synapses(listed):
     dense[pairs[:, 1], pairs[:, 0]] = w
     report = dale(net.build(), lambda name: w if listed else dense)
     assert report.mixed == ((dense > 0).any(0) & (dense < 0).any(0)).sum()
+
+
+def beyond(rule, net="mlp:4-3-3-2"):
+    said = reads_beyond(parse_rule(rule).wire(parse_circuit(net)))
+    return {(one.kind, one.reader, one.of) for one in said if one.kind != "softmax"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("kp", set()),
+        ("asap,gate=local", set()),
+        (
+            "bp",
+            {
+                ("weights", "delta_h2 -> delta_h1", "h1 -> h2"),
+                ("weights", "delta_output -> delta_h2", "h2 -> output"),
+            },
+        ),
+        ("ss,last_layer=bp", {("signs", "delta_h2 -> delta_h1", "h1 -> h2")}),
+        (
+            "wm,decay=0,scaling=1",
+            {
+                ("strength", f"delta_{pre} -> delta_{post}", f"delta_{pre} -> delta_{post}")
+                for pre, post in (("output", "h2"), ("h2", "h1"))
+            },
+        ),
+    ],
+)
+def test_what_synapses_of_dense_nets_read_beyond_their_two_cells(rule, expected):
+    found = beyond(rule)
+    if rule.startswith("ss"):
+        found -= {("weights", "delta_output -> delta_h2", "h2 -> output")}
+    assert found == expected
+
+
+def test_what_convolutions_norms_and_pools_read_beyond():
+    found = beyond("kp,norm=own", "alexnet:1x8x8-3,width=2,hidden=4")
+    back = "delta_h2 -> delta_pool1"
+    assert {kind for kind, _, _ in found} == {"shared", "winners", "norm", "error_norm"}
+    assert ("winners", "delta_pool1 -> delta_h1", "h1 -> pool1") in found
+    assert ("shared", "x -> h1", "x -> h1") in found and ("shared", back, back) in found
+    assert ("norm", "x -> h1", "x -> h1") in found
+    assert ("error_norm", back, "pool1 -> h2") in found
+    local = beyond("kp,gate=local,norm=own", "alexnet:1x8x8-3,width=2,hidden=4")
+    assert not any(kind == "winners" for kind, _, _ in local)
+
+
+def test_a_kernel_as_large_as_its_image_shares_no_weight():
+    assert ("shared", "x -> h", "x -> h") not in {
+        (one.kind, one.reader, one.of) for one in reads_beyond(kernel_of(4))
+    }
+    assert [one.kind for one in reads_beyond(kernel_of(3))] == ["shared"]
+
+
+def kernel_of(size):
+    net = Wiring("conv")
+    connector = Conv2dConnector(2, size)
+    x = net.population("x", (1, 4, 4))
+    h = net.population("h", connector.output_shape(x.shape))
+    net.connect(x, h, connector)
+    return net.build()
+
+
+def test_each_sentence_names_who_reads_what():
+    (softmax, *tied) = reads_beyond(parse_rule("bp").wire(parse_circuit("mlp:4-3-2")))
+    assert str(softmax).startswith("'delta_output' divides by the sum over all cells of 'output'")
+    assert [str(one) for one in tied] == [
+        "'delta_output -> delta_h1' has the weights of 'h1 -> output': weight transport"
+    ]

@@ -43,6 +43,7 @@ def test_asap_without_a_reciprocal_pair(tmp_path, capsys):
     words = capsys.readouterr().out.splitlines()
     one_way = next(line for line in words if line.startswith("ASAP, one-way gates"))
     assert one_way.split()[-3:] == ["0", "0", "none"]
+    assert "and 10 output cells with their error cells, as under any supervised rule" in words
     assert list(results) == ["ASAP, one-way gates"]
 
 

@@ -141,6 +141,25 @@ def test_page_on_what_rules_cost_is_up_to_date():
     assert all(f"`{rule}`" in written for rule in RULES)
 
 
+def test_check_says_what_synapses_read_beyond_their_two_cells(oneway):
+    """Also of batch norm, which no spikes carry, and of more synapses than are listed."""
+    conv = "alexnet:1x8x8-3,width=2,hidden=4"
+    code, out, _ = oneway("check", conv, "--rule", "bp", "--signals")
+    assert code == 0 and "read beyond a synapse's own two cells" in out
+    assert "'delta_pool1 -> delta_h1' is told which cell of each window" in out
+    assert "a mean over a batch is not at hand in a cell" in out or "oneway[spiking]" in out
+    content = json.loads(oneway("check", conv, "--rule", "bp", "--locality", "--json")[1])
+    assert "'x -> h1' is normalised by the mean and variance of a batch" in content["beyond"]
+    assert "signals" not in content
+    large = oneway("check", "mlp:900-700-10", "--rule", "bp", "--signals", "--json")[1]
+    told = json.loads(large)["signals"]
+    synapses = 900 * 700 + 2 * 700 * 10
+    assert told["carriers"] is None and f"{synapses:,} synapses" in told["why_no_carriers"]
+    assert {one["kind"] for one in told["beyond"]} == {"softmax", "weights"}
+    code, _, err = oneway("check", MLP, "--rules", "bp", "kp", "--signals")
+    assert code == 2 and "one wired circuit" in err
+
+
 def test_check_sees_through_pools(oneway):
     """Cells of h1 and h2 in small: 2 x 8 x 8 and 4 x 4 x 4; each is told the error of its pool."""
     circuit = "alexnet:1x8x8-3,width=2,hidden=4"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ pytest.importorskip("brian2")
 from oneway.circuits import load_circuit, mlp, save_circuit
 from oneway.rules import parse_rule
 from oneway.training.errors import DataError
+from oneway.training.signals import MARK, signals_tables
 from oneway.training.spiking.bridge import read_weights, save_weights
 from oneway.training.spiking.config import SpikingConfig
 from oneway.training.spiking.probe import Probe
@@ -282,3 +284,34 @@ def test_without_brian2_the_fix_is_named(oneway, monkeypatch):
     code, out, err = oneway("spike", NET, "--rule", "kp")
     assert (code, out) == (2, "")
     assert 'pip install "oneway[spiking]"' in err and err.count("\n") == 1
+
+
+def test_compiling_is_told_apart_from_running(oneway, monkeypatch):
+    """As if the program had been compiled when it first ran."""
+    compiling_s = property(lambda network: 31.0 if network.simulated_s else 0.0)
+    monkeypatch.setattr("oneway.backends.spiking.network.SpikingNetwork.compiling_s", compiling_s)
+    code, out, err = oneway(*SPIKE, "--rule", "kp", "--json")
+    assert code == 0 and json.loads(out)["compiling_s"] == 31
+    assert err.count("compiled in 31 s") == 1
+    assert "after 31.0 s of compiling" in oneway(*SPIKE, "--rule", "kp")[1]
+
+
+# -- signals -----------------------------------------------------------------------------------
+
+
+def test_check_says_what_carries_each_signal(oneway):
+    code, out, _ = oneway("check", "mlp:4-3-2", "--rule", "wm", "--signals")
+    rows = [line.split("  ") for line in out.splitlines()]
+    found = {tuple(cell.strip() for cell in row if cell.strip()) for row in rows}
+    assert code == 1  # pairs joined both ways
+    assert ("teach: delta_h1 -> h1 (teach)", "a trace of spikes", "3", "data") in found
+    assert ("delta_output -> delta_h1 (drive)", "6", "24", "6", "data and noise") in found
+    told = json.loads(oneway("check", "mlp:4-3-2", "--rule", "wm", "--signals", "--json")[1])
+    assert told["signals"]["carriers"]["pairs"][0] == ["x (4,)", 4]
+
+
+def test_page_on_what_carries_signals_is_up_to_date():
+    page = Path(__file__).parents[2] / "docs" / "spiking_signals.md"
+    written = page.read_text(encoding="utf-8").partition(MARK)
+    new = f"write it anew: python -m oneway.training.signals {page.relative_to(page.parents[1])}"
+    assert "".join(written[1:]) == signals_tables(), new

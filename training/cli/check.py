@@ -20,6 +20,7 @@ from oneway.analysis import (
     check_wiring,
     locality,
     parse_constraints,
+    reads_beyond,
     return_paths,
 )
 from oneway.circuits import Circuit
@@ -27,6 +28,7 @@ from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
 from ..progress import ByteProgress
+from ..signals import Signals, read_signals
 from ..sources import read_source
 from . import check_graph
 from .constraints import add_constraint, headline, show_findings
@@ -57,6 +59,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--locality", action="store_true", help="list what each synapse learns from"
     )
     parser.add_argument(
+        "--signals",
+        action="store_true",
+        help="what carries each signal as spikes, what every cell is told, and what synapses read "
+        "beyond their own two cells (docs/spiking_signals.md)",
+    )
+    parser.add_argument(
         "--return-paths",
         action="store_true",
         help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons and in large "
@@ -70,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     reading = check_graph.read_options(arguments)
     with redirect_stdout(sys.stderr), ByteProgress("reading") as progress:
         source = read_source(arguments.circuit, progress=progress, **reading)
+    if arguments.signals and (arguments.rules or not isinstance(source, Circuit)):
+        raise ConfigError("--signals is said of one wired circuit: CIRCUIT --rule RULE --signals")
     if isinstance(source, Circuit):
         check_graph.refuse_options(arguments)
         if arguments.rules:
@@ -85,11 +95,14 @@ def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
         rule, wired = _wired(circuit, arguments)
         counted: RoleSet = "all" if "all" in [constraint.name for constraint in asked] else "papers"
         verdict, report = check_wiring(wired, counted), check(wired, asked)
+        signals = read_signals(wired) if arguments.signals else None
     if arguments.json:
-        content = _as_dict(verdict, rule, wired, arguments.locality)
+        content = _as_dict(verdict, rule, wired, arguments.locality, signals)
         print_json(content | {"ok": report.ok, "constraints": report.as_list()})
     else:
         _show_circuit(verdict, report, rule, wired, arguments)
+        if signals is not None:
+            print(signals.text())
     return 0 if report.ok else 1
 
 
@@ -114,7 +127,13 @@ def _refuse(arguments: argparse.Namespace, reason: str) -> None:
 # -- for programs ------------------------------------------------------------------------------
 
 
-def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality: bool) -> dict:
+def _as_dict(
+    verdict: Verdict,
+    rule: Rule | None,
+    wired: Circuit,
+    with_locality: bool,
+    signals: Signals | None,
+) -> dict:
     content = verdict.as_dict(
         rule=rule and rule.label("gate", "norm"),
         gate=rule and rule.gate,
@@ -122,6 +141,9 @@ def _as_dict(verdict: Verdict, rule: Rule | None, wired: Circuit, with_locality:
     )
     if with_locality:
         content["locality"] = [str(statement) for statement in locality(wired)]
+        content["beyond"] = [str(one) for one in reads_beyond(wired)]
+    if signals is not None:
+        content["signals"] = signals.as_dict()
     return content
 
 
@@ -150,7 +172,7 @@ def _show_circuit(
     for note in wired.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if arguments.locality:
-        for statement in locality(wired):
+        for statement in (*locality(wired), *reads_beyond(wired)):
             console.print(escape(str(statement)), soft_wrap=True, highlight=False)
 
 

@@ -43,6 +43,8 @@ class SpikingResult:
         Drive → (post, pre, ...), before and after.
     excerpt : Excerpt
         A few spikes at the end, for pictures.
+    wall_s, compiling_s : float
+        Wall time of all, and of compiling in it.
     """
 
     circuit: Circuit
@@ -61,6 +63,7 @@ class SpikingResult:
     excerpt: Excerpt = field(repr=False)
     simulated_s: float = 0.0
     wall_s: float = 0.0
+    compiling_s: float = 0.0
 
     @property
     def mean_rate_hz(self) -> float:
@@ -78,6 +81,7 @@ class SpikingResult:
                 "accuracy": self.accuracy,
                 "simulated_s": self.simulated_s,
                 "wall_s": self.wall_s,
+                "compiling_s": self.compiling_s,
                 "mean_rate_hz": self.mean_rate_hz,
                 "mean_rates_hz": self.mean_rates_hz,
                 "error_angles_deg": self.error_angles_deg,

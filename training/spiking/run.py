@@ -84,6 +84,7 @@ class SpikingRun:
         else:
             network.restart(config.seed)
             self.network, self.parameters, self.target = network, network.parameters, network.target
+        self.compiled_s = self.network.compiling_s
         self.probe = Probe(wired, data, config.dynamics) if data is not None else None
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None
@@ -165,7 +166,7 @@ class SpikingRun:
     # -- running ---------------------------------------------------------------------------
 
     def run(self) -> SpikingResult:
-        began = time.perf_counter()
+        began, compiled_s = time.perf_counter(), self.network.compiling_s
         first = self.network.weights()
         accuracy: float | None = None
         online: tuple[float, ...] = ()
@@ -176,6 +177,8 @@ class SpikingRun:
         ):
             warnings.simplefilter("ignore", UserWarning)  # of what is at its limit: told below
             self._warn_if_long()
+            if self.target == "cpp_standalone":
+                self.notify("a program of each kind of run is compiled before it first runs")
             if self.data is None:
                 self._noise(self.config.seconds, self.config.measurements)
             else:
@@ -205,6 +208,7 @@ class SpikingRun:
             excerpt,
             self.network.simulated_s,
             time.perf_counter() - began,
+            self.network.compiling_s - compiled_s,
         )
 
     def _learn(self, data: DataSet) -> Iterator[float]:
@@ -229,6 +233,7 @@ class SpikingRun:
         if self.target == "cpp_standalone":
             how |= everything(self.wired)  # as the probe does: one program for both
         shown = self.network.present(x, y, report=self.bar.report, **how)
+        self._tell_compiled()
         self.bar.done_s(shown.simulated_s)
         self._tell_limits(shown)
         return shown
@@ -272,6 +277,7 @@ class SpikingRun:
         record = self.network.run_spontaneous(
             duration_s, duration_s / measurements, report=self.bar.report
         )
+        self._tell_compiled()
         self.noise = record
         self.bar.done_s(record.simulated_s)
         self.rates_hz |= record.mean_rates_hz
@@ -292,6 +298,13 @@ class SpikingRun:
                 "online_accuracy": online,
             }
         )
+        self._tell_compiled()
+
+    def _tell_compiled(self) -> None:
+        """Say how long it took to compile what has run now for the first time."""
+        before_s, self.compiled_s = self.compiled_s, self.network.compiling_s
+        if self.compiled_s - before_s > 1:
+            self.notify(f"compiled in {_time(self.compiled_s - before_s)}")
 
     def _last_error_angles(self) -> dict[str, float]:
         """Nothing has learned since the last measurement, if there was one."""

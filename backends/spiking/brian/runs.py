@@ -58,6 +58,7 @@ class Simulation(ABC):
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.compiling_s = 0.0  # wall time, of all programs so far
 
     @abstractmethod
     def set(self, place: Place, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,9 @@ class StandaloneSimulation(Simulation):
         key = (job.ticks, shapes, job.recording.key())
         if key not in self._programs:
             folder = Path(self._folder.name) / f"program_{len(self._programs)}"
+            began = time.perf_counter()
             self._programs[key] = build(self.model, job, folder, self.threads)
+            self.compiling_s += time.perf_counter() - began
         program = self._programs[key]
         program.execute(self._state, job)
         self._state |= program.states()

@@ -80,23 +80,32 @@ class Engine:
 
     # -- running ---------------------------------------------------------------------------
 
+    @property
+    def compiling_s(self) -> float:
+        """Wall time that compiling programs has taken so far."""
+        return sum(running.run.compiling_s for running in self._running.values())
+
     def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
         """The translation of some phases as a run, made once."""
         key = (phases, tallying)
         if key not in self._running:
-            context = Context(
-                self.circuit,
-                phases,
-                self.parameters,
-                self.dynamics,
-                self.holding,
-                self.loss,
-                together=not self.in_turn,
-                tallying=tallying,
-            )
-            translation = translate(context)
+            translation = self.translated(phases, tallying)
             self._running[key] = Running(translation, self._simulation(translation.model))
         return self._running[key]
+
+    def translated(self, phases: tuple[str, ...], tallying: bool = False) -> Translation:
+        """The translation of some phases, of which nothing is built yet."""
+        context = Context(
+            self.circuit,
+            phases,
+            self.parameters,
+            self.dynamics,
+            self.holding,
+            self.loss,
+            together=not self.in_turn,
+            tallying=tallying,
+        )
+        return translate(context)
 
     def _simulation(self, model: Model) -> Simulation:
         if self.target == "cpp_standalone":

@@ -94,17 +94,17 @@ def _schedule_cells(model: Model) -> Cells:
     read = {one.source for one in references if one.group == SCHEDULE}
     cells = Cells(SCHEDULE, 1, comment="when what happens")
     lines = []
-    for name, unit in (
-        ("phase", "integer"),  # which phase of the circuit it is
-        ("sample", "integer"),  # which row of the data is presented
-        ("share", "1"),  # what one sample counts of its batch
-        ("learn", "1"),  # which part of a sample's learning falls to this tick
-        ("gather", "1"),  # the same for means
-        ("onset", "1"),  # whether a trial begins
+    for name, unit, comment in (
+        ("phase", "integer", "which phase of the circuit it is"),
+        ("sample", "integer", "which row of the data is presented"),
+        ("share", "1", "what one sample counts of its batch"),
+        ("learn", "1", "which part of a sample's learning falls to this tick"),
+        ("gather", "1", "the same for means"),
+        ("onset", "1", "whether a trial begins"),
     ):
         if name in read:
             now = f"{cells.look_up(f'{name}_at')}(t - begin)"
-            cells.add(name, unit=unit, flag="shared")
+            cells.add(name, unit=unit, flag="shared", comment=comment)
             lines.append(f"{name} = int({now} + 0.5)" if unit == "integer" else f"{name} = {now}")
     for path in ("forward", "feedback"):
         cells.add(f"{path}_rate", flag="shared", comment=f"η of the {path} path")

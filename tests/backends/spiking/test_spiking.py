@@ -265,6 +265,7 @@ def test_a_compiled_program_does_the_same(quick_compiler):
         again = net.present(x, y, record=["delta_output"])  # the program that is built already
         results.append((shown, again, net))
     (a, b, first), (c, d, other) = results
+    assert first.compiling_s == 0 < other.compiling_s
     np.testing.assert_array_equal(a.spikes["delta_output"].cells, c.spikes["delta_output"].cells)
     np.testing.assert_allclose(a.outputs, c.outputs, atol=1e-9)
     np.testing.assert_allclose(b.outputs, d.outputs, atol=0.3)  # its membranes start afresh or not
