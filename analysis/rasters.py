@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
-from .drawing import INK
+from .drawing import GREY, INK
 from .looks import cycle, finish, name_rows, new_axes, new_grid, shade_phases
 
 Spikes = Mapping[str, tuple[Any, Any]]
@@ -30,6 +30,8 @@ def plot_raster(
     phases: Iterable[Span] = (),
     ax: Axes | None = None,
     negative: Any = None,
+    colours: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Axes:
     """Spikes as ticks over time.
 
@@ -43,20 +45,23 @@ def plot_raster(
         Shaded spans, one shade for each name.
     negative : array of bool, length K, optional
         Spikes that stand for negative activity, in a lighter tone.
+    colours, labels : mappings of name to colour and to what is written at the axis, optional
     """
     ax = ax or new_axes((7.0, 4.0))
     times, ids = as_numpy(spike_times_s), as_numpy(spike_ids)
     below = np.zeros(ids.shape, bool) if negative is None else np.asarray(negative, bool)
     groups = groups or {"cells": (0, int(ids.max()) + 1 if ids.size else 1)}
+    colours = colours or dict(zip(groups, cycle(len(groups)), strict=True))
     shade_phases(ax, phases)
-    for (name, (low, high)), colour in zip(groups.items(), cycle(len(groups)), strict=True):
+    for name, (low, high) in groups.items():
+        colour = colours[name]
         inside = (ids >= low) & (ids < high)
         for chosen, tone, label in ((~below, colour, name), (below, _lighter(colour), None)):
             shown = inside & chosen
             ax.plot(times[shown], ids[shown], "|", color=tone, ms=3.2, mew=0.8, label=label)
         if low > 0:
             ax.axhline(low - 0.5, color="#CCCCCC", lw=0.7)
-    _name_groups(ax, groups)
+    _name_groups(ax, groups, colours, labels or {})
     ax.margins(x=0.01)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("cells")
@@ -68,12 +73,19 @@ def _lighter(colour: str) -> tuple[float, ...]:
     return tuple(0.45 * part + 0.55 for part in to_rgb(colour))
 
 
-def _name_groups(ax: Axes, groups: Mapping[str, tuple[int, int]]) -> None:
+def _name_groups(
+    ax: Axes,
+    groups: Mapping[str, tuple[int, int]],
+    colours: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> None:
     bounds = list(groups.values())
-    ax.set_yticks([(low + high - 1) / 2 for low, high in bounds], list(groups))
+    ax.set_yticks(
+        [(low + high - 1) / 2 for low, high in bounds], [labels.get(name, name) for name in groups]
+    )
     ax.tick_params(axis="y", length=0)
-    for tick, colour in zip(ax.get_yticklabels(), cycle(len(groups)), strict=True):
-        tick.set_color(colour)
+    for tick, name in zip(ax.get_yticklabels(), groups, strict=True):
+        tick.set_color(colours[name])
     ax.set_ylim(min(low for low, _ in bounds) - 1, max(high for _, high in bounds))
 
 
@@ -83,6 +95,7 @@ def stack_cells(
     window_s: tuple[float, float] = (-np.inf, np.inf),
     cells: int = 10,
     gap: int = 2,
+    rows: Rows | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], Rows, NDArray[np.bool_]]:
     """A few cells of each population as rows of a raster, the first population at the top.
 
@@ -95,25 +108,42 @@ def stack_cells(
         Start and end of what is shown.
     cells, gap : int
         Units of each population at most, and rows left free between two.
+    rows : mapping of population to (first row, one past the last), optional
+        Where each is to be; by default one above the other.
 
     Returns
     -------
     times_s, ids, groups, negative
         As `plot_raster` takes them.
     """
-    times, ids, negative, groups, first = [], [], [], {}, 0
+    sizes = {name: _size(name, spikes, sizes) for name in spikes}
+    rows = rows or _stack(sizes, cells, gap)
+    times, ids, negative, groups = [], [], [], {}
     for name in reversed(list(spikes)):
         t, cell = as_numpy(spikes[name][0]), np.asarray(spikes[name][1], dtype=np.int64)
-        size = (sizes or {}).get(name, int(cell.max(initial=0)) + 1)
-        shown = (t >= window_s[0]) & (t < window_s[1]) & (cell % size < cells)
+        size, (first, past) = sizes[name], rows[name]
+        shown = (t >= window_s[0]) & (t < window_s[1]) & (cell % size < past - first)
         times.append(t[shown])
         ids.append(cell[shown] % size + first)
         negative.append(cell[shown] >= size)
-        groups[name] = (first, first + min(cells, size))
-        first = groups[name][1] + gap
+        groups[name] = (first, past)
     if not times:
         return np.zeros(0), np.zeros(0, np.int64), {}, np.zeros(0, bool)
     return np.concatenate(times), np.concatenate(ids), groups, np.concatenate(negative)
+
+
+def _size(name: str, spikes: Spikes, sizes: Mapping[str, int] | None) -> int:
+    cell = np.asarray(spikes[name][1], dtype=np.int64)
+    return (sizes or {}).get(name, int(cell.max(initial=0)) + 1)
+
+
+def _stack(sizes: Mapping[str, int], cells: int, gap: int = 2) -> Rows:
+    """Rows for a few units of each, the first at the top."""
+    rows, first = {}, 0
+    for name in reversed(list(sizes)):
+        rows[name] = (first, first + min(cells, sizes[name]))
+        first = rows[name][1] + gap
+    return rows
 
 
 def plot_paths(
@@ -124,8 +154,12 @@ def plot_paths(
     window_s: tuple[float, float] | None = None,
     cells: int = 10,
     axes: Sequence[Axes] | None = None,
+    partners: Mapping[str, str | None] | None = None,
 ) -> list[Axes]:
     """Rasters side by side over the same time, one for each path.
+
+    Partners have one colour and stand in the same rows, so that one that repeats the other shows.
+    At the axis it says how many units of how many are drawn, below it what a pale tick is.
 
     Parameters
     ----------
@@ -135,20 +169,59 @@ def plot_paths(
     phases : iterable of (name, start in s, end in s)
     window_s : (float, float), optional
         By default from the first spike to the last.
+    cells : int
+        Units of each population at most.
+    partners : mapping of population to its partner, optional
     """
     present = {head: [n for n in names if n in spikes] for head, names in columns.items()}
     present = {head: names for head, names in present.items() if names}
     axes = list(new_grid(1, len(present), (9.5, 4.4))[0]) if axes is None else axes
     low, high = window_s or _extent(spikes)
     spans = [(n, max(a, low), min(b, high)) for n, a, b in phases if a < high and b > low]
+    sizes = {name: _size(name, spikes, sizes) for name in spikes}
+    # A population that is no partner of another comes between those above and below it.
+    leader = {name: (partners or {}).get(name) or name for name in spikes}
+    ranked = _merged([[leader[name] for name in names] for names in present.values()])
+    widest = {key: max(sizes[n] for n in spikes if leader[n] == key) for key in ranked}
+    rows = _stack(widest, cells)
+    hues = dict(zip(ranked, cycle(len(ranked)), strict=True))
+    top = max((past for _, past in rows.values()), default=1)
     for (heading, names), ax in zip(present.items(), axes, strict=True):
+        own = {n: (rows[leader[n]][0], rows[leader[n]][0] + min(cells, sizes[n])) for n in names}
         chosen = {name: spikes[name] for name in names}
-        times, ids, groups, negative = stack_cells(chosen, sizes, (low, high), cells)
-        plot_raster(times, ids, groups, spans, ax, negative)
+        times, ids, groups, negative = stack_cells(chosen, sizes, (low, high), rows=own)
+        colours = {name: hues[leader[name]] for name in names}
+        labels = {name: _how_many(name, cells, sizes[name]) for name in names}
+        plot_raster(times, ids, groups, spans, ax, negative, colours, labels)
         ax.set_xlim(low, high)
+        ax.set_ylim(-1, top)
         ax.set_title(heading, fontsize=9.5, pad=14)
         ax.set_ylabel("")
+        if negative.any():
+            note = "pale: the cell of a pair that fires for negative activity"
+            ax.annotate(
+                note, (1, 0), xycoords="axes fraction", xytext=(0, -30),
+                textcoords="offset points", ha="right", va="top", fontsize=7, color=GREY,
+            )  # fmt: skip
     return list(axes)
+
+
+def _how_many(name: str, cells: int, size: int) -> str:
+    return f"{name}\n{cells} of {size}" if size > cells else f"{name}\nall {size}"
+
+
+def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
+    """All names in one order that keeps that of each list, as far as they agree."""
+    merged: list[str] = []
+    for names in lists:
+        at = 0
+        for name in names:
+            if name in merged:
+                at = merged.index(name) + 1
+            else:
+                merged.insert(at, name)
+                at += 1
+    return merged
 
 
 def _extent(spikes: Spikes) -> tuple[float, float]:

@@ -61,10 +61,30 @@ def test_paths_stand_side_by_side_over_the_same_time():
     left, right = plot_paths(SPIKES, columns, SIZES, phases, window_s=(0.1, 0.3))
     assert (left.get_title(), right.get_title()) == ("forward", "feedback")
     assert left.get_xlim() == right.get_xlim() == (0.1, 0.3)
-    assert [t.get_text() for t in right.get_yticklabels()] == ["delta_h1"]
+    assert [t.get_text() for t in right.get_yticklabels()] == ["delta_h1\nall 3"]
     assert [text.get_text() for text in left.texts] == ["mirror", "engaged"]
     spans = [patch.get_x() + patch.get_width() for patch in left.patches]
     np.testing.assert_allclose(spans, [0.2, 0.3])  # cut to the window
+
+
+def test_partners_have_one_colour_and_the_same_rows():
+    """So that a cell that repeats another shows; others keep rows and colours of their own."""
+    spikes = SPIKES | {"x": (np.array([0.12]), np.array([0])), "target": (np.array([0.3]), [0])}
+    columns = {"forward": ["h1", "x"], "feedback": ["target", "delta_h1"]}
+    sizes = SIZES | {"x": 30, "target": 2}
+    axes = plot_paths(spikes, columns, sizes, partners={"delta_h1": "h1"})
+    looks, labels = {}, []
+    for ax in axes:
+        labels += [tick.get_text() for tick in ax.get_yticklabels()]
+        for line in ax.lines:
+            if not line.get_label().startswith("_"):
+                looks[line.get_label()] = (line.get_color(), min(line.get_ydata()))
+    assert looks["h1"] == looks["delta_h1"]
+    assert len({colour for colour, _ in looks.values()}) == 3
+    assert looks["x"][1] < looks["h1"][1] < looks["target"][1]
+    assert labels == ["x\n10 of 30", "h1\nall 3", "delta_h1\nall 3", "target\nall 2"]
+    assert not axes[0].texts
+    assert "pale" in axes[1].texts[-1].get_text()  # cell 4 of 3: the negative half of a pair
 
 
 def test_rates_are_dots_around_their_mean():

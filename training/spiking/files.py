@@ -69,7 +69,8 @@ def _raster(circuit: Circuit, data: SpikeData) -> Figure:
     axes = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
     phases = [(part.phase, part.start_s, part.stop_s) for part in data.intervals]
     window = (data.start_s, data.stop_s)
-    plot_paths(spikes, columns, data.sizes, phases, window, axes=list(axes))
+    partners = {name: cells.partner for name, cells in circuit.populations.items()}
+    plot_paths(spikes, columns, data.sizes, phases, window, axes=list(axes), partners=partners)
     for ax in axes:
         ax.set_xlabel("simulated time (s)")
     return figure
