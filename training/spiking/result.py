@@ -16,7 +16,7 @@ from .config import SpikingConfig
 from .probe import Excerpt
 
 if TYPE_CHECKING:
-    from oneway.backends.spiking import SpikingParameters
+    from oneway.backends.spiking import SpikeData, SpikingParameters
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class SpikingResult:
         Drive → (post, pre, ...), before and after.
     excerpt : Excerpt
         A few spikes at the end, for pictures.
+    spikes : SpikeData or None
+        Those of the run, or of the window of it that was asked for.
     """
 
     circuit: Circuit
@@ -61,6 +63,7 @@ class SpikingResult:
     excerpt: Excerpt = field(repr=False)
     simulated_s: float = 0.0
     wall_s: float = 0.0
+    spikes: SpikeData | None = field(default=None, repr=False)
 
     @property
     def mean_rate_hz(self) -> float:
