@@ -12,7 +12,7 @@ from oneway.circuits import WiringError
 
 from ..brian.model import Cells, Model, Place
 from ..brian.runs import Recorded, Recording
-from ..translation.context import cells_of
+from ..translation.context import cells_of, interneurons_of
 from ..translation.translate import Translation
 from ..weights import oriented
 from .engine import Engine
@@ -74,9 +74,10 @@ class Watch:
 
     def _interval(self, place: Place, every_s: float | None) -> Quantity:
         """How often a variable is kept: of cells in every step, unless told otherwise."""
-        p = self.engine.parameters
+        p, names = self.engine.parameters, self.engine.circuit.populations
         if every_s is None:
-            return p.dt if isinstance(self.model.groups[place[0]], Cells) else p.present_time
+            firing = {group(name) for name in names for group in (cells_of, interneurons_of)}
+            return p.dt if place[0] in firing else p.present_time
         steps = every_s / float(p.dt)
         if steps < 1 - 1e-6 or abs(steps - round(steps)) > 1e-6:
             raise ValueError(
