@@ -20,26 +20,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .exchange.carriers import Carriers
     from .exchange.nir import from_nir, nir_losses, to_nir
-    from .exchange.spikes import SpikeData, from_neo, load_spikes, save_spikes, to_neo
+    from .exchange.spikes import from_neo, load_spikes, save_spikes, to_neo
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
     from .sessions.engine import Rates
     from .sessions.limits import SaturationWarning, at_limit_said
-    from .sessions.record import Changes, PhaseInterval, Presentation, Spikes, SpontaneousRecord
+    from .sessions.objects import BrianObjects
+    from .sessions.record import (
+        Changes,
+        PhaseInterval,
+        Presentation,
+        SpikeData,
+        Spikes,
+        SpontaneousRecord,
+        Trace,
+    )
 
 _NAMES = {
     "exchange.carriers": "Carriers",
     "exchange.nir": "from_nir nir_losses to_nir",
-    "exchange.spikes": "SpikeData from_neo load_spikes save_spikes to_neo",
+    "exchange.spikes": "from_neo load_spikes save_spikes to_neo",
     "network": "SpikingNetwork",
     "parameters": "SpikingParameters",
     "sessions.engine": "Rates",
     "sessions.limits": "SaturationWarning at_limit_said",
-    "sessions.record": "Changes PhaseInterval Presentation Spikes SpontaneousRecord",
+    "sessions.objects": "BrianObjects",
+    "sessions.record": "Changes PhaseInterval Presentation SpikeData Spikes SpontaneousRecord "
+    "Trace",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "BrianObjects",
     "Carriers",
     "Changes",
     "PhaseInterval",
@@ -51,6 +63,7 @@ __all__ = [
     "SpikingNetwork",
     "SpikingParameters",
     "SpontaneousRecord",
+    "Trace",
     "at_limit_said",
     "from_neo",
     "from_nir",

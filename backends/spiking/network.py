@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,17 @@ from scipy.sparse import csr_array
 from oneway.circuits import Circuit, weighted_adjacency
 
 from .brian.runs import Report
-from .exchange import program
+from .exchange import program, state
 from .exchange.carriers import Carriers, carriers
 from .parameters import SpikingParameters
-from .sessions import oracle
+from .sessions import objects, oracle
 from .sessions.engine import Engine, Rates
 from .sessions.limits import SaturationWarning, at_limit_said
+from .sessions.objects import BrianObjects
 from .sessions.present import present
 from .sessions.record import Changes, Presentation, SpontaneousRecord
 from .sessions.spontaneous import run_spontaneous
-from .translation.context import LOSSES
+from .translation.context import INPUTS, LOSSES
 from .translation.dynamics import DYNAMICS
 from .translation.holding import Holding
 from .weights import Arrays, WeightMap
@@ -62,6 +64,9 @@ class SpikingNetwork:
         weights that are read are their difference.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
+    input : {"current", "poisson"}
+        What cells of the input make of the values that they are given: a current, on which they
+        fire regularly; or spikes at random, at a value's rate, whatever the other cells do.
     chunk : int
         For C++ standalone: how many samples the program presents that is built once and run for
         one chunk after another.
@@ -101,6 +106,7 @@ class SpikingNetwork:
         in_turn: bool = False,
         shared: bool = True,
         dale: bool = False,
+        input: str = "current",
         threads: int = 0,
         chunk: int = 240,
     ) -> None:
@@ -108,6 +114,12 @@ class SpikingNetwork:
         _check("dynamics", dynamics, tuple(DYNAMICS))
         self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
+        _check("input", input, INPUTS)
+        if input == "poisson" and dynamics == "settled":
+            raise ValueError(
+                "input 'poisson' fires at random, but dynamics = 'settled' has no spikes. Use "
+                "dynamics 'spiking' or 'poisson'"
+            )
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
         self.parameters.check_used(dynamics)
@@ -125,6 +137,7 @@ class SpikingNetwork:
             self.loss,
             in_turn,
             threads,
+            input,
         )
         self._order = np.random.default_rng(seed)
 
@@ -223,7 +236,7 @@ class SpikingNetwork:
 
     def present(
         self,
-        x: np.ndarray,
+        x: Any,
         y: np.ndarray | None = None,
         *,
         learn: bool = False,
@@ -237,14 +250,22 @@ class SpikingNetwork:
         Parameters
         ----------
         x : array (samples, *input)
+            Or input that changes while a sample is presented: an array (samples, T, *input) whose
+            T rows share `present_time` equally; a Brian2 `TimedArray` (T, input), which has a time
+            step of its own and is one stretch of samples; or a function of the time in seconds
+            since a sample's onset, which returns (samples, *input) and is asked in every step.
+            Or `SpikeData`, whose spikes of the input population its cells fire, and which lasts
+            for whole samples (`load_spikes`).
         y : array, optional
             Class numbers (samples,) or rows like the output.
         learn : bool
             Whether synapses learn; `rates` says how fast.
         record : sequence of str
-            Populations whose spikes and activity, projections whose weights are kept.
+            Populations whose spikes and activity, projections whose weights are kept. Also any
+            variable of either, in the names of the generated equations: "h1.v", "h1 -> h2.w".
         record_every_s : float, optional
-            Interval at which they are; by default once a sample.
+            Interval at which they are; by default once a sample, and variables of cells in every
+            step.
         report : callable, optional
             As Brian2's: (elapsed_s, completed, start_s, duration_s).
         slowing : (float, float)
@@ -255,6 +276,22 @@ class SpikingNetwork:
         SaturationWarning
             Units fired near the greatest rate that their cells have for more than a twentieth of
             the time (`Presentation.at_limit`).
+
+        Notes
+        -----
+        Values, values that change, and spike trains are three sets of equations, each with cells
+        of its own: membranes and traces are not handed from one to another, weights are.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from oneway.backends.spiking import SpikingNetwork
+        >>> from oneway.circuits import mlp
+        >>> net = SpikingNetwork(mlp((4, 6, 3)))
+        >>> x = np.ones((1, 2, 4)) * [[[1], [-1]]]  # on for 50 ms, then the other way round
+        >>> shown = net.present(x, record=["x", "h1.v"])
+        >>> shown.variables["h1.v"].values.shape  # every step of 1 ms
+        (100, 6)
         """
         if learn and y is None:
             raise ValueError("learn=True needs y, the class numbers that the output should have")
@@ -295,13 +332,13 @@ class SpikingNetwork:
         return float(np.mean(self.present(x, report=report).answers == np.asarray(y)))
 
     def script(
-        self, x: np.ndarray | None = None, y: np.ndarray | None = None, file: str = "circuit.py"
+        self, x: Any = None, y: np.ndarray | None = None, file: str = "circuit.py"
     ) -> tuple[str, dict[str, np.ndarray]]:
         """The generated Brian2 program as a readable text, and the arrays that it loads.
 
         Parameters
         ----------
-        x, y : arrays, optional
+        x, y : as for `present`, optional
             Samples that the program presents, learning from them if there is a target. Without
             them it runs the noisy phases for ten seconds, or one sample of noise where there are
             none.
@@ -327,15 +364,87 @@ class SpikingNetwork:
         program.load(self._arrays, rate_network)
 
     def store(self, rate_network: Any) -> None:
-        """Put weights and biases into a `RateNetwork` of the same circuit, by name."""
+        """Put weights and biases into a `RateNetwork` of the same circuit, by name.
+
+        For Brian2's store and restore see `save_state`.
+        """
         program.store(self._arrays, rate_network)
+
+    def save_state(self, path: str | Path) -> Path:
+        """Write all that the simulation goes on from: what Brian2 calls to store it.
+
+        That is weights and biases, membranes, currents, traces, running means, spikes on their
+        way, rates of learning, simulated time, and where random numbers and the order of samples
+        are.
+
+        Parameters
+        ----------
+        path : str or Path
+            Gets the suffix ``.npz``. Plain arrays and JSON, no pickle.
+
+        Returns
+        -------
+        Path
+        """
+        return state.save_state(path, self._engine, self._order)
+
+    def load_state(self, path: str | Path) -> None:
+        """Go on from what `save_state` wrote, to the last bit.
+
+        The network must be of the same circuit, parameters and options. Nothing changes where it
+        is not, or where the file is damaged.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged, or none of these.
+        WiringError
+            It is of another circuit, or of other parameters or options; names them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from oneway.backends.spiking import SpikingNetwork
+        >>> from oneway.circuits import mlp
+        >>> net, x = SpikingNetwork(mlp((4, 6, 3))), np.ones((2, 4))
+        >>> path = getfixture("tmp_path") / "paused"
+        >>> path = net.save_state(path)
+        >>> first = net.present(x).outputs
+        >>> net.load_state(path)
+        >>> bool((net.present(x).outputs == first).all())
+        True
+        """
+        state.load_state(path, self._engine, self._order)
+        self.seed = self._engine.seed
+
+    @property
+    def brian2(self) -> BrianObjects:
+        """The Brian2 objects of the last run; before any, of those that `present` uses.
+
+        Raises
+        ------
+        WiringError
+            The target is C++ standalone, where there are none once a program is compiled.
+
+        Examples
+        --------
+        >>> from oneway.backends.spiking import SpikingNetwork
+        >>> from oneway.circuits import mlp
+        >>> net = SpikingNetwork(mlp((4, 6, 3)))
+        >>> net.brian2["h1"].name, net.brian2["h1 -> output"].name
+        ('cells_h1', 'drive_h1_to_output')
+        >>> net.brian2.network.t
+        0. * second
+        """
+        return objects.brian_objects(self._engine)
 
     def run_spontaneous(
         self,
         duration_s: float = 20.0,
-        record_every_s: float = 1.0,
+        record_every_s: float | None = None,
         report: Report | None = None,
         *,
+        record: Sequence[str] = (),
         slowing_s: float = inf,
     ) -> SpontaneousRecord:
         """Let noise drive the circuit; its noisy phases take turns.
@@ -346,10 +455,13 @@ class SpikingNetwork:
         ----------
         duration_s : float
             Simulated time, all phases together.
-        record_every_s : float
-            Interval of recorded weights.
+        record_every_s : float, optional
+            Interval of recorded weights and variables; by default a second, and one step for
+            variables of cells.
         report : callable, optional
             As Brian2's: (elapsed_s, completed, start_s, duration_s); `completed` runs from 0 to 1.
+        record : sequence of str
+            Variables to keep beside all spikes and the weights that learn: "h1.v".
         slowing_s : float
             How long each phase learns at its rate and decay λ; from then on both fall as one over
             time. Weights that forget at a constant λ know the last 1/λ only, and come no closer
@@ -361,7 +473,7 @@ class SpikingNetwork:
         WiringError
             No phase of the circuit names noisy populations.
         """
-        return run_spontaneous(self._engine, duration_s, record_every_s, report, slowing_s)
+        return run_spontaneous(self._engine, duration_s, record_every_s, report, slowing_s, record)
 
 
 def _check(name: str, value: str, choices: Sequence[str]) -> None:

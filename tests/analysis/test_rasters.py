@@ -72,7 +72,7 @@ def test_partners_have_one_colour_and_the_same_rows():
     spikes = SPIKES | {"x": (np.array([0.12]), np.array([0])), "target": (np.array([0.3]), [0])}
     columns = {"forward": ["h1", "x"], "feedback": ["target", "delta_h1"]}
     sizes = SIZES | {"x": 30, "target": 2}
-    axes = plot_paths(spikes, columns, sizes, partners={"delta_h1": "h1"})
+    axes = plot_paths(spikes, columns, sizes, (), (0.0, 1.0), partners={"delta_h1": "h1"})
     looks, labels = {}, []
     for ax in axes:
         labels += [tick.get_text() for tick in ax.get_yticklabels()]

@@ -1,6 +1,7 @@
 """`oneway spike`: JSON keys, files, the way from rates to spikes, one-line complaints."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -55,17 +56,28 @@ def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
     assert load_circuit(out / "circuit.json") == parse_rule("kp").wire(mlp((64, 8, 10)))
     for name in "raster rates alignment errors weights".split():
         assert (out / f"{name}.png").stat().st_size > 1000
-    assert_exports(tmp_path, out)
+    assert_exports(tmp_path, out, content)
     code, _, err = oneway(*SPIKE, "--rule", "kp", "--out", out)
     assert code == 2 and "holds a run already" in err
 
 
-def assert_exports(tmp_path, out):
+def assert_exports(tmp_path, out, content):
     from oneway.backends.spiking.exchange.spikes import load_spikes
 
     nir = pytest.importorskip("nir")
     spikes = load_spikes(tmp_path / "a.npz")
     assert spikes.sizes["h1"] == 8 and len(spikes.spikes["h1"])
+    # Of the whole run, without a gap; the picture's are its end.
+    assert (spikes.start_s, spikes.stop_s) == (0, pytest.approx(content["simulated_s"]))
+    busy = np.bincount((spikes.spikes["x"].times_s * 10).astype(int))
+    assert len(busy) == round(10 * content["simulated_s"]) and busy.min() > 0
+    # Both halves of output cells, also of those that never fired.
+    assert (spikes.units()["unit_population"] == "output").sum() == 20
+    shown = load_spikes(out / "spikes.npz")
+    assert shown.stop_s - shown.start_s == pytest.approx(0.3)
+    for name, train in shown.spikes.items():
+        same = spikes.spikes[name].between(shown.start_s, shown.stop_s)
+        np.testing.assert_array_equal(train.cells, same.cells)
     wired = load_circuit(out / "circuit.json")
     learned = read_weights(out, wired)
     node = nir.read(tmp_path / "a.nir").nodes["x -> h1"]
@@ -105,8 +117,12 @@ def test_angles_and_weights_are_those_of_the_network():
 
 def test_noise_alone_aligns(oneway, tmp_path):
     arguments = ["--no-task", "--seconds", "8", "--target", "numpy", "--json", "--out", "o"]
-    code, text, _ = oneway("spike", "mlp:4-8-6", "--rule", "wm", *arguments)
+    window = ["--spikes", "w.npz", "--spikes-window", "2.5:3"]
+    code, text, _ = oneway("spike", "mlp:4-8-6", "--rule", "wm", *arguments, *window)
     content = json.loads(text)
+    with np.load(tmp_path / "w.npz") as file:
+        times, ends = file["spike_times"], (file["start"], file["stop"])
+        assert 2.5 <= times.min() < 2.55 and 2.95 < times.max() < 3 and ends == (2.5, 3)
     assert code == 0 and content["accuracy"] is None and content["data"] is None
     first, last = (record["angles_deg"] for record in (content["curve"][0], content["curve"][-1]))
     drive = "delta_output -> delta_h1"
@@ -116,8 +132,9 @@ def test_noise_alone_aligns(oneway, tmp_path):
 
 
 def test_for_people(oneway):
-    code, text, err = oneway(*SPIKE, "--rule", "fa", "--rates-too")
+    code, text, err = oneway(*SPIKE, "--rule", "fa", "--rates-too", "--spikes", "a.npz")
     assert (code, err) == (0, "")
+    assert re.search(r"saved a.npz: [\d,]+ spikes of 212 units, 0.0 to (.*) s of \1 s", text)
     assert "mlp:64-8-10: fa, spiking, numpy" in text
     assert "joined both ways" in text and "same weights as rates" in text
     assert "backpropagation's error" in text
@@ -251,6 +268,23 @@ BAD = {
         "under Dale's law each synapse needs a weight of its own",
     ),
     "scaling": (["spike", NET, "--rule", "wm,scaling=2", *QUICK], "at most 1"),
+    "window": (
+        [*SPIKE, "--rule", "kp", "--spikes", "a.npz", "--spikes-window", "3-4"],
+        "--spikes-window '3-4', expected START:END in simulated seconds",
+    ),
+    "window's order": (
+        [*SPIKE, "--rule", "kp", "--spikes", "a.npz", "--spikes-window", "4:3"],
+        "expected 0 <= START < END",
+    ),
+    "window's place": (
+        [*SPIKE, "--rule", "kp", "--spikes", "a.npz", "--spikes-window", "99:"],
+        "--spikes-window 99:: the run lasts about",
+    ),
+    "window alone": ([*SPIKE, "--rule", "kp", "--spikes-window", "1:2"], "belongs to --spikes"),
+    "settled input": (
+        [*SPIKE, "--rule", "kp", "--input", "poisson", "--dynamics", "settled"],
+        "--input poisson: dynamics 'settled' has no spikes",
+    ),
     "settled noise": (
         ["spike", NET, "--rule", "wm", "--no-task", "--dynamics", "settled"],
         "run_spontaneous needs cells that spike",

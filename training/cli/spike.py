@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import Field, fields, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,13 @@ from ..loop import train
 from ..recipes.recipe import Recipe, check_settings, make_recipe, recipe_keys
 from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
 from ..spiking.config import SpikingConfig
+from ..spiking.keeping import Window
 from ..spiking.result import SpikingResult
 from ..spiking.run import SpikingRun, clear
 from .shared import add_json, explained, given, print_json, tell
 
 if TYPE_CHECKING:
-    from oneway.backends.spiking import SpikingParameters
+    from oneway.backends.spiking import SpikeData, SpikingParameters
 
 SCRIPT = "circuit.py"
 _DATA = ("data", "data_dir", "test_fraction")
@@ -78,7 +80,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for result, weights, spikes and pictures"
     )
-    parser.add_argument("--spikes", type=Path, metavar="FILE", help="write spikes as npz")
+    parser.add_argument(
+        "--spikes",
+        type=Path,
+        metavar="FILE",
+        help="write the spikes of all populations as npz, or as NWB where FILE ends in .nwb: of "
+        "the whole run, or of --spikes-window",
+    )
+    parser.add_argument(
+        "--spikes-window",
+        metavar="START:END",
+        help="of which simulated seconds --spikes writes; all by default, which of long runs is "
+        "much",
+    )
     parser.add_argument("--nir", type=Path, metavar="FILE", help="write the forward net as NIR")
     parser.add_argument(
         "--show-code",
@@ -159,8 +173,19 @@ def _start(
         biases=learned.biases,
         parameters=fast_enough,
         notify=tell,
+        keep=_window(arguments),
         label=_label(rule) or wired.name,
     )
+
+
+def _window(arguments: argparse.Namespace) -> Window | None:
+    """Of which time spikes are wanted, if of any."""
+    if arguments.spikes is None:
+        if arguments.spikes_window is not None:
+            raise ConfigError("--spikes-window belongs to --spikes FILE, which is not given")
+        return None
+    text = arguments.spikes_window
+    return Window() if text is None else Window.parse(text)
 
 
 def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
@@ -251,6 +276,8 @@ def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
         raise ConfigError("--rates-too compares accuracies, and without a task there is none")
     if arguments.spikes is not None and spiking.config.dynamics == "settled":
         raise ConfigError("--spikes: dynamics 'settled' has none. Use spiking or poisson")
+    if arguments.spikes is not None:
+        _check_spikes(arguments, spiking)
     for path in (arguments.spikes, arguments.nir):
         if path is not None and not path.expanduser().parent.is_dir():
             raise ConfigError(f"{str(path)!r} cannot be written: its folder is not there")
@@ -267,27 +294,45 @@ def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
         check_free(arguments.out)
 
 
+def _check_spikes(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
+    window = _window(arguments) or Window()
+    if window.start_s >= spiking.duration_s():
+        raise ConfigError(
+            f"--spikes-window {arguments.spikes_window}: the run lasts about "
+            f"{spiking.duration_s():.1f} s"
+        )
+    if arguments.spikes.suffix == ".nwb" and find_spec("pynwb") is None:
+        raise ConfigError(
+            f'--spikes {arguments.spikes}: NWB needs pip install "oneway[nwb]". A name that ends '
+            "in .npz does not"
+        )
+
+
 def _write(
     arguments: argparse.Namespace,
     result: SpikingResult,
     content: dict[str, Any],
     rule: Rule | None,
-) -> list[Path]:
-    files = []
+) -> dict[Path, str]:
+    """Every file, and what is to be said of it."""
+    files: dict[Path, str] = {}
     if arguments.out is not None:
-        from ..spiking.files import write_files
+        from ..spiking.files import SPIKES, write_files
 
-        files.append(save_circuit(result.circuit, arguments.out / "circuit.json"))
-        files += write_files(arguments.out, result, content)
-    if arguments.spikes is not None and result.excerpt.data is not None:
+        files[save_circuit(result.circuit, arguments.out / "circuit.json")] = ""
+        files |= dict.fromkeys(write_files(arguments.out, result, content), "")
+        if result.excerpt.data is not None:
+            files[arguments.out / SPIKES] = _whose(result.excerpt.data, result)
+    if arguments.spikes is not None and result.spikes is not None:
         from oneway.backends.spiking import save_spikes
 
-        files.append(save_spikes(arguments.spikes.expanduser(), result.excerpt.data))
+        path = save_spikes(arguments.spikes.expanduser(), result.spikes)
+        files[path] = _whose(result.spikes, result)
     if arguments.nir is not None:
         learned = (result.weights, result.biases)
         graph = _to_nir(result.circuit, *learned, result.parameters, _label(rule))
         import_module("nir").write(arguments.nir.expanduser(), graph)
-        files.append(arguments.nir)
+        files[arguments.nir] = ""
     return files
 
 
@@ -302,7 +347,7 @@ def _to_nir(*what: Any) -> Any:
 # -- for people --------------------------------------------------------------------------------
 
 
-def _show(result: SpikingResult, content: dict[str, Any], files: list[Path]) -> None:
+def _show(result: SpikingResult, content: dict[str, Any], files: dict[Path, str]) -> None:
     """Facts, angles, and where everything was saved."""
     console = Console()
     how = f"{content['rule'] or 'wired by hand'}, {content['dynamics']}, {content['target']}"
@@ -310,8 +355,15 @@ def _show(result: SpikingResult, content: dict[str, Any], files: list[Path]) -> 
     console.print(_facts(result, content))
     if result.angles_deg or result.error_angles_deg:
         console.print(_angles(result))
-    for path in files:
-        console.print(f"saved {escape(str(path))}", soft_wrap=True, highlight=False)
+    for path, remark in files.items():
+        console.print(f"saved {escape(str(path))}{remark}", soft_wrap=True, highlight=False)
+
+
+def _whose(data: SpikeData, result: SpikingResult) -> str:
+    """Of which time spikes are."""
+    fired, units = sum(map(len, data.spikes.values())), len(data.units()["unit_cell"])
+    when = f"{data.start_s:.1f} to {data.stop_s:.1f} s of {result.simulated_s:.1f} s"
+    return f": {fired:,} spikes of {units:,} units, {when}"
 
 
 def _facts(result: SpikingResult, content: dict[str, Any]) -> Table:

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 
 RUN_DYNAMICS = ("spiking", "poisson", "settled")
 PRESENTATIONS = ("sequence", "trials", "continuous")
+RUN_INPUTS = ("current", "poisson")
 RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 # Compiling takes as long as simulating a few hundred samples without.
 WORTH_COMPILING_S = 20.0
@@ -26,6 +27,12 @@ class SpikingConfig:
         "sequence",
         "how samples follow: as they come, each from rest, or with learning all the time",
         PRESENTATIONS,
+    )
+    input: str = option(
+        "current",
+        "what cells of the input make of a value: a current, on which they fire regularly, or "
+        "spikes at random at its rate",
+        RUN_INPUTS,
     )
     unshared: bool = option(
         False,
@@ -50,6 +57,8 @@ class SpikingConfig:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if self.input == "poisson" and self.dynamics == "settled":
+            raise ConfigError("--input poisson: dynamics 'settled' has no spikes. Use spiking")
         check_least(self, ("threads", "epochs", "rate", "decay", "interlude", "seed"), 0)
         check_least(self, ("measurements",), 1)
         if not (isfinite(self.seconds) and self.seconds > 0):

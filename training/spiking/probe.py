@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,14 @@ READ_EVERY_S = 0.01
 class Probe:
     """The same few test samples each time, and what backpropagation's errors would be there."""
 
-    def __init__(self, wired: Circuit, data: DataSet, dynamics: str) -> None:
+    def __init__(
+        self,
+        wired: Circuit,
+        data: DataSet,
+        dynamics: str,
+        seen: Callable[[Presentation], None] = lambda shown: None,
+    ) -> None:
+        self.seen = seen
         x = data.normalise(data.test_x[:PROBE]).double()
         self.x, self.y, self.circuit, self.dynamics = x, data.test_y[:PROBE], wired, dynamics
         self.errors = [
@@ -47,7 +54,9 @@ class Probe:
     def present(self, network: SpikingNetwork, samples: int = PROBE) -> Presentation:
         """The samples with their targets; nothing learns."""
         x, y = self.x[:samples].numpy(), self.y[:samples].numpy()
-        return network.present(x, y, **everything(self.circuit))
+        shown = network.present(x, y, **everything(self.circuit))
+        self.seen(shown)
+        return shown
 
     def error_angles(self, network: SpikingNetwork) -> dict[str, float]:
         """Angle of each error population to what backpropagation gives with the same weights."""
@@ -129,10 +138,8 @@ def _cut(records: Sequence[tuple[Mapping[str, Any], float, float]]) -> dict[str,
     """Spikes between start and stop of each record, one record after the other."""
     from oneway.backends.spiking import Spikes
 
-    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    found: dict[str, list[Spikes]] = {}
     for spikes, start_s, stop_s in records:
         for name, train in spikes.items():
-            inside = (train.times_s >= start_s) & (train.times_s <= stop_s)
-            found.setdefault(name, []).append((train.times_s[inside], train.cells[inside]))
-    parts = {name: zip(*mine, strict=True) for name, mine in found.items()}
-    return {name: Spikes(*map(np.concatenate, both)) for name, both in parts.items()}
+            found.setdefault(name, []).append(train.between(start_s, stop_s))
+    return {name: Spikes.joined(parts) for name, parts in found.items()}

@@ -16,7 +16,7 @@ from .config import SpikingConfig
 from .probe import Excerpt
 
 if TYPE_CHECKING:
-    from oneway.backends.spiking import SpikingParameters
+    from oneway.backends.spiking import SpikeData, SpikingParameters
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class SpikingResult:
         A few spikes at the end, for pictures.
     wall_s, compiling_s : float
         Wall time of all, and of compiling in it.
+    spikes : SpikeData or None
+        Those of the run, or of the window of it that was asked for.
     """
 
     circuit: Circuit
@@ -64,6 +66,7 @@ class SpikingResult:
     simulated_s: float = 0.0
     wall_s: float = 0.0
     compiling_s: float = 0.0
+    spikes: SpikeData | None = field(default=None, repr=False)
 
     @property
     def mean_rate_hz(self) -> float:

@@ -19,6 +19,7 @@ from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..progress import ProgressBar, keep_quiet
 from .config import WORTH_COMPILING_S, SpikingConfig
+from .keeping import SpikeKeeper, Window
 from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
 from .result import SpikingResult
 
@@ -48,6 +49,8 @@ class SpikingRun:
         To start from, (post, pre, ...).
     network : SpikingNetwork, optional
         Of an earlier run, to be used again with the seed of this one: compiled programs stay.
+    keep : Window, optional
+        The simulated time whose spikes the result has, all of it included; none by default.
     notify : callable, optional
         Gets what a person should know, a sentence at a time.
     """
@@ -62,6 +65,7 @@ class SpikingRun:
         biases: Mapping[str, np.ndarray] | None = None,
         parameters: SpikingParameters | None = None,
         network: SpikingNetwork | None = None,
+        keep: Window | None = None,
         notify: Callable[[str], None] = keep_quiet,
         label: str = "spiking",
     ) -> None:
@@ -86,6 +90,9 @@ class SpikingRun:
             self.network, self.parameters, self.target = network, network.parameters, network.target
         self.compiled_s = self.network.compiling_s
         self.probe = Probe(wired, data, config.dynamics) if data is not None else None
+        self.keeper = None if keep is None else SpikeKeeper(wired, keep)
+        seen = self.keeper.see_samples if self.keeper else lambda shown: None
+        self.probe = Probe(wired, data, config.dynamics, seen) if data is not None else None
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None
         self.rates_hz: dict[str, float] = {}
@@ -109,6 +116,7 @@ class SpikingRun:
                 target=self.target,
                 shared=not self.config.unshared,
                 dale=self.config.dale,
+                input=self.config.input,
                 threads=self.config.threads,
                 chunk=CHUNK,
             )
@@ -209,6 +217,7 @@ class SpikingRun:
             self.network.simulated_s,
             time.perf_counter() - began,
             self.network.compiling_s - compiled_s,
+            self.keeper and self.keeper.data(self.network.simulated_s),
         )
 
     def _learn(self, data: DataSet) -> Iterator[float]:
@@ -232,8 +241,12 @@ class SpikingRun:
     def _present(self, x: np.ndarray, y: np.ndarray | None = None, **how: Any) -> Presentation:
         if self.target == "cpp_standalone":
             how |= everything(self.wired)  # as the probe does: one program for both
+        elif self._kept(len(x) * self.present_s):
+            how |= {"record": [f"{name}.spikes" for name in self.wired.populations]}
         shown = self.network.present(x, y, report=self.bar.report, **how)
         self._tell_compiled()
+        if self.keeper is not None and shown.spikes:
+            self.keeper.see_samples(shown)
         self.bar.done_s(shown.simulated_s)
         self._tell_limits(shown)
         return shown
@@ -247,6 +260,13 @@ class SpikingRun:
             for text in at_limit_said({name: part}, self.parameters, self.wired):
                 self._at_limit.add(name)
                 self.notify(text)
+
+    def _kept(self, length_s: float) -> bool:
+        """Whether spikes are to be kept of what comes next."""
+        now_s, phases = self.network.simulated_s, max(len(self.wired.phases), 1)
+        return self.keeper is not None and self.keeper.window.overlaps(
+            now_s, now_s + phases * length_s
+        )
 
     def _learn_chunk(self, x: np.ndarray, y: np.ndarray, done: int, total: int) -> list[bool]:
         began = time.perf_counter()
@@ -279,6 +299,8 @@ class SpikingRun:
         )
         self._tell_compiled()
         self.noise = record
+        if self.keeper is not None:
+            self.keeper.see_noise(record)
         self.bar.done_s(record.simulated_s)
         self.rates_hz |= record.mean_rates_hz
         for i, at in enumerate(record.times_s):

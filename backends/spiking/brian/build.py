@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArray, prefs, second
+from brian2.core.variables import ArrayVariable
 
 from .functions import FUNCTIONS
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
@@ -80,6 +81,34 @@ class Objects:
                 name=f"{spec.name}_regular_{number}",
             )
 
+    def state(self) -> dict[str, Any]:
+        """All that may change, spikes on their way included: Brian2's store, as plain data."""
+        t = self.network.t
+        for clock in self._clocks:
+            clock._set_t_update_dt(target_t=t)
+        state = {one.name: _changing(one, one._full_state()) for one in self._stateful}
+        clocks = {clock.name: clock._full_state() for clock in self._clocks}
+        return {"t": float(t), "clocks": clocks, "groups": state}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as `state` says. Connections and constants are those that were built."""
+        self.network.t_ = state["t"]
+        for one in self._stateful:
+            one._restore_from_full_state(dict(state["groups"][one.name]))
+        for clock in self._clocks:
+            clock._restore_from_full_state(state["clocks"][clock.name])
+
+    @property
+    def _clocks(self) -> list[Clock]:
+        return [self.clock] if self.ticks is self.clock else [self.clock, self.ticks]
+
+    @property
+    def _stateful(self) -> list[Any]:
+        """Groups, and the pathways that spikes travel along."""
+        parts = (part for group in self.groups.values() for part in group.contained_objects)
+        pathways = [part for part in parts if hasattr(part, "_full_state")]
+        return [*self.groups.values(), *pathways]
+
     def run(
         self, tables: Mapping[str, np.ndarray], ticks: int, report: Callable | str | None
     ) -> None:
@@ -92,6 +121,13 @@ class Objects:
             namespace[name] = TimedArray(values, dt=step, name=f"table_{name}")
         period = 1 * second
         self.network.run(ticks * tick, report=report, report_period=period, namespace=namespace)
+
+
+def _changing(group: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A group's state without what stays as it was built."""
+    arrays = {n: v for n, v in group.variables.items() if isinstance(v, ArrayVariable)}
+    fixed = {name for name, v in arrays.items() if v.constant and v.read_only}
+    return {name: value for name, value in state.items() if name not in fixed}
 
 
 @contextmanager

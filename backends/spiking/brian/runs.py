@@ -25,10 +25,15 @@ class Recording:
 
     spikes: tuple[str, ...] = ()
     states: Mapping[Place, Quantity] = field(default_factory=dict)
+    # Variables that somebody wants to see, at intervals of their own: what is read from `states`
+    # does not depend on it.
+    traces: Mapping[Place, Quantity] = field(default_factory=dict)
 
     def key(self) -> tuple:
         """What two recordings must share to be the same."""
-        return (self.spikes, tuple((place, float(dt)) for place, dt in self.states.items()))
+        intervals = tuple((place, float(dt)) for place, dt in self.states.items())
+        traced = tuple((place, float(dt)) for place, dt in self.traces.items())
+        return (self.spikes, intervals, traced)
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Recorded:
 
     spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # times, cells
     states: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)  # t, (T, n)
+    traces: dict[Place, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,14 @@ class Simulation(ABC):
         """Forget all runs: cells start as at first."""
 
     @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """All that a next run goes on from: arrays and plain data by name."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+
+    @abstractmethod
     def run(self, job: Job) -> Recorded:
         """Go on for the ticks of a job."""
 
@@ -97,6 +111,14 @@ class RuntimeSimulation(Simulation):
         group, variable = place
         return np.array(getattr(self.objects.groups[group], variable + "_")[:])
 
+    def state(self) -> dict[str, Any]:
+        with codegen(self.target):
+            return self.objects.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        with codegen(self.target):
+            self.objects.restore(state)
+
     def run(self, job: Job) -> Recorded:
         network = self.objects.network
         began_s = float(network.t)
@@ -117,7 +139,6 @@ class Monitors:
 
     def __init__(self, objects: Objects, recording: Recording) -> None:
         self.spikes: dict[str, SpikeMonitor] = {}
-        self.states: dict[Place, StateMonitor] = {}
         for group in recording.spikes:
             spec = objects.model.groups[group]
             assert isinstance(spec, Cells)
@@ -126,21 +147,13 @@ class Monitors:
                 variables="side" if spec.paired else None,
                 name=f"spikes_of_{group}",
             )
-        for (group, variable), dt in recording.states.items():
-            # At the end of a step, when everything in it has happened.
-            self.states[group, variable] = StateMonitor(
-                objects.groups[group],
-                variable,
-                record=True,
-                dt=dt,
-                when="end",
-                name=f"{variable}_of_{group}",
-            )
+        self.states = _monitors(objects, recording.states, "")
+        self.traces = _monitors(objects, recording.traces, "trace_of_")
 
     @property
     def all(self) -> list:
         """Every monitor."""
-        return [*self.spikes.values(), *self.states.values()]
+        return [*self.spikes.values(), *self.states.values(), *self.traces.values()]
 
     @property
     def variables(self) -> dict[Kept, ArrayVariable]:
@@ -153,7 +166,27 @@ class Monitors:
         for (group, variable), monitor in self.states.items():
             found["t", group, variable] = monitor.variables["t"]
             found["values", group, variable] = monitor.variables[variable]
+        for (group, variable), monitor in self.traces.items():
+            found["trace_t", group, variable] = monitor.variables["t"]
+            found["trace_values", group, variable] = monitor.variables[variable]
         return found
+
+
+def _monitors(
+    objects: Objects, states: Mapping[Place, Quantity], prefix: str
+) -> dict[Place, StateMonitor]:
+    # At the end of a step, when everything in it has happened.
+    return {
+        (group, variable): StateMonitor(
+            objects.groups[group],
+            variable,
+            record=True,
+            dt=dt,
+            when="end",
+            name=f"{prefix}{variable}_of_{group}",
+        )
+        for (group, variable), dt in states.items()
+    }
 
 
 def read(
@@ -169,4 +202,6 @@ def read(
         recorded.spikes[group] = (kept["t", group, ""] - began_s, cells)
     for place in recording.states:
         recorded.states[place] = (kept["t", *place] - began_s, kept["values", *place])
+    for place in recording.traces:
+        recorded.traces[place] = (kept["trace_t", *place] - began_s, kept["trace_values", *place])
     return recorded

@@ -49,6 +49,19 @@ class StandaloneSimulation(Simulation):
     def restart(self) -> None:
         self._state.clear()  # programs start from what they were built with
 
+    def state(self) -> dict[str, Any]:
+        return {group: self._of(group) for group, _ in self._state}
+
+    def _of(self, group: str) -> dict[str, np.ndarray]:
+        return {name: value for (owner, name), value in self._state.items() if owner == group}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._state = {
+            (group, name): np.asarray(value)
+            for group, variables in state.items()
+            for name, value in variables.items()
+        }
+
     def run(self, job: Job) -> Recorded:
         shapes = tuple((name, values.shape) for name, values in job.tables.items())
         key = (job.ticks, shapes, job.recording.key())
@@ -126,9 +139,10 @@ class Executable:
     def recorded(self, recording: Recording) -> Recorded:
         """What the monitors saw."""
         kept = {key: self._load(stored) for key, stored in self.monitors.items()}
-        for place in recording.states:
-            times, values = kept["t", *place], kept["values", *place]
-            kept["values", *place] = values.reshape(len(times), -1)
+        for what, places in (("", recording.states), ("trace_", recording.traces)):
+            for place in places:
+                times, values = kept[f"{what}t", *place], kept[f"{what}values", *place]
+                kept[f"{what}values", *place] = values.reshape(len(times), -1)
         return read(kept, self.model, recording)
 
     def _load(self, stored: Stored) -> np.ndarray:

@@ -8,11 +8,14 @@ import numpy as np
 
 from oneway.circuits import WiringError
 
-from ..brian.model import SCHEDULE
+from ..brian.model import SCHEDULE, Place
 from ..brian.script import script
 from ..sessions.engine import Engine, Running
+from ..sessions.given import given
 from ..sessions.noise import NoisyTurns
+from ..sessions.present import plan
 from ..sessions.timetable import Timetable
+from ..sessions.trials import target_rows
 from ..weights import Arrays
 
 NOISE_S = 10.0
@@ -51,12 +54,12 @@ def _array(value: Any) -> np.ndarray:
 
 
 def program(
-    engine: Engine, x: np.ndarray | None, y: np.ndarray | None, file: str
+    engine: Engine, x: Any, y: np.ndarray | None, file: str
 ) -> tuple[str, dict[str, np.ndarray]]:
     """See `SpikingNetwork.script`."""
-    running, timetable = _planned(engine, x, y)
+    running, timetable, sets = _planned(engine, x, y)
     model = running.run.model
-    for (group, variable), value in running.translation.homes_filled():
+    for (group, variable), value in (*running.translation.homes_filled(), *sets.items()):
         model.groups[group].starts[variable] = value
     for name, rate in vars(engine.rates).items():
         model.groups[SCHEDULE].starts[name] = rate
@@ -65,16 +68,18 @@ def program(
 
 
 def _planned(
-    engine: Engine, x: np.ndarray | None, y: np.ndarray | None
-) -> tuple[Running, Timetable]:
+    engine: Engine, x: Any, y: np.ndarray | None
+) -> tuple[Running, Timetable, dict[Place, Any]]:
     """What the program does: noise where there are no samples, and one random sample else."""
     if x is None and engine.circuit.reading.noisy_phases:
         running = engine.prepare(engine.circuit.reading.noisy_phases)
         turns = NoisyTurns.of(running.translation.context.when, engine.parameters, NOISE_S)
-        return running, turns.timetable()
+        return running, turns.timetable(), {}
     if x is None:
         shape = (1, *engine.circuit.inputs[0].shape)
         x = np.random.default_rng(engine.seed).normal(size=shape)
-    trials = engine.trials(x, y)
+    samples = given(engine.circuit, engine.parameters, x)
+    targets = target_rows(engine.circuit, y, len(samples)).get("targets")
+    running, trials, sets = plan(engine, samples, targets)
     factors = np.full(trials.samples, 0.0 if y is None else 1.0)
-    return engine.prepare(engine.circuit.reading.data_phases), trials.timetable(factors)
+    return running, trials.timetable(factors), sets

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from ..brian.model import SCHEDULE, Model, Place
 from ..brian.runs import Job, Recorded, Recording, Report, RuntimeSimulation, Simulation
 from ..brian.standalone import StandaloneSimulation
 from ..parameters import SpikingParameters
-from ..translation.context import Context, When, cells_of
+from ..translation.context import HELD, Context, When, cells_of
 from ..translation.dynamics import LIMITED
 from ..translation.holding import Holding
 from ..translation.translate import Translation, translate
@@ -21,7 +23,7 @@ from ..translation.turns import Turns
 from ..weights import oriented
 from .record import Changes
 from .timetable import Timetable
-from .trials import Trials
+from .trials import Trials, data_rows
 
 
 @dataclass
@@ -46,6 +48,11 @@ class Running:
     runs: int = 0
     last_s: float = 0.0  # length of the last one
 
+    def start_over(self) -> None:
+        """Forget all runs."""
+        self.runs = 0
+        self.run.restart()
+
 
 @dataclass
 class Engine:
@@ -60,17 +67,26 @@ class Engine:
     loss: str
     in_turn: bool
     threads: int
+    input: str = "current"
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
+    latest: Running | None = None
     _running: dict[tuple, Running] = field(default_factory=dict)
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
+        rows = data_rows(self.circuit, x, y)
+        return self.trials_of(rows, len(rows["data"]), batch)
+
+    def trials_of(
+        self, rows: Mapping[str, np.ndarray], samples: int, batch: bool = False
+    ) -> Trials:
+        """Trials of so many samples, with what they look up."""
         when = When(
             Turns(self.circuit, self.circuit.reading.data_phases, together=not self.in_turn)
         )
         settling = self.settling_steps + 2 if self.dynamics == "settled" else None
-        return Trials.of(self.circuit, when, self.parameters, settling, x, y, batch)
+        return Trials.of(when, self.parameters, settling, rows, samples, batch)
 
     @property
     def settling_steps(self) -> int:
@@ -85,15 +101,19 @@ class Engine:
         """Wall time that compiling programs has taken so far."""
         return sum(running.run.compiling_s for running in self._running.values())
 
-    def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
-        """The translation of some phases as a run, made once."""
-        key = (phases, tallying)
+    def prepare(
+        self, phases: tuple[str, ...], tallying: bool = False, given: str = HELD
+    ) -> Running:
+        """The translation of some phases as a run, made once; see `Given` for the last."""
+        key = (phases, tallying, given)
         if key not in self._running:
-            translation = self.translated(phases, tallying)
+            translation = self.translated(phases, tallying, given)
             self._running[key] = Running(translation, self._simulation(translation.model))
         return self._running[key]
 
-    def translated(self, phases: tuple[str, ...], tallying: bool = False) -> Translation:
+    def translated(
+        self, phases: tuple[str, ...], tallying: bool = False, given: str = HELD
+    ) -> Translation:
         """The translation of some phases, of which nothing is built yet."""
         context = Context(
             self.circuit,
@@ -104,6 +124,8 @@ class Engine:
             self.loss,
             together=not self.in_turn,
             tallying=tallying,
+            input=self.input,
+            given=given,
         )
         return translate(context)
 
@@ -118,8 +140,12 @@ class Engine:
         timetable: Timetable,
         recording: Recording,
         report: Report | None = None,
+        sets: Mapping[Place, Any] = MappingProxyType({}),
     ) -> Recorded:
-        """Run a timetable from the present weights on, and keep those that it leaves."""
+        """Run a timetable from the present weights on, and keep those that it leaves.
+
+        `sets` are variables that begin with given values.
+        """
         run, model = running.run, running.run.model
         for place, value in running.translation.homes_filled():
             run.set(place, value)
@@ -127,10 +153,13 @@ class Engine:
             run.set((SCHEDULE, name), value)
         for place in limited(model).values():
             run.set(place, 0.0)
+        for place, value in sets.items():
+            run.set(place, value)
         # One random stream for all: each run starts it where only the seed and the number of
         # earlier runs say.
         seed = self.seed + 7919 * running.runs
         running.runs += 1
+        self.latest = running
         running.last_s = timetable.ticks * float(model.tick)
         duration_s = running.last_s - float(model.tick)  # the closing one aside
         tables = timetable.tables(model.tables)
@@ -150,8 +179,36 @@ class Engine:
         """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
         self.seed, self.simulated_s = seed, 0.0
         for running in self._running.values():
-            running.runs = 0
-            running.run.restart()
+            running.start_over()
+
+    # -- as it is ---------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that runs go on from, as arrays and plain data."""
+        return {
+            "seed": self.seed,
+            "simulated_s": self.simulated_s,
+            "rates": vars(self.rates),
+            "holding": self.holding.state(),
+            "running": [
+                {"of": key, "runs": running.runs, "state": running.run.state()}
+                for key, running in self._running.items()
+            ],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as an engine of the same circuit and options was when it gave its `state`."""
+        self.seed, self.simulated_s = state["seed"], state["simulated_s"]
+        vars(self.rates).update(state["rates"])
+        self.holding.restore(state["holding"])
+        saved = {one["of"]: one for one in state["running"]}
+        for key, running in self._running.items():
+            if key not in saved:
+                running.start_over()
+        for key, one in saved.items():
+            running = self.prepare(*key)
+            running.runs = one["runs"]
+            running.run.restore(one["state"])
 
     # -- tallies ---------------------------------------------------------------------------
 

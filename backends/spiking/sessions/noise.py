@@ -11,7 +11,7 @@ import numpy as np
 
 from ..parameters import SpikingParameters
 from ..translation.context import When
-from .record import PhaseInterval, Spikes, SpontaneousRecord
+from .record import PhaseInterval, Spikes, SpontaneousRecord, Trace
 from .timetable import Stretch, Timetable
 
 # Where learning slows down, it does so every so many ticks.
@@ -78,6 +78,7 @@ class NoisyTurns:
         sizes: Mapping[str, int],
         start_s: float,
         wall_s: float,
+        variables: Mapping[str, Trace],
     ) -> SpontaneousRecord:
         """What a run left behind; `weights` are (first, times, those recorded, last)."""
         ends = np.cumsum([ticks for _, ticks in self.order]) * self.tick_s + start_s
@@ -104,6 +105,7 @@ class NoisyTurns:
             },
             simulated_s=end_s - start_s,
             wall_s=wall_s,
+            variables=variables,
         )
 
     def _awake_s(self, population: str) -> float:

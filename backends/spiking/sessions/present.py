@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..brian.model import Place
 from ..brian.runs import Recorded, Report
-from ..translation.context import cells_of
+from ..translation.context import HELD, cells_of
 from .engine import Engine, Running
+from .given import Given, Trains, given
 from .record import Presentation
-from .trials import Trials, data_rows
-from .watch import Watch
+from .trials import Trials, target_rows
+from .watch import Watch, parted
 
 
 def present(
     engine: Engine,
-    x: np.ndarray,
+    x: Any,
     y: np.ndarray | None,
     factors: tuple[float, float],
     record: Sequence[str],
@@ -31,25 +33,64 @@ def present(
     `factors` are parts of the learning rates at the first and the last sample; `chunk` is how many
     samples a compiled program presents, which is built once.
     """
-    began, rows_of = time.perf_counter(), data_rows(engine.circuit, x, y)
-    x, y, samples = rows_of["data"], None if y is None else rows_of["targets"], len(x)
+    began, x = time.perf_counter(), given(engine.circuit, engine.parameters, x)
+    targets = target_rows(engine.circuit, y, len(x)).get("targets")
+    samples = len(x)
     size = chunk if engine.target == "cpp_standalone" else samples
     learning = np.linspace(*factors, samples)
-    phases, output = engine.circuit.reading.data_phases, _output(engine)
+    output, (names, variables) = _output(engine), parted(engine, record)
     starts = range(0, max(1, samples), size)
     parts: list[Presentation] = []
     for start in starts:
         # A program that is built for so many samples gets so many: the last one is repeated.
         rows = np.minimum(np.arange(start, start + size), samples - 1)
         part = np.where(np.arange(start, start + size) < samples, learning[rows], 0.0)
-        targets = None if y is None else y[rows]
         progress = report and _part(report, began, len(parts), len(starts))
-        trials, running = engine.trials(x[rows], targets), engine.prepare(phases)
-        watch = Watch.of(engine, running.translation, record, record_every_s)
+        running, trials, sets = plan(
+            engine, x.take(rows), None if targets is None else targets[rows]
+        )
+        watch = Watch.of(engine, running.translation, names, record_every_s)
+        watch = watch.with_variables(running.translation, variables, record_every_s)
         recording = watch.also(output, trials.read_dt)
-        recorded = engine.go(running, trials.timetable(part), recording, progress)
+        recorded = engine.go(running, trials.timetable(part), recording, progress, sets)
         parts.append(_presentation(trials, running, recorded, watch).first(samples - start))
     return Presentation.of_parts(parts, time.perf_counter() - began)
+
+
+def plan(
+    engine: Engine, x: Given, targets: np.ndarray | None
+) -> tuple[Running, Trials, dict[Place, Any]]:
+    """The run that shows samples, its trials, and with what variables of input cells begin."""
+    running = engine.prepare(engine.circuit.reading.data_phases, given=x.kind)
+    _check_cells(running, x)
+    shown = len(running.translation.context.when.data_numbers)
+    rows = x.tables(shown) | ({} if targets is None else {"targets": targets})
+    trials, group = engine.trials_of(rows, len(x)), cells_of(engine.circuit.inputs[0].name)
+    return running, trials, {(group, name): value for name, value in x.sets(shown).items()}
+
+
+def _check_cells(running: Running, x: Given) -> None:
+    """Whether input cells can do what they are asked to."""
+    context = running.translation.context
+    population, p = context.circuit.inputs[0], context.parameters
+    if not context.spikes and x.kind != HELD:
+        raise ValueError(
+            "input that changes in time, or that is spike trains, needs cells that spike, but "
+            "dynamics = 'settled'. Use dynamics 'spiking' or 'poisson'"
+        )
+    if isinstance(x, Trains):
+        if x.signed and not context.paired(population.name):
+            raise ValueError(
+                f"spike trains for input population {population.name!r} have cells of both signs, "
+                f"but each of its units is one cell ({population.activation}, coding = "
+                f"{p.coding!r}). Leave out those of sign -1"
+            )
+    elif context.input == "poisson" and (fastest := x.largest * p.unit * p.dt) > 1:
+        raise ValueError(
+            f"input up to {x.largest:g} means Poisson cells of {x.largest * p.unit}, but a cell "
+            f"fires at most once in a step of {p.dt}: {float(fastest):.3g} spikes a step. Scale "
+            "the input, or lower SpikingParameters(unit=...) or dt"
+        )
 
 
 def _presentation(
@@ -82,6 +123,7 @@ def _presentation(
         at_limit=engine.at_limit(running),
         simulated_s=duration,
         wall_s=0.0,  # of all parts together
+        variables=watch.traces(recorded),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from oneway.circuits import WiringError
 
@@ -12,16 +13,20 @@ from .noise import NoisyTurns
 from .record import SpontaneousRecord
 from .watch import Watch
 
+WEIGHTS_EVERY_S = 1.0
+
 
 def run_spontaneous(
     engine: Engine,
     duration_s: float,
-    record_every_s: float,
+    record_every_s: float | None,
     report: Report | None,
     slowing_s: float,
+    record: Sequence[str] = (),
 ) -> SpontaneousRecord:
     """See `SpikingNetwork.run_spontaneous`."""
-    _check(engine, duration_s, record_every_s, slowing_s)
+    every_s = WEIGHTS_EVERY_S if record_every_s is None else record_every_s
+    _check(engine, duration_s, every_s, slowing_s)
     began = time.perf_counter()
     running = engine.prepare(engine.circuit.reading.noisy_phases)
     translation, when = running.translation, running.translation.context.when
@@ -35,7 +40,8 @@ def run_spontaneous(
             "SpikingParameters.adapt_time"
         )
     names = (*when.turns.populations, *learning)
-    watch = Watch.of(engine, translation, names, record_every_s, activity=False)
+    watch = Watch.of(engine, translation, names, every_s, activity=False)
+    watch = watch.with_variables(translation, record, record_every_s)
     first = {name: engine.holding.arrays.weight(name) for name in learning}
     recorded = engine.go(running, turns.timetable(), watch.recording, report)
     return turns.record(
@@ -47,6 +53,7 @@ def run_spontaneous(
         sizes={name: cells.size for name, cells in engine.circuit.populations.items()},
         start_s=watch.start_s,
         wall_s=time.perf_counter() - began,
+        variables=watch.traces(recorded),
     )
 
 

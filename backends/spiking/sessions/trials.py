@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,32 +32,31 @@ class Trials:
     @classmethod
     def of(
         cls,
-        circuit: Circuit,
         when: When,
         p: SpikingParameters,
         settling: int | None,
-        x: np.ndarray,
-        y: np.ndarray | None,
+        rows: Mapping[str, np.ndarray],
+        samples: int,
         batch: bool,
     ) -> Trials:
-        """Trials of samples x with targets y.
+        """Trials of so many samples, with the tables that they look things up in.
 
         Parameters
         ----------
         settling : int or None
             How many steps settled cells take; None for cells that spike.
         """
-        rows = data_rows(circuit, x, y)
-        phases = tuple(dict.fromkeys(when.numbers[name] for name in when.turns.data_phases))
-        share = 1 / len(x) if batch else 1.0
+        phases = when.data_numbers
+        share = 1 / samples if batch else 1.0
         if settling is not None:
             last = (settling - 1) * float(p.dt)
-            return cls(phases, settling, 1, p.dt, p.dt, last, rows, len(x), share)
+            return cls(phases, settling, 1, p.dt, p.dt, last, dict(rows), samples, share)
         tick = p.tick
         ticks = round(float(p.present_time / tick))
         read_dt = min(p.plasticity_dt, p.present_time)
+        read_from_s, learn_ticks = float(p.read_from), p.learn_ticks
         return cls(
-            phases, ticks, p.learn_ticks, tick, read_dt, float(p.read_from), rows, len(x), share
+            phases, ticks, learn_ticks, tick, read_dt, read_from_s, dict(rows), samples, share
         )
 
     def timetable(self, factors: np.ndarray | None = None) -> Timetable:
@@ -116,17 +116,21 @@ def data_rows(circuit: Circuit, x: np.ndarray, y: np.ndarray | None) -> dict[str
         )
     if not np.isfinite(x).all():
         raise ValueError("samples hold values that are not finite numbers")
-    rows = {"data": x.reshape(len(x), -1)}
-    if y is not None:
-        if circuit.target is None:
-            raise WiringError(
-                f"circuit {circuit.name!r} has no target population, so y has nowhere to go. Wire "
-                "a rule on it, or leave y out"
-            )
-        rows["targets"] = one_hot(y, len(x), circuit.target.size)
-    elif circuit.target is not None:
-        rows["targets"] = np.zeros((len(x), circuit.target.size))
-    return rows
+    return {"data": x.reshape(len(x), -1), **target_rows(circuit, y, len(x))}
+
+
+def target_rows(circuit: Circuit, y: np.ndarray | None, samples: int) -> dict[str, np.ndarray]:
+    """Targets as rows, checked; none where the circuit has no place for any."""
+    if y is None:
+        return (
+            {} if circuit.target is None else {"targets": np.zeros((samples, circuit.target.size))}
+        )
+    if circuit.target is None:
+        raise WiringError(
+            f"circuit {circuit.name!r} has no target population, so y has nowhere to go. Wire "
+            "a rule on it, or leave y out"
+        )
+    return {"targets": one_hot(y, samples, circuit.target.size)}
 
 
 def one_hot(y: np.ndarray, samples: int, classes: int) -> np.ndarray:

@@ -8,8 +8,8 @@ from oneway.circuits import PHI, Population, Projection
 
 from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
 from .activations import derivative, phi
-from .context import Context, cells_of
-from .dynamics import dynamics_of
+from .context import CHANGING, TRAINS, Context, cells_of
+from .dynamics import dynamics_of, firing_of
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
 
@@ -32,7 +32,7 @@ def translate_population(context: Context, population: Population) -> list[Cells
         if noise:
             excited = context.when.either(noisy, noise, excited)
     cells.add("own", excited)
-    dynamics_of(context).fire(cells, population)
+    firing_of(context, population).fire(cells, population)
     note_signals(context, population, cells)
     if population.learns is not None and population.bias and context.turns.data:
         learn_bias(context, population, cells, biases)
@@ -98,7 +98,7 @@ def _excited(context: Context, population: Population, cells: Cells, biases: Cel
     if compared:
         return _comparison(context, compared, cells)
     if population in context.circuit.inputs and turns.data:
-        return _given(context, population, cells, "data")
+        return _data(context, population, cells)
     if population.bias and (turns.open(name) or turns.data):
         _hold_biases(context, population, cells, biases)
     if not turns.driven(name):
@@ -110,6 +110,17 @@ def _excited(context: Context, population: Population, cells: Cells, biases: Cel
     dynamics = dynamics_of(context)
     dynamics.sum_up(cells, total, context.when.during(turns.driven(name)))
     return dynamics.excite(population.activation)
+
+
+def _data(context: Context, population: Population, cells: Cells) -> str:
+    """What the input is given: a value, values in time, or, where it is told when to fire, none."""
+    if context.given == TRAINS:
+        return "0"
+    if context.given != CHANGING:
+        return _given(context, population, cells, "data")
+    cells.add("row_time", unit="second", flag="shared", start=1.0, comment="of each row of data")
+    row = "(int((t - begin + dt / 2) / row_time) + 0.5) * second, i"
+    return cells.add("given_data", f"{cells.look_up('data', population.size)}({row})")
 
 
 def _given(

@@ -16,6 +16,10 @@ from .holding import Holding
 from .turns import Turns
 
 LOSSES = ("cross_entropy", "squared")
+# What input cells make of the values that they are given.
+INPUTS = ("current", "poisson")
+# What they are given: a value for each sample, values that change in time, or when to fire.
+HELD, CHANGING, TRAINS = "held", "changing", "trains"
 
 
 @dataclass
@@ -30,6 +34,8 @@ class Context:
     loss: str = "cross_entropy"
     together: bool = True  # phases that only change what synapses learn from run at the same time
     tallying: bool = False  # synapses note what they would change and keep their weights
+    input: str = "current"
+    given: str = HELD
     turns: Turns = field(init=False)
     when: When = field(init=False)
 
@@ -203,6 +209,11 @@ class When:
             shares = turns.together and name in turns.data_phases[1:]
             numbers[name] = numbers[turns.data_phases[0]] if shares else len(set(numbers.values()))
         return numbers
+
+    @property
+    def data_numbers(self) -> tuple[int, ...]:
+        """Those of the phases that data drives, in order."""
+        return tuple(dict.fromkeys(self.numbers[name] for name in self.turns.data_phases))
 
     @property
     def several(self) -> bool:

@@ -15,7 +15,7 @@ from oneway.circuits import PHI, Population
 from ..brian.model import Cells, Flag, Joined
 from ..parameters import SpikingParameters
 from .activations import phi
-from .context import Context
+from .context import TRAINS, Context
 
 # What cells count their spikes in that they fire at this part of the greatest rate or more.
 LIMITED, NEAR_LIMIT = "limited", 0.9
@@ -111,6 +111,8 @@ class Settled(Dynamics):
 class Poisson(Dynamics):
     """Each cell fires at random, at a rate that stands for its activity."""
 
+    refractory = True  # where the parameters say so
+
     def arrive(
         self, cells: Cells, variable: str, filtered: str, rest: str | None, driven: str | None
     ) -> None:
@@ -126,7 +128,7 @@ class Poisson(Dynamics):
     def fire(self, cells: Cells, population: Population) -> None:
         name, path = population.name, self.context.path(population.name)
         self._trace(cells, path)
-        if self.parameters.refractory > 0:
+        if self.refractory and self.parameters.refractory > 0:
             cells.refractory = "refractory"
         if self.turns.following(name):
             self._potential(cells, population, path)
@@ -303,6 +305,28 @@ class Spiking(Poisson):
         ]
 
 
+class Replayed(Poisson):
+    """Cells of the input that fire when a list says so, each of its unit's spikes in turn."""
+
+    refractory = False
+
+    def _potential(self, cells: Cells, population: Population, path: str) -> None:
+        at = "((next_spike + 0.5) * second, 0)"
+        cells.add("next_spike", unit="integer", comment="where in the list of all spikes")
+        cells.add("fires_at", f"{cells.look_up('train_times', 1)}{at} * second", unit="second")
+        if self.context.paired(population.name):
+            cells.add("sign_of_next", f"{cells.look_up('train_signs', 1)}{at}")
+
+    def _crossing(self, paired: bool) -> str:
+        return "t - begin > fires_at - dt / 2"
+
+    def _side(self) -> str:
+        return "sign_of_next"
+
+    def _set_back(self, population: Population) -> list[str]:
+        return ["next_spike += 1"]
+
+
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:
     """Membranes that start apart, so that cells do not fire in step."""
     low = float(p.v_rest)
@@ -321,3 +345,13 @@ DYNAMICS: dict[str, type[Dynamics]] = {
 def dynamics_of(context: Context) -> Dynamics:
     """How cells of a context fire."""
     return DYNAMICS[context.dynamics](context)
+
+
+def firing_of(context: Context, population: Population) -> Dynamics:
+    """How cells of a population fire: as all do, but for those that are given something."""
+    if context.turns.data and population in context.circuit.inputs and context.spikes:
+        if context.given == TRAINS:
+            return Replayed(context)
+        if context.input == "poisson":
+            return Poisson(context)
+    return dynamics_of(context)

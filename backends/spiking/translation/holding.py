@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,24 @@ class Holding:
         kind, name = key
         (self.arrays.weights if kind == "weights" else self.arrays.biases)[name] = merged
         self._held[key] = merged, parts
+
+    def state(self) -> dict[str, Any]:
+        """Weights and biases, and what is held of them, which may say more."""
+        held = [
+            (key, dict(parts))
+            for key, (before, parts) in self._held.items()
+            if before is self._stored(key)
+        ]
+        return {"weights": self.arrays.weights, "biases": self.arrays.biases, "held": held}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Hold what `state` gave."""
+        self.arrays.weights |= {n: np.array(w) for n, w in state["weights"].items()}
+        self.arrays.biases |= {n: np.array(b) for n, b in state["biases"].items()}
+        self._held = {
+            tuple(key): (self._stored(tuple(key)), {n: np.array(v) for n, v in parts.items()})
+            for key, parts in state["held"]
+        }
 
     def merged(self, key: Key, parts: Parts, others: np.ndarray | float = 0.0) -> np.ndarray:
         """Weights or biases of the circuit, from what is held of them; `others` where none is."""

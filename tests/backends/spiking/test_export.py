@@ -121,7 +121,7 @@ def test_spikes_that_do_not_fit_say_why(changes, message):
         replace(EXAMPLE, **changes)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", None])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off", None])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "a.npz"
     if content is None:
@@ -149,12 +149,71 @@ def test_neo_trains_have_units_and_names():
         from_neo(neo.Segment(name="empty"))
 
 
-@pytest.mark.parametrize("name", ["neo", "nir"])
-def test_without_the_extra_the_error_names_the_fix(monkeypatch, name):
+# A pair of which one half never fires, a cell that is one, and phases.
+PAIRS = SpikeData(
+    {
+        "x": Spikes(np.array([0.25, 0.1 + 0.2, 0.5]), np.array([1, 3, 1])),
+        "delta": Spikes(np.zeros(0), np.zeros(0, int), paired=True),
+        "h1": Spikes(np.array([1 / 3]), np.array([0])),
+    },
+    {"x": 2, "delta": 2, "h1": 1},
+    0.1,
+    1.1,
+    (PhaseInterval("mirror", 0.1, 0.5), PhaseInterval("engaged", 0.5, 1.1)),
+)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "nwb"])
+def test_every_half_is_there_and_all_comes_back_as_it_was(tmp_path, suffix):
+    if suffix == "nwb":
+        pytest.importorskip("pynwb")
+    path = save_spikes(tmp_path / f"a.{suffix}", PAIRS)
+    read = load_spikes(path)
+    for name, train in PAIRS.spikes.items():
+        np.testing.assert_array_equal(read.spikes[name].times_s, train.times_s)
+        np.testing.assert_array_equal(read.spikes[name].cells, train.cells)
+    assert (dict(read.sizes), read.start_s, read.stop_s) == (PAIRS.sizes, 0.1, 1.1)
+    assert read.intervals == PAIRS.intervals and list(read.spikes) == ["x", "delta", "h1"]
+    for data in (PAIRS, read):
+        units = data.units()
+        assert units["unit_population"].tolist() == ["x"] * 4 + ["delta"] * 4 + ["h1"]
+        assert units["unit_cell"].tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0]
+        assert units["unit_sign"].tolist() == [1, 1, -1, -1, 1, 1, -1, -1, 1]
+
+
+def test_nwb_is_as_others_read_and_write_it(tmp_path):
+    """Units with named columns; of a foreign file the spikes, in their order."""
+    pynwb = pytest.importorskip("pynwb")
+    with pynwb.NWBHDF5IO(str(save_spikes(tmp_path / "a.nwb", PAIRS)), "r") as file:
+        table = file.read().units.to_dataframe()
+    assert table["population"].tolist() == ["x"] * 4 + ["delta"] * 4 + ["h1"]
+    assert table["spike_times"][3].tolist() == [0.1 + 0.2] and table["sign"][3] == -1
+    from datetime import UTC, datetime
+
+    theirs = pynwb.NWBFile("recorded", "1", datetime(2020, 1, 1, tzinfo=UTC))
+    for train in ([0.5, 0.75], [0.625]):
+        theirs.add_unit(spike_times=train)
+    with pynwb.NWBHDF5IO(str(tmp_path / "b.nwb"), "w") as file:
+        file.write(theirs)
+    read = load_spikes(tmp_path / "b.nwb")
+    assert (read.sizes, read.start_s, read.stop_s) == ({"units": 2}, 0.0, 0.75)
+    assert read.spikes["units"].cells.tolist() == [0, 1, 0]
+    (tmp_path / "c.nwb").write_text("no HDF5")
+    with pytest.raises(ValueError, match=r"c\.nwb' cannot be read as NWB"):
+        load_spikes(tmp_path / "c.nwb")
+
+
+@pytest.mark.parametrize("name", ["neo", "nir", "pynwb"])
+def test_without_the_extra_the_error_names_the_fix(monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, name, None)
-    circuit = parse_rule("fa").wire(mlp((3, 2)))
-    with pytest.raises(ModuleNotFoundError, match=rf'pip install "oneway\[{name}\]"'):
-        to_neo(EXAMPLE) if name == "neo" else to_nir(circuit, {}, {}, SpikingParameters())
+    circuit, extra = parse_rule("fa").wire(mlp((3, 2))), {"pynwb": "nwb"}.get(name, name)
+    writes = {
+        "neo": lambda: to_neo(EXAMPLE),
+        "nir": lambda: to_nir(circuit, {}, {}, SpikingParameters()),
+        "pynwb": lambda: save_spikes(tmp_path / "a.nwb", EXAMPLE),
+    }
+    with pytest.raises(ModuleNotFoundError, match=rf'pip install "oneway\[{extra}\]"'):
+        writes[name]()
 
 
 # -- NIR ------------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""Files of named arrays: numpy's npz with a format and a version, and never a pickle."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+_DAMAGED = (ValueError, EOFError, AttributeError, OSError, BadZipFile, zlib.error, KeyError)
+
+
+def write_arrays(
+    path: str | Path, arrays: Mapping[str, Any], format: str, version: int, compress: bool = True
+) -> Path:
+    """Write arrays, with the suffix ``.npz``; a file that is there is replaced once all is well."""
+    path = Path(path)
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    save: Callable[..., None] = np.savez_compressed if compress else np.savez
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "wb") as file:
+            save(file, format=format, version=version, **arrays)
+        # What mkstemp makes is its owner's alone; a file that is written is as others are.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(unfinished, 0o666 & ~mask)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+    return path
+
+
+def read_arrays(path: str | Path, format: str, version: int, what: str) -> dict[str, np.ndarray]:
+    """The arrays of a file.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or of another format or version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise
+    except _DAMAGED as error:
+        raise ValueError(
+            f"{str(path)!r} is not an npz file of numbers and names, or is damaged: expected "
+            f"{what} as this package writes it"
+        ) from error
+    found = str(arrays.pop("format", None)), str(arrays.pop("version", None))
+    if found != (format, str(version)):
+        raise ValueError(
+            f"{str(path)!r} holds no {what} that this version reads: format and version are "
+            f"{found}, expected {(format, str(version))}"
+        )
+    return arrays
