@@ -65,6 +65,9 @@ class SpikingNetwork:
     chunk : int
         For C++ standalone: how many samples the program presents that is built once and run for
         one chunk after another.
+    cache : bool
+        For C++ standalone: whether compiled programs are kept in the user's cache folder
+        (`~/.cache/oneway`, or in XDG_CACHE_HOME) and used again.
 
     Raises
     ------
@@ -103,6 +106,7 @@ class SpikingNetwork:
         dale: bool = False,
         threads: int = 0,
         chunk: int = 240,
+        cache: bool = True,
     ) -> None:
         _check("target", target, TARGETS)
         _check("dynamics", dynamics, tuple(DYNAMICS))
@@ -125,6 +129,7 @@ class SpikingNetwork:
             self.loss,
             in_turn,
             threads,
+            cache,
         )
         self._order = np.random.default_rng(seed)
 

@@ -60,6 +60,7 @@ class Engine:
     loss: str
     in_turn: bool
     threads: int
+    cached: bool = True
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
     _running: dict[tuple, Running] = field(default_factory=dict)
@@ -109,7 +110,7 @@ class Engine:
 
     def _simulation(self, model: Model) -> Simulation:
         if self.target == "cpp_standalone":
-            return StandaloneSimulation(model, self.threads)
+            return StandaloneSimulation(model, self.threads, self.cached)
         return RuntimeSimulation(model, self.target)
 
     def go(
