@@ -27,6 +27,12 @@ _HEADERS = """
 #include "network.h"
 #include "brianlib/common_math.h"
 #include "brianlib/stdint_compat.h"
+// glibc has an exp() of several numbers at once, but says so only where infinities are left out.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if __GLIBC_PREREQ(2, 22)
+extern "C" __attribute__((simd("notinbranch"))) double exp(double) noexcept;
+#endif
+#endif
 """
 
 
