@@ -2,18 +2,21 @@
 
 Shows, one subcommand each:
 
-- pair: wall time of a generated simulation over that of a Brian2 script written by hand for the
+- pair: CPU time of a generated simulation over that of a Brian2 script written by hand for the
   same network (Kolen-Pollack learning, all to all), both built once, taking turns, on the same
   target. First both are checked to end with the same weights. Median and quartiles of the rounds.
+  In C++ standalone both programs start anew in each turn, and their own time counts, without
+  Python's; neither reports its progress. How long each took to build is said too.
 - scale: seconds for each simulated second, and peak memory of the process, of networks of 10 to
   1,000 input and hidden cells: three decades and more of synapses. Each runs in a process of its
   own; with --out, a picture.
-- realtime: how many times faster than real time the digits network learns in C++ standalone, and
-  how long its program took to compile.
+- realtime: how many times faster than real time the digits network learns in C++ standalone, in CPU
+  time of the program, and how long it took to compile.
 
 Run it on an idle machine. Nothing is drawn at random but weights and data, seed 0.
 
     python benchmarks/spiking.py pair [--target numpy] [--rounds 7] [--samples 30]
+    python benchmarks/spiking.py pair --target cpp_standalone --samples 480
     python benchmarks/spiking.py scale [--target numpy] [--cells 10 32 100 ...] [--out scale.png]
     python benchmarks/spiking.py realtime [--circuit mlp:64-48-48-10] [--rule kp] [--samples 360]
 """
@@ -25,9 +28,9 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from brian2 import (
@@ -36,7 +39,9 @@ from brian2 import (
     StateMonitor,
     Synapses,
     TimedArray,
+    device,
     prefs,
+    set_device,
 )
 
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
@@ -47,6 +52,7 @@ from oneway.training.hardware import hardware_line
 
 SIZES = (64, 48, 10)
 RATE, DECAY = 0.015, 1e-4
+STANDALONE = "cpp_standalone"
 CELLS = (10, 32, 100, 316, 1000)
 MIB = 2**20
 
@@ -105,7 +111,8 @@ class ByHand:
         self.p, self.target = p, target
         self.w: dict[str, tuple[Synapses, tuple[int, int]]] = {}
         (hidden, inputs), outputs = weights["x -> h1"].shape, len(weights["h1 -> output"])
-        prefs.codegen.target = target
+        if target != STANDALONE:
+            prefs.codegen.target = target
         self.x = self._signed(inputs, _SHOWN, "unit")
         self.h = NeuronGroup(
             hidden,
@@ -179,7 +186,8 @@ class ByHand:
     def learn(self, x: np.ndarray, y: np.ndarray) -> None:
         """Every sample once; as ours does, the output is recorded to be read."""
         p, steps = self.p, len(x)
-        prefs.codegen.target = self.target
+        if self.target != STANDALONE:
+            prefs.codegen.target = self.target
         named = "tau_mem tau_mem_signed tau_syn tau_trace v_rest v_threshold gate_threshold".split()
         # What a sample teaches is learned at its end, where the next trial begins.
         eta = np.concatenate([[0.0], RATE * np.ones(steps)])
@@ -224,43 +232,85 @@ def generated(circuit: Circuit, target: str, **how) -> SpikingNetwork:
     return net
 
 
-def contenders(target: str) -> tuple[SpikingNetwork, ByHand]:
+def contenders(target: str, **how) -> tuple[SpikingNetwork, ByHand]:
     """Ours, and the one by hand with the same weights."""
-    circuit = parse_rule("kp").wire(mlp(SIZES))
-    ours = generated(circuit, target)
+    ours = generated(parse_rule("kp").wire(mlp(SIZES)), target, **how)
     return ours, ByHand(ours.weights(), ours.parameters, target)
 
 
-def check_same_weights(ours: SpikingNetwork, by_hand: ByHand, x: np.ndarray, y: np.ndarray) -> None:
-    """Both learn the same from the same samples; raises SystemExit if they do not."""
-    ours.present(x, y, learn=True)
-    by_hand.learn(x, y)
+def check_same_weights(ours: SpikingNetwork, by_hand: ByHand) -> None:
+    """Both have learned the same; raises SystemExit if they have not."""
     for name in ours.weights():
         if not np.allclose(ours.weight(name), by_hand.weight(name), rtol=1e-7, atol=1e-9):
             gap = np.abs(ours.weight(name) - by_hand.weight(name)).max()
             raise SystemExit(f"{name}: ours and the one by hand differ by {gap:.2g}")
 
 
+def cpu_s(who: int = resource.RUSAGE_SELF) -> float:
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
+
+
 def pair(chosen: argparse.Namespace) -> None:
-    ours, by_hand = contenders(chosen.target)
     x, y = random_task(SIZES, chosen.samples)
-    check_same_weights(ours, by_hand, x, y)
-    turns: dict[str, Callable[[], object]] = {
-        "ours": lambda: ours.present(x, y, learn=True),
-        "by hand": lambda: by_hand.learn(x, y),
-    }
+    compiled = chosen.target == STANDALONE
+    who = resource.RUSAGE_CHILDREN if compiled else resource.RUSAGE_SELF
+    turns = (_compiled_turns if compiled else _interpreted_turns)(chosen.target, x, y)
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     for _ in range(chosen.rounds):
         for name, turn in turns.items():
-            began = perf_counter()
+            began = cpu_s(who)
             turn()
-            seconds[name].append(perf_counter() - began)
+            seconds[name].append(cpu_s(who) - began)
     ratio = paired_ratio(seconds["ours"], seconds["by hand"])
     print(f"{'-'.join(map(str, SIZES))}, {chosen.samples} samples a turn, {chosen.rounds} rounds")
-    print(f"{chosen.target}; {hardware_line()}")
+    print(f"{chosen.target}; CPU seconds; {hardware_line()}")
     for name, taken in seconds.items():
-        print(f"{name:8} {np.median(taken):7.2f} s a turn")
+        print(f"{name:8} {np.median(taken):7.3f} s a turn")
     print(f"ratio    {ratio.median:7.3f}   quartiles {ratio.low:.3f}-{ratio.high:.3f}")
+
+
+Turns = dict[str, Callable[[], object]]
+
+
+def _interpreted_turns(target: str, x: np.ndarray, y: np.ndarray) -> Turns:
+    """Both, built and checked to learn the same; each turn goes on from the last one."""
+    ours, by_hand = contenders(target)
+    turns: Turns = {
+        "ours": lambda: ours.present(x, y, learn=True),
+        "by hand": lambda: by_hand.learn(x, y),
+    }
+    for turn in turns.values():
+        turn()
+    check_same_weights(ours, by_hand)
+    return turns
+
+
+def _compiled_turns(target: str, x: np.ndarray, y: np.ndarray) -> Turns:
+    """Both as programs, built and checked to end with the same weights; each turn begins anew."""
+    began = _all_cpu_s()
+    circuit = parse_rule("kp").wire(mlp(SIZES))
+    ours = generated(circuit, target, chunk=len(x), cache=False)
+    start = ours.weights()
+    ours.present(x, y, learn=True)
+    print(f"ours     {_all_cpu_s() - began:7.1f} s to build and run once", flush=True)
+    began = _all_cpu_s()
+    set_device(target, build_on_run=False)
+    by_hand = ByHand(start, ours.parameters, target)
+    by_hand.learn(x, y)
+    device.build(directory=tempfile.mkdtemp(prefix="by_hand_"), with_output=False)
+    print(f"by hand  {_all_cpu_s() - began:7.1f} s to build and run once", flush=True)
+    check_same_weights(ours, by_hand)
+
+    def anew() -> None:
+        ours.restart(0)
+        ours.present(x, y, learn=True)
+
+    return {"ours": anew, "by hand": lambda: device.run(with_output=False)}
+
+
+def _all_cpu_s() -> float:
+    return cpu_s() + cpu_s(resource.RUSAGE_CHILDREN)
 
 
 # -- scale -------------------------------------------------------------------------------------
@@ -349,12 +399,14 @@ def realtime(chosen: argparse.Namespace) -> None:
     circuit = parse_rule(chosen.rule).wire(parse_circuit(chosen.circuit))
     data = load_data("digits", shape=circuit.inputs[0].shape)
     x, y = (values[: chosen.samples] for values in samples(data, "train"))
-    net = generated(circuit, "cpp_standalone", threads=chosen.threads)
+    how = {"threads": chosen.threads, "chunk": len(y), "cache": False}
+    net = generated(circuit, STANDALONE, **how)
     first = net.present(x, y, learn=True)
     factors = []
     for _ in range(chosen.rounds):
+        began = cpu_s(resource.RUSAGE_CHILDREN)
         again = net.present(x, y, learn=True)
-        factors.append(again.simulated_s / again.wall_s)
+        factors.append(again.simulated_s / (cpu_s(resource.RUSAGE_CHILDREN) - began))
     print(f"{chosen.circuit}, {chosen.rule}, {len(y)} digits, C++ standalone; {hardware_line()}")
     print(f"compiled and run once in {first.wall_s:.0f} s")
     low, high = min(factors), max(factors)
@@ -369,7 +421,9 @@ def options() -> argparse.Namespace:
         command.set_defaults(run=run)
         command.add_argument("--samples", type=int, default=shown, help="of 100 ms, in each turn")
         if name != "realtime":
-            command.add_argument("--target", default="numpy", help="numpy or cython")
+            command.add_argument(
+                "--target", default="numpy", help="numpy, cython or cpp_standalone"
+            )
         if name != "scale":
             command.add_argument("--rounds", type=int, default=7)
     scaled, real = commands.choices["scale"], commands.choices["realtime"]

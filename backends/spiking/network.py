@@ -70,6 +70,9 @@ class SpikingNetwork:
     chunk : int
         For C++ standalone: how many samples the program presents that is built once and run for
         one chunk after another.
+    cache : bool
+        For C++ standalone: whether compiled programs are kept in the user's cache folder
+        (`~/.cache/oneway`, or in XDG_CACHE_HOME) and used again.
 
     Raises
     ------
@@ -109,6 +112,7 @@ class SpikingNetwork:
         input: str = "current",
         threads: int = 0,
         chunk: int = 240,
+        cache: bool = True,
     ) -> None:
         _check("target", target, TARGETS)
         _check("dynamics", dynamics, tuple(DYNAMICS))
@@ -138,6 +142,7 @@ class SpikingNetwork:
             in_turn,
             threads,
             input,
+            cache,
         )
         self._order = np.random.default_rng(seed)
 

@@ -103,7 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
-    option, help = f"--{described.name}", explained(described)
+    option, help = f"--{described.name.replace('_', '-')}", explained(described)
     if described.default is False:
         parser.add_argument(option, action="store_true", default=None, help=help)
         return

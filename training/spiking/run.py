@@ -119,6 +119,7 @@ class SpikingRun:
                 input=self.config.input,
                 threads=self.config.threads,
                 chunk=CHUNK,
+                cache=not self.config.no_cache,
             )
         network.rates.forward_rate = network.rates.feedback_rate = self.config.rate
         network.rates.forward_decay = network.rates.feedback_decay = self.config.decay

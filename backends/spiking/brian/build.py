@@ -27,6 +27,8 @@ class Objects:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.groups: dict[str, NeuronGroup | Synapses] = {}
+        # Pathways without delay: compiled programs need no queue of spikes that are under way.
+        self.prompt: set[str] = set()
         # Two clocks for all: with one each, Brian2 would look at every clock in every step.
         self.clock = Clock(model.dt, name="steps")
         same = float(model.tick) == float(model.dt)
@@ -52,7 +54,10 @@ class Objects:
 
     def _synapses(self, spec: Joined) -> Synapses:
         ends = self.groups[spec.pre], self.groups[spec.post]
-        synapses = Synapses(*ends, spec.text, **self._told(spec))
+        delay = {"delay": 0 * second} if spec.on_pre else {}
+        synapses = Synapses(*ends, spec.text, **self._told(spec), **delay)
+        if delay:
+            self.prompt.add(synapses.pre.name)
         if self.model.relays(spec):
             synapses.pre.order = FOLLOWED
         synapses.connect(i=spec.i, j=spec.j)

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_COMMON = """
+PROGRAM = "main"
+_ONCE = ("before_run_", "after_run_")
+# What all of the generated files include.
+_HEADERS = """
 #include <stdlib.h>
 #include <climits>
 #include <cmath>
@@ -18,63 +24,73 @@ _COMMON = """
 #include <string>
 #include <vector>
 #include "objects.h"
+#include "network.h"
 #include "brianlib/common_math.h"
 #include "brianlib/stdint_compat.h"
+// glibc has an exp() of several numbers at once, but says so only where infinities are left out.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#if __GLIBC_PREREQ(2, 22)
+extern "C" __attribute__((simd("notinbranch"))) double exp(double) noexcept;
+#endif
+#endif
 """
-# Brian2 asks the operating system for the time before each object and after each step, to know
-# whether a report is due: most of the time that a small network takes.
-_REPORTING = "if (report_func)\n            {"
-_SELDOM = "if (report_func && i == 0 && step++ % 256 == 0)\n            {"
-_LOOP = "    while(clock && clock->running()"
-_EACH_STEP = re.compile(r"clock = next_clocks\(\);\n(\s*(?:current|elapsed_realtime) = [^;]*;)+")
-_AT_THE_END = "    Network::_globally_running = false;\n"
 
 
-def look_at_the_clock_seldom(folder: Path) -> None:
-    """Let a program ask for the time at every 256th step; what it computes stays as it is.
-
-    Where Brian2's text is another one than expected it is left alone, which only takes longer.
-    """
-    file = folder / "network.cpp"
-    text = file.read_text()
-    each_step = _EACH_STEP.search(text)
-    if each_step is None or any(text.count(part) != 1 for part in (_REPORTING, _LOOP, _AT_THE_END)):
-        return
-    asking = each_step[0].removeprefix("clock = next_clocks();")
-    text = text.replace(each_step[0], "clock = next_clocks();")
-    text = text.replace(_AT_THE_END, f"{asking}\n{_AT_THE_END}")
-    text = text.replace(_LOOP, f"    unsigned long step = 0;\n{_LOOP}")
-    file.write_text(text.replace(_REPORTING, _SELDOM))
+def compiler() -> str:
+    """The C++ compiler: what CXX says, or one that is there."""
+    return os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++")), "g++")
 
 
 def compile_program(folder: Path) -> None:
-    """Compile what Brian2 has generated; what all of its files include is read once.
+    """Compile what Brian2 has generated, into a few files at once instead of one by one.
 
     Brian2 writes a hundred small files for a network that learns. Most of the time it takes to
     compile them goes into the same headers.
     """
-    (folder / "common.h").write_text(_COMMON)
     made = dict(re.findall(r"^(\w+) = (.*)$", (folder / "makefile").read_text(), re.MULTILINE))
-    flags = made["CXXFLAGS"].replace("$(OPTIMISATIONS)", made["OPTIMISATIONS"])
-    words = [word for word in shlex.split(flags) if word != "-c"]
-    compiler = os.environ.get("CXX", "g++")
-    # Where a compiler knows no such thing, the header itself does.
-    _said([compiler, *words, "-x", "c++-header", "common.h", "-o", "common.h.gch"], folder)
-    # Not among Brian2's flags: it tries each one by itself, and drops what then fails.
-    including = f"CXX={compiler} -include common.h"
-    code, said = _said(["make", including, "-j", str(min(os.cpu_count() or 1, 8))], folder)
-    if code:
-        raise RuntimeError(
-            f"the simulation does not compile (in {folder}); C++ standalone needs a compiler and "
-            f"make. Use target='numpy', which needs neither. It said: {said[-500:]}"
+    words = shlex.split(made["CXXFLAGS"].replace("$(OPTIMISATIONS)", made["OPTIMISATIONS"]))
+    sources, parallel = made["SRCS"].split(), min(os.cpu_count() or 1, 8)
+    steps = [source for source in sources if source.startswith("code_objects/")]
+    parts = [f"part_{number}.cpp" for number in range(parallel)]
+    for number, part in enumerate(parts):
+        (folder / part).write_text(_in_one(steps[number::parallel]))
+    files = [*parts, *(source for source in sources if source not in steps)]
+    # The longest file sets up and writes arrays, once: there optimising takes longer than it saves.
+    slow = {"objects.cpp": ["-O0"]}
+    with ThreadPoolExecutor(parallel) as pool:
+        list(pool.map(lambda file: _call([*words, *slow.get(file, ()), file], folder), files))
+    # Where two files have a function, the linker takes the first one: the optimised one.
+    compiled = [Path(file).with_suffix(".o").name for file in sorted(files, key=slow.__contains__)]
+    _call([*compiled, "-o", PROGRAM, *shlex.split(made["LFLAGS"])], folder)
+
+
+def _in_one(files: Sequence[str]) -> str:
+    """One file that includes others, each with a namespace for its own helping functions."""
+    parts = [_HEADERS]
+    for file in files:
+        name = Path(file).stem
+        space, run = f"of_{name}", f"_{name}" if name.startswith(_ONCE) else f"_run_{name}"
+        parts.append(
+            f'#include "code_objects/{name}.h"\nnamespace {space} {{\n#include "{file}"\n}}'
         )
+        parts.append(f"void {run}() {{ {space}::{run}(); }}")
+    return "\n".join(parts)
 
 
-def _said(command: list[str], folder: Path) -> tuple[int, str]:
+def _call(arguments: list[str], folder: Path) -> None:
     try:
         done = subprocess.run(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [compiler(), *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        code, said = done.returncode, done.stdout
     except FileNotFoundError as error:
-        return 127, str(error)
-    return done.returncode, done.stdout
+        code, said = 127, str(error)
+    if code:
+        raise RuntimeError(
+            f"the simulation does not compile (in {folder}); C++ standalone needs a compiler. Use "
+            f"target='numpy', which needs none. It said: {said[-500:]}"
+        )

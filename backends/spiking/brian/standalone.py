@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import reset_device
 
 from .build import Objects
-from .compiling import compile_program, look_at_the_clock_seldom
-from .model import Model, Place
+from .cache import ProgramCache, cache_folder, key_of
+from .compiling import PROGRAM, compile_program
+from .model import Cells, Joined, Model, Place, Start
+from .rows import Rows
 from .runs import Job, Kept, Monitors, Recorded, Recording, Simulation, read
+from .templating import own_templates
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -33,18 +36,19 @@ _PROGRESS = 'std::cout << "progress " << elapsed << " " << completed << std::end
 class StandaloneSimulation(Simulation):
     """With Brian2's C++ standalone mode."""
 
-    def __init__(self, model: Model, threads: int = 0) -> None:
-        super().__init__(model)
-        self.threads = threads
+    def __init__(self, model: Model, threads: int = 0, cached: bool = True) -> None:
+        self.rows = Rows.of(model)
+        super().__init__(self.rows.model)
+        self.threads, self.cached = threads, cached
         self._state: dict[Place, np.ndarray] = {}
         self._programs: dict[tuple, Executable] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="oneway_spiking_")
 
     def set(self, place: Place, value: Any) -> None:
-        self._state[place] = np.asarray(value)
+        self._state[place] = self.rows.into(place[0], value)
 
     def get(self, place: Place) -> np.ndarray:
-        return self._state[place].copy()
+        return self.rows.back(place[0], self._state[place]).copy()
 
     def restart(self) -> None:
         self._state.clear()  # programs start from what they were built with
@@ -68,12 +72,43 @@ class StandaloneSimulation(Simulation):
         if key not in self._programs:
             folder = Path(self._folder.name) / f"program_{len(self._programs)}"
             began = time.perf_counter()
-            self._programs[key] = build(self.model, job, folder, self.threads)
+            self._programs[key] = self._program(job, folder, key)
             self.compiling_s += time.perf_counter() - began
         program = self._programs[key]
         program.execute(self._state, job)
         self._state |= program.states()
-        return program.recorded(job.recording)
+        recorded = program.recorded(job.recording)
+        for (group, variable), (times, values) in recorded.states.items():
+            recorded.states[group, variable] = times, self.rows.back(group, values)
+        return recorded
+
+    def _program(self, job: Job, folder: Path, for_jobs: tuple) -> Executable:
+        """The program for such jobs, from the cache if it is there."""
+        try:
+            cache = ProgramCache(cache_folder()) if self.cached else None
+        except RuntimeError:  # the user has no home
+            cache = None
+        if cache is None:
+            return build(self.rows, job, folder, self.threads)
+        key = key_of(_without_held(self.rows), for_jobs, self.threads)
+        about = cache.fetch(key, folder)
+        if about is not None:
+            return Executable.from_lists(self.model, folder, about)
+        program = build(self.rows, job, folder, self.threads)
+        arrays = sorted(f"static_arrays/{file.name}" for file in folder.glob("static_arrays/*"))
+        cache.keep(key, folder, [PROGRAM, *arrays], program.as_lists())
+        return program
+
+
+def _without_held(rows: Rows) -> Rows:
+    """What a program is made of, but for weights and biases: they are set before each run."""
+    cells = [replace(group, starts=_not_held(group)) for group in rows.model.cells]
+    synapses = [replace(group, starts=_not_held(group)) for group in rows.model.synapses]
+    return replace(rows, model=replace(rows.model, cells=cells, synapses=synapses))
+
+
+def _not_held(group: Cells | Joined) -> dict[str, Start]:
+    return {name: value for name, value in group.starts.items() if name not in group.holds}
 
 
 @dataclass(frozen=True)
@@ -94,8 +129,26 @@ class Executable:
     monitors: dict[Kept, Stored]
     duration_s: float
 
+    def as_lists(self) -> list:
+        """All but model and folder, as JSON has it."""
+        variables, monitors = (
+            [[*place, stored.file, stored.dtype.str] for place, stored in kept.items()]
+            for kept in (self.variables, self.monitors)
+        )
+        return [variables, monitors, self.duration_s]
+
+    @classmethod
+    def from_lists(cls, model: Model, folder: Path, lists: list) -> Executable:
+        """From what `as_lists` gave."""
+        variables, monitors = (
+            {tuple(place): Stored(file, np.dtype(dtype)) for *place, file, dtype in kept}
+            for kept in lists[:2]
+        )
+        return cls(model, folder, variables, monitors, lists[2])
+
     def execute(self, state: Mapping[Place, np.ndarray], job: Job) -> None:
         """Run with the given variables."""
+        (self.folder / "results").mkdir(exist_ok=True)
         arguments = ["--results_dir", str(self.folder / "results") + os.sep]
         for (group, variable), value in state.items():
             stored = self.variables[group, variable]
@@ -104,7 +157,7 @@ class Executable:
             arguments.append(self._argument(f"table_{name}.values", values, np.dtype(float)))
         environment = os.environ | {"ONEWAY_SEED": str(job.seed % 2**31)}
         running = subprocess.Popen(
-            ["./main", *arguments],
+            [f"./{PROGRAM}", *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -149,8 +202,9 @@ class Executable:
         return np.fromfile(self.folder / "results" / stored.file, dtype=stored.dtype)
 
 
-def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
+def build(rows: Rows, job: Job, folder: Path, threads: int) -> Executable:
     """Generate and compile the program of a model for jobs like this one."""
+    model = rows.model
     if get_device().__class__.__name__ != "RuntimeDevice":
         raise RuntimeError(
             "Brian2's standalone mode is switched on already. Call brian2.reset_device() first: a "
@@ -165,9 +219,9 @@ def build(model: Model, job: Job, folder: Path, threads: int) -> Executable:
         monitors = Monitors(objects, job.recording)
         objects.network.add(*monitors.all)
         get_device().insert_code("before_network_run", _SEED)
-        objects.run(job.tables, job.ticks, _PROGRESS)
-        get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
-        look_at_the_clock_seldom(folder)
+        with own_templates(rows.grids, objects.prompt):
+            objects.run(job.tables, job.ticks, _PROGRESS)
+            get_device().build(directory=str(folder), compile=False, run=False, with_output=False)
         compile_program(folder)
         return Executable(
             model,

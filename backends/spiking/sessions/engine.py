@@ -68,6 +68,7 @@ class Engine:
     in_turn: bool
     threads: int
     input: str = "current"
+    cached: bool = True
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
     latest: Running | None = None
@@ -131,7 +132,7 @@ class Engine:
 
     def _simulation(self, model: Model) -> Simulation:
         if self.target == "cpp_standalone":
-            return StandaloneSimulation(model, self.threads)
+            return StandaloneSimulation(model, self.threads, self.cached)
         return RuntimeSimulation(model, self.target)
 
     def go(

@@ -255,8 +255,9 @@ def test_cython_does_the_same(quick_compiler):
 
 
 @pytest.mark.slow
-def test_a_compiled_program_does_the_same(quick_compiler):
+def test_a_compiled_program_does_the_same(quick_compiler, tmp_path, monkeypatch):
     """No cell is random here, so that every spike and every weight must agree."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     circuit, x, y = parse_rule("kp").wire(mlp((6, 8, 4))), samples(3), np.array([1, 3, 0])
     results = []
     for target in ("numpy", "cpp_standalone"):
@@ -274,6 +275,15 @@ def test_a_compiled_program_does_the_same(quick_compiler):
     other.restart(0)
     anew = other.present(x, y, learn=True, record=["delta_output"])
     np.testing.assert_array_equal(anew.outputs, c.outputs)
+
+    def build(*_):
+        pytest.fail("it is in the cache")
+
+    monkeypatch.setattr("oneway.backends.spiking.brian.standalone.build", build)
+    kept = SpikingNetwork(circuit, target="cpp_standalone", chunk=3, seed=1)
+    kept.set_weights(SpikingNetwork(circuit).weights())
+    same = kept.present(x, y, learn=True, record=["delta_output"])
+    np.testing.assert_array_equal(same.outputs, c.outputs)
 
 
 def test_rates_are_in_hertz():
