@@ -42,8 +42,8 @@ class SpikeTimingMirror(Rule, name="stdp"):
         τ in ms.
     mode : {"mirror", "engaged"}
         When B learns.
-    rate : float
-        η_B, for each pair of spikes.
+    rate : {"auto"} or float
+        η_B, for each pair of spikes (`auto`: 0.002 from noise, 0.01 from data).
     decay : {"auto"} or float
         λ, for each batch of noise (`auto`: 0.5, as in `wm`) or for each sample (`auto`: 0.01).
     bias_blocking : bool
@@ -55,7 +55,7 @@ class SpikeTimingMirror(Rule, name="stdp"):
     window: Literal["mirrored", "stdwi"] = "mirrored"
     tau: float = 10.0
     mode: Literal["mirror", "engaged"] = "mirror"
-    rate: float = 0.002
+    rate: Literal["auto"] | float = "auto"
     decay: Literal["auto"] | float = "auto"
     bias_blocking: bool = False
 
@@ -64,9 +64,9 @@ class SpikeTimingMirror(Rule, name="stdp"):
         for w in wiring.learning_drives():  # W: h_l -> h_{l+1}
             wiring.learn_from_error(w)
         mirrors = self.mode == "mirror"
-        usual = 0.5 if mirrors else 0.01
-        decay = usual if isinstance(self.decay, str) else self.decay
-        pairs_of_spikes = {"window": self.kernel, "rate": self.rate, "decay": decay}
+        usual = {"rate": 0.002, "decay": 0.5} if mirrors else {"rate": 0.01, "decay": 0.01}
+        stated = {"rate": self.rate, "decay": self.decay}
+        how = {k: usual[k] if v == "auto" else v for k, v in stated.items()}
         for pair in wiring.pairs():
             w, b = pair.forward, pair.feedback  # B: delta_{l+1} -> delta_l
             phase = self._mirror(wiring, pair) if mirrors else ENGAGED
@@ -74,7 +74,7 @@ class SpikeTimingMirror(Rule, name="stdp"):
             if not mirrors:
                 wiring.teach(w.pre, b.post)  # h_l -> delta_l
                 wiring.teach(w.post, b.pre)  # h_{l+1} -> delta_{l+1}
-            wiring.learn(b, pre=pre, post=post, phase=phase, **pairs_of_spikes)
+            wiring.learn(b, pre=pre, post=post, phase=phase, window=self.kernel, **how)
         return wiring.build()
 
     def _mirror(self, wiring: FeedbackWiring, pair: Pair) -> str:

@@ -78,7 +78,7 @@ class Pathway:
     """What synapses do, beside what they send, at an event of the cells at one end."""
 
     name: str
-    end: Literal["pre", "post"]
+    end: str  # "pre" or "post"
     code: str
     event: str = SPIKE
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oneway.circuits import Plasticity, Population, Projection, Signal, WiringError
+from oneway.circuits.timing import Lobe
 
 from ..brian.model import SPIKE, WHOLE, Cells, Event, Joined, ModelGroup, Pathway
 from .context import Context
@@ -30,21 +31,20 @@ def learn_from_pairs(
         lost = f"({decay} - {scaling})" if scaling else decay
         joined.at_tick(f"step = -{learn} * {lost} * w", "w += step", *rest)
     rate = f"{learn} * {_each_pair(context, how)!r}"
-    ends = {"pre": (p.pre, how.pre), "post": (p.post, how.post)}
-    for name, lobes, end, other in (
-        ("before", how.window.before, "pre", "post"),
-        ("after", how.window.after, "post", "pre"),
-    ):
-        if not lobes:
-            continue
-        heard = Heard(context, *ends[end], how.phase)
-        traced = Heard(context, *ends[other], how.phase)
-        total = " + ".join(f"{a!r} * {traced.trace(tau_ms)}_{other}" for a, tau_ms in lobes)
-        step = f"step = {rate} * {heard.sign(f'_{end}')}({total})"
-        joined.pathways.append(
-            Pathway(f"pairs_{name}", end, "\n".join([step, "w += step", *rest]), heard.event)
-        )
+    pre = Heard(context, p.pre, how.pre, how.phase)
+    post = Heard(context, p.post, how.post, how.phase)
+    before = _total(how.window.before, post, "_post"), pre.sign("_pre")
+    after = _total(how.window.after, pre, "_pre"), post.sign("_post")
+    for end, event, (total, sign) in (("pre", pre.event, before), ("post", post.event, after)):
+        if total:
+            code = [f"step = {rate} * {sign}({total})", "w += step", *rest]
+            joined.pathways.append(Pathway(f"pairs_at_{end}", end, "\n".join(code), event))
     return more
+
+
+def _total(lobes: tuple[Lobe, ...], traced: Heard, end: str) -> str:
+    """What all earlier spikes of the cell at one end count, when one comes at the other."""
+    return " + ".join(f"{a!r} * {traced.trace(tau_ms)}{end}" for a, tau_ms in lobes)
 
 
 def _each_pair(context: Context, how: Plasticity) -> float:
@@ -77,7 +77,8 @@ class Heard:
 
     def trace(self, tau_ms: float) -> str:
         """The variable of its cell that such spikes add to, and that fades with τ."""
-        return f"{self.name}_{float(tau_ms):g}ms".translate(str.maketrans(".-+", "___"))
+        tau = repr(float(tau_ms)).removesuffix(".0").translate(str.maketrans(".-+", "___"))
+        return f"{self.name}_{tau}ms"
 
 
 # -- at the cells --------------------------------------------------------------------------------
@@ -93,9 +94,8 @@ def trace_spikes(context: Context, population: Population, cells: Cells) -> None
             cells.integrate(name, f"-{name} * (1 - exp(-dt / ({float(tau_ms)!r} * ms))) / dt")
             code.append(f"{name} += {heard.sign()}1")
         if heard.brought is None:
-            # A spike's sign depends on the membrane, which is set back last.
-            before = cells.reset.splitlines() if cells.reset else []
-            cells.reset = "\n".join(dict.fromkeys([*code, *before]))
+            # First, since a spike's sign depends on the membrane, which is set back last.
+            cells.reset = "\n".join([*code, cells.reset or ""])
         else:
             _hear(cells, heard, code)
 

@@ -1,6 +1,5 @@
 """Pairs of spikes: what they change is the sum over all of them, and it turns B to Wᵀ."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -65,10 +64,10 @@ def pair_changes(post, pre, shape, steps, same=lambda s: np.zeros_like(s)):
 def test_noise_changes_weights_by_the_sum_over_all_pairs(parameters):
     net = SpikingNetwork(paired_mirror(), parameters)
     expected = net.weight(B)
-    record = net.run_spontaneous(0.4)
+    record = net.run_spontaneous(0.3)
     post, pre = (events(record.spikes[f"delta_{name}"], n) for name, n in (("a", 4), ("b", 3)))
-    assert min(len(post[0]), len(pre[0])) > 100
-    for step, pairs in enumerate(pair_changes(post, pre, (4, 3), 400)):
+    assert min(len(post[0]), len(pre[0])) > 70
+    for step, pairs in enumerate(pair_changes(post, pre, (4, 3), 300)):
         if step and step % 2 == 0:  # weights decay before the step
             expected *= 1 - DECAY * 0.002
         expected += RATE * pairs
@@ -106,23 +105,22 @@ def test_data_change_weights_by_the_sum_over_all_pairs(presentation):
     np.testing.assert_allclose(net.weight(name), expected * (1 - DECAY), rtol=1e-12)
 
 
-@pytest.mark.parametrize("window", ["mirrored", "stdwi"])
-def test_feedback_follows_the_forward_weights(window):
-    """From the order of spikes alone; so it does when W has the opposite signs."""
+@pytest.mark.parametrize(("window", "sign"), [("mirrored", 1), ("stdwi", -1)])
+def test_feedback_follows_the_forward_weights(window, sign):
+    """From the order of spikes alone, whichever signs W has."""
     rule = f"stdp,window={window},bias_blocking=yes,rate=0.01,decay=1"
     wired = parse_rule(rule).wire(mlp((8, 12, 8)))
     w, b = "h1 -> output", "delta_output -> delta_h1"
-    first = SpikingNetwork(wired, FAST).weights()
-    for sign in (1, -1):
-        net = SpikingNetwork(wired, FAST, weights={w: sign * first[w]})
-        assert 60 < angle_deg(net.weight(w), net.weight(b).T) < 120
-        net.run_spontaneous(3.0, slowing_s=1.0)
-        assert angle_deg(net.weight(w), net.weight(b).T) < 30
+    net = SpikingNetwork(wired, FAST)
+    net.set_weights({w: sign * net.weight(w)})
+    assert 60 < angle_deg(net.weight(w), net.weight(b).T) < 120
+    net.run_spontaneous(2.0, slowing_s=1.0)
+    assert angle_deg(net.weight(w), net.weight(b).T) < 35
 
 
 def test_the_program_says_pairs():
     text, _ = SpikingNetwork(learning_from_pairs()).script()
-    assert "on_event={'pairs_after': 'teach_h1_heard'}" in text
+    assert "on_event={'pairs_at_post': 'teach_h1_heard'}" in text
     assert "cells_delta_h1.run_on_event('teach_h1_heard', " in text
     assert "teach_h1_at_post = t" in text
 
@@ -145,14 +143,3 @@ def test_what_has_no_pairs_is_refused(circuit, how, message):
     )
     with pytest.raises(WiringError, match=message):
         run()
-
-
-def test_unshared_convolutions_have_pairs():
-    circuit = parse_rule("stdp").wire(parse_circuit("conv2:1x8x8-3,width=2,hidden=4,norm=none"))
-    short = replace(FAST, phase_time=0.05 * second)
-    net = SpikingNetwork(circuit, short, shared=False)
-    before = net.weights()
-    net.run_spontaneous(0.2)
-    for p in circuit.select(path="feedback", role="drive"):
-        if p.plasticity is not None:
-            assert not np.array_equal(net.weight(p.name), before[p.name])
