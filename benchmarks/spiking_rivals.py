@@ -247,6 +247,8 @@ def draw(curves: dict[str, list[Run]], path: Path) -> None:
             ax.fill_between(times, *ends, alpha=0.25, color=f"C{number}", lw=0)
         ax.set(xscale="log", yscale="log", title=name, xlabel="simulated time (s)")
         ax.set_yticks([3, 6, 12, 25, 50, 90], ["3", "6", "12", "25", "50", "90"])
+        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100) if times[0] <= t <= times[-1]]
+        ax.set_xticks(ticks, [str(t) for t in ticks])
         ax.minorticks_off()
         ax.axhline(12, color="0.5", lw=0.8, ls=":")
     axes[0, 0].set_ylabel("angle of B to Wᵀ (°)")
