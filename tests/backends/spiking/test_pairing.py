@@ -27,8 +27,9 @@ from .mirrors import B, mirror
 
 pytestmark = pytest.mark.spiking
 
-FAST = SpikingParameters(batch_time=1 * second, adapt_time=0 * second)
-BASELINE = SpikingParameters.about_baseline(batch_time=1 * second, adapt_time=0 * second)
+STEPS = {"dt": 1 * ms, "plasticity_dt": 2 * ms}  # that are counted here
+FAST = SpikingParameters(batch_time=1 * second, adapt_time=0 * second, **STEPS)
+BASELINE = SpikingParameters.about_baseline(batch_time=1 * second, adapt_time=0 * second, **STEPS)
 # Nothing about it is even: other amplitudes, other time constants, two terms on one side.
 WINDOW = SpikeWindow(after=((-0.7, 20.0),), before=((1.0, 10.0), (-0.3, 35.5)))
 RATE, DECAY = 1e-3, 0.3
@@ -86,7 +87,9 @@ def learning_from_pairs() -> Circuit:
 @pytest.mark.parametrize("presentation", ["sequence", "trials"])
 def test_data_change_weights_by_the_sum_over_all_pairs(presentation):
     """What a cell is taught it hears a step later; in trials, pairs lie within a sample."""
-    present = SpikingParameters(presentation=presentation, present_time=60 * ms, read_from=0 * ms)
+    present = SpikingParameters(
+        presentation=presentation, present_time=60 * ms, read_from=0 * ms, **STEPS
+    )
     net, name = SpikingNetwork(learning_from_pairs(), present), "delta_output -> delta_h1"
     net.rates.forward_rate = 0.0
     expected = net.weight(name)
