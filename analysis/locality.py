@@ -66,11 +66,13 @@ class LocalityStatement:
     pre: SignalAtHand
     post: SignalAtHand
     hebbian: bool = False
+    timed: bool = False
 
     def __str__(self) -> str:
-        sign = "+" if self.hebbian else "−"
+        product = "Σ K(t_post − t_pre)" if self.timed else "post ⊗ pre"
+        sign = "+" if self.hebbian or self.timed else "−"
         return (
-            f"{self.projection!r} learns in phase {self.phase!r}, Δw = {sign}η · post ⊗ pre − λw: "
+            f"{self.projection!r} learns in phase {self.phase!r}, Δw = {sign}η · {product} − λw: "
             f"pre {self.pre}; post {self.post}"
         )
 
@@ -83,7 +85,11 @@ def locality(circuit: Circuit) -> list[LocalityStatement]:
     """
     return [
         LocalityStatement(
-            p.name, p.plasticity.phase, *circuit.reading.ends(p), p.plasticity.hebbian
+            p.name,
+            p.plasticity.phase,
+            *circuit.reading.ends(p),
+            p.plasticity.hebbian,
+            p.plasticity.window is not None,
         )
         for p in circuit.projections.values()
         if p.plasticity is not None

@@ -65,6 +65,7 @@ from .reading import Reading, SignalAtHand
 from .relation import ListedRelation, ProductRelation, Relation, compose, count_common
 from .relays import relay_names, relayed_cells
 from .summary import summarise
+from .timing import SpikeWindow
 from .wiring import Wiring
 
 __all__ = [
@@ -103,6 +104,7 @@ __all__ = [
     "Shape",
     "Signal",
     "SignalAtHand",
+    "SpikeWindow",
     "SynapticConnector",
     "TransposeConnector",
     "Weights",

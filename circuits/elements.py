@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .activations import ACTIVATIONS
 from .connectors import Connector, Shape
 from .errors import WiringError
+from .timing import SpikeWindow
 
 Role = Literal["drive", "teach", "gate", "norm", "mimic", "compare"]
 Path = Literal["forward", "feedback", "auxiliary", "target"]
@@ -232,6 +233,11 @@ class Plasticity:
     receives through the drive by one factor, which brings s, the mean of their |w|, to s₀. Where
     weights are shared across an image, the cells of a channel do so together.
 
+    With a `window` the synapse learns from pairs of spikes in place of the product of activities:
+    Δw = η Σ K(t_post − t_pre) − λ w, over all pairs of a spike of either signal (signed ones count
+    with the product of their signs). η is then for each pair; λ stays what it is. The sign is K's,
+    so that `hebbian` is to be left out.
+
     Parameters
     ----------
     pre, post : Signal
@@ -251,6 +257,8 @@ class Plasticity:
         λ_s, for a synapse that has its own rate; None: no scaling.
     set_point : float, optional
         s₀; by default the mean |w| of first draws.
+    window : SpikeWindow, optional
+        K, for synapses that learn from pairs of spikes.
     """
 
     pre: Signal
@@ -262,9 +270,12 @@ class Plasticity:
     decay: float | None = None
     scaling: float | None = None
     set_point: float | None = None
+    window: SpikeWindow | None = None
 
     def __post_init__(self) -> None:
         _check_words("plasticity", self)
+        if self.window is not None:
+            self._check_window()
         if self.scaling is None and self.set_point is None:
             return
         if self.scaling is None or not 0 < self.scaling <= 1:
@@ -278,6 +289,27 @@ class Plasticity:
             raise WiringError(
                 f"plasticity: scaling = {self.scaling} with rate = {self.rate}. Synapses that "
                 "scale need a rate of their own, above 0"
+            )
+
+    def _check_window(self) -> None:
+        for end, signal in (("pre", self.pre), ("post", self.post)):
+            if signal.kind == "synaptic" or signal.gated or signal.centred != "no":
+                raise WiringError(
+                    f"plasticity: a window of spike times with {end} = {signal}, but it is spikes "
+                    "that make pairs, and they have no φ′ and no mean. Use ACTIVITY or "
+                    "taught_by(...) as they are"
+                )
+        if self.hebbian or self.reduction != "sum":
+            raise WiringError(
+                f"plasticity: a window of spike times with hebbian = {self.hebbian}, reduction = "
+                f"{self.reduction!r}. The window has signs of its own, and pairs of spikes are "
+                "summed: leave both out"
+            )
+        if self.rate is None or self.decay is None:
+            raise WiringError(
+                f"plasticity: a window of spike times with rate = {self.rate}, decay = "
+                f"{self.decay}. What a pair of spikes counts is no gradient for an optimizer to "
+                "scale: give both"
             )
 
 

@@ -30,12 +30,15 @@ from .elements import (
 from .errors import WiringError
 from .options import fits
 from .summary import connector_text, plasticity_text, shape_text, weights_text
+from .timing import SpikeWindow
 
 FORMAT = "oneway-circuit"
 VERSION = 1
 GRAPHML_ATTRIBUTE = "oneway_circuit"
 
-_PARTS: tuple[type, ...] = (Population, Projection, Phase, Weights, Plasticity, Signal, BatchNorm)
+_PARTS: tuple[type, ...] = (
+    *(Population, Projection, Phase, Weights, Plasticity, Signal, SpikeWindow, BatchNorm),
+)
 _CONNECTORS = (
     cls
     for name, cls in sorted(vars(connectors).items())

@@ -13,6 +13,7 @@ from .assembly import Assembly
 from .connectors import Connector, OneToOneConnector
 from .elements import ROLES, Phase, Plasticity, Population, Projection, Signal, Weights
 from .relation import ListedRelation
+from .timing import SpikeWindow
 
 Row = Sequence[str]
 WIDTH = 100
@@ -227,12 +228,27 @@ def plasticity_text(plasticity: Plasticity) -> str:
         parts.append("Hebbian")
     if plasticity.reduction != "sum":
         parts.append(plasticity.reduction)
+    if plasticity.window is not None:
+        parts.append(window_text(plasticity.window))
     for name in ("rate", "decay", "scaling", "set_point"):
         if getattr(plasticity, name) is not None:
             parts.append(f"{name.replace('_', ' ')} {getattr(plasticity, name):g}")
     if plasticity.phase != "engaged":
         parts.append(f"in {plasticity.phase}")
     return ", ".join(parts)
+
+
+def window_text(window: SpikeWindow) -> str:
+    """`pairs of spikes, -1 (20 ms) where post follows, +1 (20 ms) where it leads`."""
+    sides = [
+        " ".join(f"{amplitude:+g} ({tau_ms:g} ms)" for amplitude, tau_ms in lobes) + f" {where}"
+        for lobes, where in (
+            (window.after, "where post follows"),
+            (window.before, "where it leads"),
+        )
+        if lobes
+    ]
+    return ", ".join(["pairs of spikes", *sides])
 
 
 # -- numbers -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ modules that have it, so that a copy of one works wherever it lies (``--rule cop
 from .activation_sharing import ActivationSharing
 from .asap import ASAP
 from .backpropagation import Backpropagation
-from .base import RULES, Gate, Norm, Rule, parse_rule
+from .base import RULES, SPIKE_RULES, Gate, Norm, Rule, parse_rule
 from .direct_feedback_alignment import DirectFeedbackAlignment
 from .direct_kolen_pollack import DirectKolenPollack
 from .direct_random_target_projection import DirectRandomTargetProjection
@@ -26,6 +26,7 @@ from .kolen_pollack import KolenPollack
 from .receptors import LabelledCell, ReceptorWiring, draw_signs, receptor_wiring
 from .sharing import Sharing, learn_from_shared, matching, note_exceptions, share_activations
 from .sign_symmetry import SignSymmetry
+from .spike_timing_mirror import SpikeTimingMirror
 from .weight_mirror import WeightMirror
 
 # Sorted as the documentation lists them, from transport to one-way.
@@ -38,6 +39,7 @@ __all__ = [
     "INDEPENDENT",
     "RULES",
     "SIGN_TIED",
+    "SPIKE_RULES",
     "TIED",
     "ActivationSharing",
     "Backpropagation",
@@ -56,6 +58,7 @@ __all__ = [
     "Rule",
     "Sharing",
     "SignSymmetry",
+    "SpikeTimingMirror",
     "WeightMirror",
     "draw_signs",
     "learn_from_shared",

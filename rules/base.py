@@ -16,6 +16,8 @@ from oneway.circuits import Circuit, Draw, WiringError
 from oneway.circuits.options import Options, as_text, join, split
 
 RULES: dict[str, type[Rule]] = {}
+# Rules whose synapses learn from what only spikes have; all others run in both backends.
+SPIKE_RULES: dict[str, type[Rule]] = {}
 
 Gate = Literal["exact", "shared", "local"]
 Norm = Literal["full", "scale", "own"]
@@ -59,6 +61,7 @@ class Rule(ABC):
     """
 
     name: ClassVar[str]
+    needs_spikes: ClassVar[bool] = False
 
     gate: Gate = "exact"
     norm: Norm = "full"
@@ -74,7 +77,7 @@ class Rule(ABC):
             cls.wire = _telling_where(cls.wire)  # type: ignore[assignment, method-assign]
         if name is not None:
             cls.name = name
-            RULES[name] = cls
+            (SPIKE_RULES if cls.needs_spikes else RULES)[name] = cls
 
     def __post_init__(self) -> None:
         self.options().check({f.name: getattr(self, f.name) for f in fields(self)})
@@ -159,9 +162,10 @@ def parse_rule(text: str, **overrides: Any) -> Rule:
     4
     """
     name, *pairs = split(text)
-    rule = _load(Path(name)) if name.endswith(".py") else RULES.get(name)
+    known = RULES | SPIKE_RULES
+    rule = _load(Path(name)) if name.endswith(".py") else known.get(name)
     if rule is None:
-        raise WiringError(f"no rule {name!r}; there are {', '.join(RULES)}")
+        raise WiringError(f"no rule {name!r}; there are {', '.join(known)}")
     given = {key: value for key, value in overrides.items() if value is not None}
     return rule(**rule.options().parse(pairs) | given)
 
@@ -170,7 +174,7 @@ def _load(path: Path) -> type[Rule]:
     """The rule defined in a file of the user's."""
     if not path.is_file():
         raise WiringError(f"rule file {str(path)!r} does not exist")
-    before = dict(RULES)
+    before = RULES | SPIKE_RULES
     spec = importlib.util.spec_from_file_location(f"oneway_rule_{path.stem}", path)
     assert spec is not None and spec.loader is not None  # a .py file always has both
     module = importlib.util.module_from_spec(spec)
@@ -178,11 +182,11 @@ def _load(path: Path) -> type[Rule]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        RULES.clear()
-        RULES.update(before)
+        _know(before)
         place = _place(error, str(path))
         raise WiringError(f"rule file {place} does not load: {error!r}") from error
-    new = [rule for name, rule in RULES.items() if before.get(name) is not rule]
+    known = RULES | SPIKE_RULES
+    new = [rule for name, rule in known.items() if before.get(name) is not rule]
     if len(new) != 1:
         raise WiringError(
             f"rule file {str(path)!r} defines {len(new)} rules, expected one "
@@ -190,9 +194,16 @@ def _load(path: Path) -> type[Rule]:
         )
     there = before.get(new[0].name, new[0])
     if there.__module__ != new[0].__module__:
-        RULES.update(before)
+        _know(before)
         raise WiringError(
             f"rule file {str(path)!r}: there is already a rule {there.name!r}, {there.__name__}. "
             "Choose another name="
         )
     return new[0]
+
+
+def _know(rules: dict[str, type[Rule]]) -> None:
+    """Know these rules and no others."""
+    for home, spikes in ((RULES, False), (SPIKE_RULES, True)):
+        home.clear()
+        home.update({name: rule for name, rule in rules.items() if rule.needs_spikes == spikes})

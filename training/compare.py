@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from oneway.rules import RULES
+from oneway.rules import RULES, SPIKE_RULES
 
 from .checkpoint import CHECKPOINT
 from .config import SPEED
@@ -297,7 +297,8 @@ def _label(rule: dict[str, Any]) -> str | None:
     options: dict[str, Any] = {k: v for k, v in (rule | lists).items() if k != "name"}
     name = rule.get("name")
     # A rule of the user's own is not known here, nor is what is usual for it.
-    return RULES[name](**options).label("gate", "norm") if name in RULES else name
+    known = RULES | SPIKE_RULES
+    return known[name](**options).label("gate", "norm") if name in known else name
 
 
 def _json(path: Path) -> dict[str, Any]:

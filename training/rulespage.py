@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from oneway.analysis.costs import HEADINGS, costs_rows, wiring_costs
 from oneway.circuits import Circuit, WiringError, parse_circuit
-from oneway.rules import RULES, parse_rule
+from oneway.rules import RULES, SPIKE_RULES, parse_rule
 
 # Options that change what a rule costs in wiring.
 VARIANTS = (
-    *(v for rule in RULES for v in (rule, f"{rule},gate=local,norm=own")),
+    *(v for rule in (*RULES, *SPIKE_RULES) for v in (rule, f"{rule},gate=local,norm=own")),
     "as,gate=shared",
     "asap,gate=shared",
     "asap,k=4",

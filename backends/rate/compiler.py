@@ -30,6 +30,7 @@ from .kernels import (
     scaled,
     sum_cells,
 )
+from .parameters import check_learnable
 from .passes.fold import fold_scales
 from .passes.fuse import fuse_products, join_drives
 from .passes.repeats import fold_repeats
@@ -67,6 +68,7 @@ class Compiler(Values):
 
     def learning(self) -> Schedule:
         """All that learns in these phases."""
+        check_learnable(self.circuit)
         pending = dict(self._statements())
         for name in self._top_down():
             # Learn as soon as an error is there, so that nothing waits in memory for the end.

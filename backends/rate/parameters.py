@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from oneway.circuits import (
     Circuit,
     Projection,
+    WiringError,
     first_draw,
     sign_magnitude,
     weighted_adjacency,
@@ -126,7 +127,13 @@ class CircuitParameters(nn.Module):
         A synapse whose plasticity has its own rate η and decay λ follows Δw = −η·grad − λw exactly:
         its group has lr η, weight decay λ/η and no momentum. With a rate alone, weight decay is
         that of its path.
+
+        Raises
+        ------
+        WiringError
+            Synapses learn from pairs of spikes.
         """
+        check_learnable(self.circuit)
         paths: list[dict[str, Any]] = [
             {"path": "forward", **(forward or {})},
             {"path": "feedback", **(feedback or {})},
@@ -151,6 +158,19 @@ class CircuitParameters(nn.Module):
             inherited = {k: v for k, v in paths[is_feedback].items() if k == "weight_decay"}
             groups.append(group | (inherited if decay is None else {"weight_decay": decay / rate}))
         return [group for group in groups if group["params"]]
+
+
+def check_learnable(circuit: Circuit) -> None:
+    """Raise `WiringError` at the first synapse that learns from what rates do not have."""
+    for p in circuit.projections.values():
+        if p.plasticity is not None and p.plasticity.window is not None:
+            raise WiringError(
+                f"{p.label}: its synapses learn from the order of pairs of spikes, which rates do "
+                "not have. Run it as spikes (oneway spike, backends.spiking.SpikingNetwork), or "
+                "state what such pairs come to where noise drives one cell and the other follows, "
+                "a Hebbian covariance, as rule wm does: pre and post Signal(centred='batch'), "
+                "hebbian=True"
+            )
 
 
 class Norm(nn.Module):

@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 
 import oneway.rules
 from oneway.circuits import WiringError, mlp, parse_circuit
-from oneway.rules import RULES, parse_rule
+from oneway.rules import RULES, SPIKE_RULES, parse_rule
 
 FOLDER = Path(oneway.rules.__file__).parent
-FILES = {rule.name: FOLDER / f"{rule.__module__.rpartition('.')[2]}.py" for rule in RULES.values()}
+KNOWN = RULES | SPIKE_RULES
+FILES = {rule.name: FOLDER / f"{rule.__module__.rpartition('.')[2]}.py" for rule in KNOWN.values()}
 CIRCUITS = (mlp((8, 6, 6, 6, 3)), parse_circuit("conv2:1x8x8-3,width=2,hidden=4"))
 
 
 @pytest.fixture(autouse=True)
 def _rules_as_before():
-    before = dict(RULES)
+    before = [(home, dict(home)) for home in (RULES, SPIKE_RULES)]
     yield
-    RULES.clear()
-    RULES.update(before)
+    for home, rules in before:
+        home.clear()
+        home.update(rules)
 
 
 def written(folder: Path, text: str, name: str = "mine") -> str:
@@ -42,7 +44,7 @@ def test_a_copy_of_a_rule_file_wires_the_same(name, tmp_path):
     )
     assert renamed == 1
     copy = parse_rule(written(tmp_path, text))
-    assert copy.name == "copied" and type(copy) is not RULES[name]
+    assert copy.name == "copied" and type(copy) is not KNOWN[name]
     for forward in CIRCUITS:
         assert copy.wire(forward) == parse_rule(name).wire(forward)
 
@@ -83,14 +85,14 @@ def values_of(kind):
     return st.one_of([values_of(part) for part in kind.__args__])
 
 
-@given(st.sampled_from(list(RULES)), st.data())
+@given(st.sampled_from(list(KNOWN)), st.data())
 def test_a_label_parses_back(name, data):
-    kinds = RULES[name].options().kinds
-    assert kinds.keys() == {f.name for f in fields(RULES[name])}
+    kinds = KNOWN[name].options().kinds
+    assert kinds.keys() == {f.name for f in fields(KNOWN[name])}
     values = data.draw(
         st.fixed_dictionaries({}, optional={k: values_of(v) for k, v in kinds.items()})
     )
-    rule = RULES[name](**values)
+    rule = KNOWN[name](**values)
     assert parse_rule(rule.label()) == rule
     apart = parse_rule(rule.label("gate", "norm"), gate=rule.gate, norm=rule.norm)
     assert apart == rule

@@ -41,7 +41,8 @@ def _same_change(circuit: Circuit, feedback: Projection, forward: Projection) ->
 
 def _form(plasticity: Plasticity) -> tuple[object, ...]:
     how = plasticity
-    return how.hebbian, how.reduction, how.rate, how.decay, how.scaling, how.set_point
+    own = (how.rate, how.decay, how.scaling, how.set_point)
+    return how.hebbian, how.reduction, how.window, *own
 
 
 def alignment_clock(circuit: Circuit, config: TrainConfig, steps_per_epoch: int) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from oneway.analysis import weight_angles
 from oneway.circuits import Circuit, WiringError
-from oneway.rules import RULES
+from oneway.rules import RULES, SPIKE_RULES
 
 from ..data.dataset import DataSet
 from ..errors import ConfigError
@@ -351,7 +351,7 @@ class SpikingRun:
 def _noisy_rules(wired: Circuit) -> str:
     """Advice to use a rule that gives this circuit a phase of noise, where there is one."""
     forward, names = wired.forward_circuit(), []
-    for name, rule in RULES.items():
+    for name, rule in (RULES | SPIKE_RULES).items():
         with suppress(WiringError):
             if any(phase.noisy for phase in rule().wire(forward).phases.values()):
                 names.append(name)

@@ -45,6 +45,8 @@ class Objects:
 
     def _cells(self, spec: Cells) -> NeuronGroup:
         group = NeuronGroup(spec.size, spec.text, **self._told(spec))
+        for event in spec.events:
+            group.run_on_event(event.name, event.code)
         if spec.follows:
             group.thresholder["spike"].when = "synapses"
             group.thresholder["spike"].order = FOLLOW

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 Start = float | int | np.ndarray
+Code = str | bool | dict[str, str]
 Place = tuple[str, str]  # group, variable
 # "weights" and a drive; "bias" and a population; "rest" and a drive: what its cells at rest bring.
 Key = tuple[str, str]
@@ -22,6 +23,7 @@ WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
 OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
 # The group that everybody knows the time from.
 SCHEDULE = "schedule"
+SPIKE = "spike"  # what Brian2 calls the event of a spike
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,25 @@ class Regular:
 
     code: str
     order: int = 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something besides a spike that happens to a cell, and what the cell then does."""
+
+    name: str
+    condition: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """What synapses do, beside what they send, at an event of the cells at one end."""
+
+    name: str
+    end: str  # "pre" or "post"
+    code: str
+    event: str = SPIKE
 
 
 # Learning from the tick that has passed comes before the schedule goes on; what the onset of a
@@ -145,11 +166,17 @@ class Cells(ModelGroup):
     reset: str | None = None
     refractory: str | bool = False
     follows: bool = False
+    events: list[Event] = field(default_factory=list)
 
     @property
-    def codes(self) -> dict[str, str | bool]:
+    def codes(self) -> dict[str, Code]:
         """What it is told beside its equations."""
-        codes = {"threshold": self.threshold, "reset": self.reset, "refractory": self.refractory}
+        codes: dict[str, Code] = {
+            "threshold": self.threshold or "",
+            "reset": self.reset or "",
+            "refractory": self.refractory,
+            "events": {event.name: event.condition for event in self.events},
+        }
         return {name: code for name, code in codes.items() if code}
 
     @property
@@ -167,11 +194,21 @@ class Joined(ModelGroup):
     i: np.ndarray
     j: np.ndarray
     on_pre: str | None = None
+    pathways: list[Pathway] = field(default_factory=list)
 
     @property
-    def codes(self) -> dict[str, str]:
+    def codes(self) -> dict[str, Code]:
         """What it is told beside its equations."""
-        return {"on_pre": self.on_pre} if self.on_pre else {}
+        if not self.pathways:
+            return {"on_pre": self.on_pre} if self.on_pre else {}
+        sent = {"pre": self.on_pre} if self.on_pre else {}
+        ends = {
+            f"on_{end}": {one.name: one.code for one in self.pathways if one.end == end}
+            for end in ("pre", "post")
+        }
+        ends["on_pre"] = sent | ends["on_pre"]
+        events = {one.name: one.event for one in self.pathways if one.event != SPIKE}
+        return {name: code for name, code in (ends | {"on_event": events}).items() if code}
 
 
 @dataclass

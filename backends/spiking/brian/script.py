@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions
 
 from .functions import source
-from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Code, Joined, Model
 
 _HEAD = '''"""{title}
 
@@ -81,6 +81,8 @@ def _cells(cells: Cells, arrays: dict[str, np.ndarray]) -> str:
     if cells.follows:
         fires = f'{cells.name}.thresholder["spike"]'
         lines.append(f'{fires}.when, {fires}.order = "synapses", {FOLLOW}')
+    for event in cells.events:
+        lines.append(f"{cells.name}.run_on_event({event.name!r}, {_code(event.code)})")
     return "\n".join([*lines, *_references(cells), *_starts(cells, arrays)])
 
 
@@ -156,7 +158,9 @@ def _run(model: Model, n_ticks: int) -> str:
     )
 
 
-def _code(code: str | bool) -> str:
+def _code(code: Code) -> str:
+    if isinstance(code, dict):
+        return "{" + ", ".join(f"{name!r}: {_code(one)}" for name, one in code.items()) + "}"
     return _block(code) if isinstance(code, str) and "\n" in code else repr(code)
 
 

@@ -10,6 +10,7 @@ from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
 from .activations import derivative, phi
 from .context import CHANGING, TRAINS, Context, cells_of
 from .dynamics import dynamics_of, firing_of
+from .pairing import trace_spikes
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
 
@@ -33,6 +34,7 @@ def translate_population(context: Context, population: Population) -> list[Cells
             excited = context.when.either(noisy, noise, excited)
     cells.add("own", excited)
     firing_of(context, population).fire(cells, population)
+    trace_spikes(context, population, cells)
     note_signals(context, population, cells)
     if population.learns is not None and population.bias and context.turns.data:
         learn_bias(context, population, cells, biases)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from oneway.circuits import PHI, Phase, Projection, Signal, WiringError
 
 from .context import Context
+from .pairing import check_pairs
 from .plasticity import needs_slope
 from .turns import Turns
 
@@ -171,6 +172,9 @@ def _check_plasticity(context: Context, p: Projection) -> None:
             f"{p.label}: rate = {plasticity.rate}, decay = {plasticity.decay}. There is no "
             "optimizer here whose weight decay could be meant: give its Plasticity both"
         )
+    if plasticity.window is not None:
+        check_pairs(context, p)
+        return
     if not phase.noisy:
         return
     if plasticity.reduction != "mean":

@@ -10,6 +10,7 @@ from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, M
 from .cells import strongest
 from .context import Context, cells_of, interneurons_of
 from .dynamics import Pulse, dynamics_of
+from .pairing import learn_from_pairs, told_of
 from .plasticity import learn_weights
 
 Made = list[Cells | Joined]
@@ -56,8 +57,9 @@ def _connect(context: Context, p: Projection, joined: Joined, variable: str, par
     made += _transmit(context, p, joined, variable, part)
     if p.role == "compare" and context.loss == "cross_entropy":
         made += _sum_outputs(context, p)
-    if context.turns.learns(p):
-        made = [*learn_weights(context, p, joined, owner, part), *made]
+    if p.plasticity is not None and context.turns.learns(p):
+        learn = learn_weights if p.plasticity.window is None else learn_from_pairs
+        made = [*learn(context, p, joined, owner, part), *made]
     return made
 
 
@@ -121,6 +123,8 @@ def _transmit(
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
     pulse = Pulse(p.pre, strength, sent, context.filtered(p), part == WHOLE, about)
     dynamics.transmit(joined, variable, pulse)
+    if joined.on_pre is not None:
+        joined.on_pre += told_of(context, p)
     return made
 
 
