@@ -16,7 +16,6 @@ Start = float | int | np.ndarray
 Place = tuple[str, str]  # group, variable
 # "weights" and a drive; "bias" and a population; "rest" and a drive: what its cells at rest bring.
 Key = tuple[str, str]
-Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
 
 WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
 OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
@@ -31,7 +30,7 @@ class Equation:
     name: str
     text: str = ""
     unit: str = "1"
-    flag: Flag = ""
+    flag: str = ""
     integrated: bool = False
     kept: bool = False  # from step to step, until a trial that begins at rest puts it back
     comment: str = ""
@@ -84,6 +83,8 @@ class ModelGroup:
     tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
     # What its code looks things up in: name → number of columns (0: one value a tick).
     tables: dict[str, int] = field(default_factory=dict, kw_only=True)
+    # The same, for tables that stay as they are: name → values, one row each.
+    curves: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     @property
     def text(self) -> str:
@@ -135,6 +136,11 @@ class ModelGroup:
         self.tables[table] = columns
         return table
 
+    def draw(self, curve: str, values: np.ndarray) -> str:
+        """The name of a curve: its value at (k + 0.5) seconds is that of row k."""
+        self.curves[curve] = values
+        return curve
+
 
 @dataclass
 class Cells(ModelGroup):
@@ -167,6 +173,7 @@ class Joined(ModelGroup):
     i: np.ndarray
     j: np.ndarray
     on_pre: str | None = None
+    delay: Any = None  # of a spike on its way
 
     @property
     def codes(self) -> dict[str, str]:
@@ -195,6 +202,11 @@ class Model:
     def tables(self) -> dict[str, int]:
         """The arrays that a schedule brings: name → number of columns (0: none)."""
         return {table: n for group in self.groups.values() for table, n in group.tables.items()}
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """The curves that groups look things up in."""
+        return {name: v for group in self.groups.values() for name, v in group.curves.items()}
 
     def add(self, groups: Iterable[Cells | Joined]) -> None:
         """Take in what a translator has made."""
