@@ -46,6 +46,16 @@ def varied(
             )
         for population, values in populations.items():
             checked = _checked(name, population, values, circuit, usual[name])
+            if (
+                name in OF_CELLS
+                and name.startswith("tau")
+                and min(checked) < 2 * float(parameters.dt)
+            ):
+                raise ValueError(
+                    f"heterogeneous {name!r} of {population!r}: goes down to {min(checked):g} s, "
+                    f"and time steps of dt = {parameters.dt} are too long for it, expected at most "
+                    "half of it"
+                )
             found.setdefault(population, {})[name] = checked
     for population, values in found.items():
         _check_order(population, values, usual)

@@ -44,14 +44,14 @@ def biased_cells(activities=ACTIVITIES):
     return {"circuit": net.build(), "weights": silent, "biases": {"h1": activities}}
 
 
-def late_rates(net, start_s=1.0, length_s=2.0):
+def late_rates(net, start_s=0.5, length_s=1.5):
     """Spikes of each hidden cell a second, after they have settled."""
     spikes = net.present(np.zeros((1, 1)), record=["h1"]).spikes["h1"]
     late = spikes.cells[spikes.times_s >= start_s]
     return np.bincount(late, minlength=net.circuit.populations["h1"].size) / (length_s - start_s)
 
 
-LONG = SpikingParameters(present_time=2 * second, read_from=1 * second)
+LONG = SpikingParameters(dt=1 * ms, present_time=1.5 * second, read_from=0.5 * second)
 
 
 @pytest.mark.parametrize("dynamics", ["spiking", "adaptive", "conductance", "two_compartment"])
@@ -114,7 +114,7 @@ def test_the_measured_drive_makes_a_cell_fire_at_the_rate_when_integrated_exactl
 def test_spike_counts_of_a_net_come_near_its_rates(dynamics):
     forward, x = mlp((6, 12, 4)), np.random.default_rng(0).normal(size=(2, 6))
     expected = SpikingNetwork(forward, dynamics="settled").signals(x)
-    p = SpikingParameters.precise()
+    p = SpikingParameters.precise(dt=1 * ms)
     shown = SpikingNetwork(forward, p, dynamics=dynamics).present(x, record=["h1"])
     assert np.abs(expected["h1"]).max() > 0.5
     np.testing.assert_allclose(counted(shown.spikes["h1"], 12), expected["h1"], atol=0.03)
@@ -266,6 +266,7 @@ def test_each_cell_has_a_curve_of_its_own_where_its_constants_differ():
         ({"tau_mem": {"h1": np.ones(6)}}, "has another unit than 20. ms"),
         ({"tau_mem": {"h1": np.ones(5) * ms}}, r"values of shape \(5,\), expected .*\(6,\)"),
         ({"tau_mem": {"h1": np.arange(6) * ms}}, "goes down to 0, expected > 0"),
+        ({"tau_mem": {"h1": np.full(6, 0.7) * ms}}, "time steps of dt = .* are too long for it"),
         ({"v_rest": {"h1": np.full(6, -40) * mV}}, "in some cells rest is not below"),
     ],
 )
