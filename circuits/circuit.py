@@ -79,6 +79,40 @@ class Circuit(Assembly):
         ]
         return Circuit(self.name, cells, drives)
 
+    def with_delays(self, delays: Mapping[str, float] | float) -> Circuit:
+        """The same circuit with synaptic delays.
+
+        Parameters
+        ----------
+        delays : mapping or float
+            Projection name → milliseconds, of any role; others keep theirs. A number is the delay
+            of every projection.
+
+        Raises
+        ------
+        WiringError
+            No projection has that name, or a delay is negative.
+
+        Examples
+        --------
+        >>> from oneway.circuits import mlp
+        >>> circuit = mlp((4, 3, 2)).with_delays({"x -> h1": 2.0})
+        >>> [p.delay for p in circuit.projections.values()]
+        [2.0, 0.0]
+        """
+        if not isinstance(delays, Mapping):
+            delays = dict.fromkeys(self.projections, delays)
+        for name in delays:
+            if name not in self.projections:
+                raise WiringError(
+                    f"a delay is given for {name!r}, which is no projection of circuit "
+                    f"{self.name!r}. There are: {', '.join(self.projections)}"
+                )
+        delayed = [replace(p, delay=delays.get(n, p.delay)) for n, p in self.projections.items()]
+        return Circuit(
+            self.name, self.populations.values(), delayed, self.phases.values(), self.notes
+        )
+
     # -- as values -------------------------------------------------------------------------
 
     def _key(self):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from math import prod
+from math import isfinite, prod
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .activations import ACTIVATIONS
@@ -342,6 +342,9 @@ class Projection:
         derivative, `scale` only γ/σ, `own` normalises the error by its own mean and variance.
     derivative : str, optional
         For a gate: the φ whose derivative the target multiplies by.
+    delay : float
+        Milliseconds from a cell's spike to its arrival, as in PyNN and SONATA. It has no part in
+        what activities settle to, only in when: rates do not notice.
     """
 
     name: str
@@ -356,10 +359,15 @@ class Projection:
     partner: str | None = None
     error_norm: ErrorNorm = "none"
     derivative: str | None = None
+    delay: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "phases", _names(self.phases))
         _check_words(f"projection {self.name!r}", self)
+        if not (self.delay >= 0 and isfinite(self.delay)):
+            raise WiringError(
+                f"projection {self.name!r}: delay = {self.delay}, expected milliseconds >= 0"
+            )
         if self.derivative is not None:
             _check_choice(f"projection {self.name!r}", "derivative", self.derivative, ACTIVATIONS)
 

@@ -47,6 +47,8 @@ _CONNECTORS = (
 _TYPES: dict[str, type] = {cls.__name__: cls for cls in (*_PARTS, *_CONNECTORS)}
 # Fields that came later, each with the one that then said the same.
 _LATER = {"norm_blocked": "bias_blocked"}
+# Written only where they say something, so that earlier versions read all other circuits.
+_SELDOM = ("delay",)
 _LISTS = {"populations": Population, "projections": Projection, "phases": Phase, "notes": str}
 
 
@@ -121,7 +123,9 @@ def _encode(value: Any) -> Any:
     name = type(value).__name__
     if _TYPES.get(name) is not type(value):
         raise WiringError(f"{name} cannot be saved; there are {', '.join(_TYPES)}")
-    return {"type": name} | {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+    said = ((f, getattr(value, f.name)) for f in fields(value))
+    said = ((f, held) for f, held in said if f.name not in _SELDOM or held != f.default)
+    return {"type": name} | {f.name: _encode(held) for f, held in said}
 
 
 def _decode_list(items: Any, where: str, cls: type) -> list:
@@ -242,6 +246,8 @@ def _edge_attributes(projection: Projection) -> dict[str, Any]:
         attributes["weights"] = weights_text(projection.weights)
     if projection.plasticity is not None:
         attributes["learns_from"] = plasticity_text(projection.plasticity)
+    if projection.delay:
+        attributes["delay"] = projection.delay
     return {k: _printable(v) if isinstance(v, str) else v for k, v in attributes.items()}
 
 

@@ -67,7 +67,9 @@ def summarise(circuit: Assembly) -> str:
 # -- tables --------------------------------------------------------------------------------
 
 _POPULATION = ("name", "path", "shape", "cells", "φ", "bias", "norm", "partner", "learns from")
-_DRIVE = ("pre -> post", "connector", "weights", "number", "norm", "learns from", "phases")
+_DRIVE = (
+    "pre -> post", "connector", "weights", "number", "norm", "learns from", "delay", "phases",
+)  # fmt: skip
 _PHASE = ("name", "mode", "noise", "biases", "norms")
 
 
@@ -119,6 +121,7 @@ def _drive_row(circuit: Assembly, drive: Projection) -> Row:
         f"{n_weights:,}" if drive.weights else _NONE,
         norm or _NONE,
         _learns(drive),
+        f"{drive.delay:g} ms" if drive.delay else _NONE,
         ", ".join(drive.phases),
     )
 
@@ -154,6 +157,8 @@ def _entry(projection: Projection) -> str:
     remarks = [] if one_to_one else [connector_text(projection.connector)]
     if projection.derivative is not None:
         remarks.append(f"{projection.derivative}′")
+    if projection.delay:
+        remarks.append(f"after {projection.delay:g} ms")
     if projection.phases != ("engaged",):
         remarks.append("in " + ", ".join(projection.phases))
     return f"{text} [{', '.join(remarks)}]" if remarks else text

@@ -4,7 +4,7 @@ Importing this package needs no Brian2; using what it offers does. Its rooms, of
 only those below it:
 
 ============  ==================================================================================
-network       the public face; beside it parameters and weights, which all floors know
+network       the public face; beside it parameters, weights and cell models, which all floors know
 exchange      spike trains, NIR graphs, rate networks and the Brian2 program, out and back
 sessions      what is done with a circuit: samples presented, noise let in, one step; and records
 translation   populations, projections and plasticity as groups of cells and synapses
@@ -18,9 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .dynamics import Dynamics
     from .exchange.carriers import Carriers
     from .exchange.nir import from_nir, nir_losses, to_nir
     from .exchange.spikes import from_neo, load_spikes, save_spikes, to_neo
+    from .models import adaptive, conductance, two_compartment
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
     from .sessions.engine import Rates
@@ -40,6 +42,8 @@ _NAMES = {
     "exchange.carriers": "Carriers",
     "exchange.nir": "from_nir nir_losses to_nir",
     "exchange.spikes": "from_neo load_spikes save_spikes to_neo",
+    "dynamics": "Dynamics",
+    "models": "adaptive conductance two_compartment",
     "network": "SpikingNetwork",
     "parameters": "SpikingParameters",
     "sessions.engine": "Rates",
@@ -54,6 +58,7 @@ __all__ = [
     "BrianObjects",
     "Carriers",
     "Changes",
+    "Dynamics",
     "PhaseInterval",
     "Presentation",
     "Rates",
@@ -64,7 +69,9 @@ __all__ = [
     "SpikingParameters",
     "SpontaneousRecord",
     "Trace",
+    "adaptive",
     "at_limit_said",
+    "conductance",
     "from_neo",
     "from_nir",
     "load_spikes",
@@ -72,6 +79,7 @@ __all__ = [
     "save_spikes",
     "to_neo",
     "to_nir",
+    "two_compartment",
 ]
 
 

@@ -14,8 +14,11 @@ from scipy.sparse import csr_array
 from oneway.circuits import Circuit, weighted_adjacency
 
 from .brian.runs import Report
+from .dynamics import Dynamics
 from .exchange import program, state
 from .exchange.carriers import Carriers, carriers
+from .heterogeneous import Given, varied
+from .models import NAMES, dynamics_named
 from .parameters import SpikingParameters
 from .sessions import objects, oracle
 from .sessions.engine import Engine, Rates
@@ -25,7 +28,6 @@ from .sessions.present import present
 from .sessions.record import Changes, Presentation, SpontaneousRecord
 from .sessions.spontaneous import run_spontaneous
 from .translation.context import INPUTS, LOSSES
-from .translation.dynamics import DYNAMICS
 from .translation.holding import Holding
 from .weights import Arrays, WeightMap
 
@@ -44,9 +46,11 @@ class SpikingNetwork:
         Of weights and of noise.
     weights, biases : mapping, optional
         What to start from: drive → (post, pre, ...) array, population → array.
-    dynamics : {"spiking", "poisson", "settled"}
-        Leaky integrate-and-fire cells; cells that fire at random at their rate; or no spikes, in
-        which case activity equals the rate backend's.
+    dynamics : {"spiking", "poisson", "adaptive", "conductance", "two_compartment", "settled"} \
+            or Dynamics
+        Leaky integrate-and-fire cells; cells that fire at random at their rate; the further cell
+        models of docs/spiking_cells.md, or one of your own; or no spikes, in which case activity
+        equals the rate backend's.
     target : {"numpy", "cython", "cpp_standalone"}
         How Brian2 generates code. `numpy` needs no compiler and starts at once.
     loss : {"cross_entropy", "squared"}, optional
@@ -62,6 +66,9 @@ class SpikingNetwork:
         Dale's law: every cell only excites, and an inhibitory interneuron beside it repeats its
         spikes at once. Drives have excitatory and inhibitory weights, which are never negative;
         weights that are read are their difference.
+    heterogeneous : mapping, optional
+        Constant of cells (`tau_mem`, `v_threshold`, one of a `Dynamics`) → population → a quantity
+        with one value a cell.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     input : {"current", "poisson"}
@@ -104,18 +111,20 @@ class SpikingNetwork:
         target: str = "numpy",
         *,
         biases: WeightMap | None = None,
-        dynamics: str = "spiking",
+        dynamics: str | Dynamics = "spiking",
         loss: str | None = None,
         in_turn: bool = False,
         shared: bool = True,
         dale: bool = False,
         input: str = "current",
+        heterogeneous: Given | None = None,
         threads: int = 0,
         chunk: int = 240,
         cache: bool = True,
     ) -> None:
         _check("target", target, TARGETS)
-        _check("dynamics", dynamics, tuple(DYNAMICS))
+        if not isinstance(dynamics, Dynamics):
+            _check("dynamics", dynamics, NAMES)
         self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
         _check("input", input, INPUTS)
@@ -127,6 +136,7 @@ class SpikingNetwork:
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
         self.parameters.check_used(dynamics)
+        model = dynamics_named(dynamics, self.parameters)
         self.in_turn, self.threads, self.chunk = in_turn, threads, chunk
         self._arrays = Arrays.drawn(circuit, seed)
         self.set_weights(weights or {})
@@ -143,6 +153,7 @@ class SpikingNetwork:
             threads,
             input,
             cache,
+            varied(heterogeneous or {}, circuit, self.parameters, model),
         )
         self._order = np.random.default_rng(seed)
 

@@ -229,7 +229,7 @@ class SpikingParameters:
         }
         return cls(**usual | changes)
 
-    def check_used(self, dynamics: str) -> None:
+    def check_used(self, dynamics: Any) -> None:
         """Raise `ValueError` where a quantity has been set that cells of a dynamics do not have."""
         unused = {
             "poisson": "tau_mem_signed v_rest v_threshold noise noise_gain noise_tone".split(),

@@ -285,6 +285,13 @@ BAD = {
         [*SPIKE, "--rule", "kp", "--input", "poisson", "--dynamics", "settled"],
         "--input poisson: dynamics 'settled' has no spikes",
     ),
+    "delay": ([*SPIKE, "--rule", "kp", "--delay", "soon"], "'soon' is no number"),
+    "delay of": ([*SPIKE, "--rule", "kp", "--delay", "x -> h9=2"], "which is no projection"),
+    "delay steps": ([*SPIKE, "--rule", "kp", "--delay", "0.3"], "no multiple of the time step"),
+    "nir of": (
+        [*SPIKE, "--rule", "kp", "--nir", "a.nir", "--dynamics", "adaptive"],
+        "--nir writes leaky cells",
+    ),
     "settled noise": (
         ["spike", NET, "--rule", "wm", "--no-task", "--dynamics", "settled"],
         "run_spontaneous needs cells that spike",

@@ -67,6 +67,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for described in fields(SpikingConfig):
         _add_setting(parser, described)
     parser.add_argument(
+        "--delay",
+        action="append",
+        metavar="MS",
+        help="milliseconds that spikes are on their way; 'PROJECTION=MS' for one projection alone, "
+        "and again for others",
+    )
+    parser.add_argument(
         "--weights",
         metavar="FILE",
         help="start from what a run of oneway train or spike has learned: its folder or "
@@ -116,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = given(arguments, ("circuit", "rule", "gate", "limit", *_DATA))
         recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
-        wired = wire(recipe.make_circuit(), rule)
+        wired = _delayed(wire(recipe.make_circuit(), rule), arguments.delay or [])
         data = _data(arguments, recipe, wired)
         spiking = _start(arguments, wired, rule, data, config)
     if arguments.show_code:
@@ -132,6 +139,21 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(result, content, files)
     return 0
+
+
+def _delayed(wired: Circuit, delays: list[str]) -> Circuit:
+    """The circuit with what `--delay` says, first of all projections, then of single ones."""
+    for text in sorted(delays, key=lambda text: "=" in text):
+        name, _, ms = text.rpartition("=")
+        try:
+            delay = float(ms)
+        except ValueError as error:
+            raise ConfigError(
+                f"--delay {text!r}: {ms!r} is no number, expected milliseconds, as in --delay 2 or "
+                "--delay 'h1 -> h2=2'"
+            ) from error
+        wired = wired.with_delays({name: delay} if name else delay)
+    return wired
 
 
 def _config(arguments: argparse.Namespace) -> SpikingConfig:
@@ -278,6 +300,12 @@ def _check(arguments: argparse.Namespace, spiking: SpikingRun) -> None:
         raise ConfigError("--spikes: dynamics 'settled' has none. Use spiking or poisson")
     if arguments.spikes is not None:
         _check_spikes(arguments, spiking)
+    leaky = ("spiking", "poisson", "settled")
+    if arguments.nir is not None and spiking.config.dynamics not in leaky:
+        raise ConfigError(
+            f"--nir writes leaky cells, and dynamics {spiking.config.dynamics!r} has others. Use "
+            "spiking"
+        )
     for path in (arguments.spikes, arguments.nir):
         if path is not None and not path.expanduser().parent.is_dir():
             raise ConfigError(f"{str(path)!r} cannot be written: its folder is not there")

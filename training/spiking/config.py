@@ -9,7 +9,7 @@ from math import isfinite
 from ..config import check_choices, check_least, option
 from ..errors import ConfigError
 
-RUN_DYNAMICS = ("spiking", "poisson", "settled")
+RUN_DYNAMICS = ("spiking", "poisson", "settled", "adaptive", "conductance", "two_compartment")
 PRESENTATIONS = ("sequence", "trials", "continuous")
 RUN_INPUTS = ("current", "poisson")
 RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")

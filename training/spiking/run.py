@@ -148,9 +148,10 @@ class SpikingRun:
     @property
     def present_s(self) -> float:
         """How long a sample is presented."""
+        from oneway.backends.spiking.sessions.engine import settling_steps
+
         p = self.parameters
-        hops = 2 if self.config.dale else 1
-        settling = (hops * len(self.wired.populations) + 4) * p.dt
+        settling = (settling_steps(self.wired, p, self.config.dale) + 2) * p.dt
         return float(settling if self.config.dynamics == "settled" else p.present_time)
 
     def _warn_if_long(self) -> None:

@@ -13,10 +13,12 @@ from brian2.core.variables import ArrayVariable
 from .functions import FUNCTIONS
 from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
 
-# A network that is built, read and dropped is fine; there are no delays that a coarser clock would
-# round.
+# A network that is built, read and dropped is fine; delays are multiples of the clock's step, since
+# others are refused.
 BrianLogger.suppress_name("unused_brian_object")
 BrianLogger.suppress_name("synapses_dt_mismatch")
+# A constant of which cells have values of their own is in the namespace too, for all others.
+BrianLogger.suppress_name("resolution_conflict")
 # A cell that relays spikes hears one other, so that no order matters among its synapses.
 BrianLogger.suppress_hierarchy("brian2.codegen.generators.base")
 
@@ -56,9 +58,11 @@ class Objects:
 
     def _synapses(self, spec: Joined) -> Synapses:
         ends = self.groups[spec.pre], self.groups[spec.post]
-        delay = {"delay": 0 * second} if spec.on_pre else {}
-        synapses = Synapses(*ends, spec.text, **self._told(spec), **delay)
-        if delay:
+        delay = spec.delay
+        if spec.on_pre and delay is None:
+            delay = 0 * second
+        synapses = Synapses(*ends, spec.text, delay=delay, **self._told(spec))
+        if spec.on_pre and spec.delay is None:
             self.prompt.add(synapses.pre.name)
         if self.model.relays(spec):
             synapses.pre.order = FOLLOWED
@@ -126,6 +130,8 @@ class Objects:
         for name, values in tables.items():
             step = second if values.ndim == 2 else tick
             namespace[name] = TimedArray(values, dt=step, name=f"table_{name}")
+        for name, values in self.model.curves.items():
+            namespace[name] = TimedArray(values, dt=second, name=f"curve_{name}")
         period = 1 * second
         self.network.run(ticks * tick, report=report, report_period=period, namespace=namespace)
 

@@ -17,7 +17,6 @@ Code = str | bool | dict[str, str]
 Place = tuple[str, str]  # group, variable
 # "weights" and a drive; "bias" and a population; "rest" and a drive: what its cells at rest bring.
 Key = tuple[str, str]
-Flag = Literal["", "constant", "constant over dt", "shared", "summed", "unless refractory"]
 
 WHOLE, EXCITATORY, INHIBITORY = "", "excitatory", "inhibitory"
 OTHER = {EXCITATORY: INHIBITORY, INHIBITORY: EXCITATORY}
@@ -33,7 +32,7 @@ class Equation:
     name: str
     text: str = ""
     unit: str = "1"
-    flag: Flag = ""
+    flag: str = ""
     integrated: bool = False
     kept: bool = False  # from step to step, until a trial that begins at rest puts it back
     comment: str = ""
@@ -105,6 +104,8 @@ class ModelGroup:
     tallies: dict[str, tuple[Key, str]] = field(default_factory=dict, kw_only=True)
     # What its code looks things up in: name → number of columns (0: one value a tick).
     tables: dict[str, int] = field(default_factory=dict, kw_only=True)
+    # The same, for tables that stay as they are: name → values, one row each.
+    curves: dict[str, np.ndarray] = field(default_factory=dict, kw_only=True)
 
     @property
     def text(self) -> str:
@@ -156,6 +157,11 @@ class ModelGroup:
         self.tables[table] = columns
         return table
 
+    def draw(self, curve: str, values: np.ndarray) -> str:
+        """The name of a curve: its value at (k + 0.5) seconds is that of row k."""
+        self.curves[curve] = values
+        return curve
+
 
 @dataclass
 class Cells(ModelGroup):
@@ -195,6 +201,7 @@ class Joined(ModelGroup):
     j: np.ndarray
     on_pre: str | None = None
     pathways: list[Pathway] = field(default_factory=list)
+    delay: Any = None  # of a spike on its way
 
     @property
     def codes(self) -> dict[str, Code]:
@@ -232,6 +239,11 @@ class Model:
     def tables(self) -> dict[str, int]:
         """The arrays that a schedule brings: name → number of columns (0: none)."""
         return {table: n for group in self.groups.values() for table, n in group.tables.items()}
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """The curves that groups look things up in."""
+        return {name: v for group in self.groups.values() for name, v in group.curves.items()}
 
     def add(self, groups: Iterable[Cells | Joined]) -> None:
         """Take in what a translator has made."""

@@ -67,12 +67,16 @@ def _quantity(value: object) -> str:
 
 
 def _tables(model: Model, tables: Mapping[str, np.ndarray], arrays: dict[str, np.ndarray]) -> str:
+    curves = model.curves
     lines = ["begin = 0 * second  # when the schedule starts"]
     for name, values in tables.items():
         arrays[name] = values
         step = "1 * second" if values.ndim == 2 else _quantity(model.tick)
         what = "one row a sample" if values.ndim == 2 else "one value a tick"
         lines.append(f'{name} = TimedArray(arrays["{name}"], dt={step})  # {what}')
+    for name, values in curves.items():
+        arrays[name] = values
+        lines.append(f'{name} = TimedArray(arrays["{name}"], dt=1 * second)  # a curve')
     return "\n".join(lines)
 
 
@@ -88,6 +92,8 @@ def _cells(cells: Cells, arrays: dict[str, np.ndarray]) -> str:
 
 def _synapses(joined: Joined, model: Model, arrays: dict[str, np.ndarray]) -> str:
     lines = _made(joined, f"Synapses(\n    {joined.pre}, {joined.post},")
+    if joined.delay is not None:
+        lines.insert(-1, f"    delay={_quantity(joined.delay)},")
     lines.append(_connect(joined, arrays))
     if model.relays(joined):
         lines.append(f"{joined.name}.pre.order = {FOLLOWED}")

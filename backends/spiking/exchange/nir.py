@@ -123,6 +123,9 @@ def nir_losses(circuit: Circuit) -> list[str]:
     learning = [p.name for p in circuit.projections.values() if p.plasticity is not None]
     if learning:
         losses.append(f"learning: {len(learning)} plastic projections have fixed weights")
+    delayed = [p.name for p in circuit.select(role="drive", path="forward") if p.delay]
+    if delayed:
+        losses.append(f"delays: {', '.join(delayed)} act at once")
     if len(circuit.phases) > 1 or any(phase.noisy for phase in circuit.phases.values()):
         losses.append(f"phases: {', '.join(circuit.phases)} do not take turns")
     for phase in circuit.phases.values():

@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from brian2 import ms
 
 from oneway.circuits import Circuit
 
 from ..brian.model import SCHEDULE, Model, Place
 from ..brian.runs import Job, Recorded, Recording, Report, RuntimeSimulation, Simulation
 from ..brian.standalone import StandaloneSimulation
+from ..dynamics import Dynamics
+from ..heterogeneous import Varied
 from ..parameters import SpikingParameters
 from ..translation.context import HELD, Context, When, cells_of
 from ..translation.dynamics import LIMITED
@@ -62,13 +65,14 @@ class Engine:
     parameters: SpikingParameters
     holding: Holding  # where runs begin, and what they leave
     seed: int
-    dynamics: str
+    dynamics: str | Dynamics
     target: str
     loss: str
     in_turn: bool
     threads: int
     input: str = "current"
     cached: bool = True
+    varied: Varied = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
     latest: Running | None = None
@@ -92,8 +96,7 @@ class Engine:
     @property
     def settling_steps(self) -> int:
         """How many steps activity takes through a settled circuit."""
-        hops = 2 if self.holding.dale else 1
-        return hops * len(self.circuit.populations) + 2
+        return settling_steps(self.circuit, self.parameters, self.holding.dale)
 
     # -- running ---------------------------------------------------------------------------
 
@@ -127,6 +130,7 @@ class Engine:
             tallying=tallying,
             input=self.input,
             given=given,
+            varied=self.varied,
         )
         return translate(context)
 
@@ -241,6 +245,14 @@ def limited(model: Model) -> dict[str, Place]:
         for group in model.cells
         if any(equation.name == LIMITED for equation in group.equations)
     }
+
+
+def settling_steps(circuit: Circuit, parameters: SpikingParameters, dale: bool) -> int:
+    """How many steps activity takes through a settled circuit, delays included."""
+    hops = 2 if dale else 1
+    arriving = ((p.delay for p in circuit.select(post=name)) for name in circuit.populations)
+    delay = sum(max(delays, default=0.0) for delays in arriving) * ms
+    return hops * len(circuit.populations) + 2 + round(delay / parameters.dt)
 
 
 def _in_seconds(report: Report, duration_s: float) -> Report:

@@ -7,9 +7,10 @@ import numpy as np
 from oneway.circuits import PHI, Population, Projection
 
 from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
+from ..dynamics import unit_text
 from .activations import derivative, phi
 from .context import CHANGING, TRAINS, Context, cells_of
-from .dynamics import dynamics_of, firing_of
+from .dynamics import signalling_of
 from .pairing import trace_spikes
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
@@ -19,6 +20,9 @@ def translate_population(context: Context, population: Population) -> list[Cells
     title = f"{population.name} {population.shape}"
     cells = Cells(cells_of(population.name), population.size, comment=title)
     biases = _bias_cells(context, population, cells)
+    for constant, values in context.varied.get(population.name, {}).items():
+        unit = unit_text(context.constants[constant])
+        cells.add(constant, unit=unit, flag="constant", start=values, comment="of each cell")
     context.when.tell(cells)
     for p in context.turns.select(post=population.name):
         receive(context, p, cells)
@@ -33,12 +37,14 @@ def translate_population(context: Context, population: Population) -> list[Cells
         if noise:
             excited = context.when.either(noisy, noise, excited)
     cells.add("own", excited)
-    firing_of(context, population).fire(cells, population)
+    signalling_of(context).fire(cells, population)
     trace_spikes(context, population, cells)
     note_signals(context, population, cells)
     if population.learns is not None and population.bias and context.turns.data:
         learn_bias(context, population, cells, biases)
     sum_strengths(context, population, cells)
+    for sent, steps in context.remembered(name).items():
+        signalling_of(context).remember(cells, sent, steps)
     return [biases, cells] if biases.holds and biases is not cells else [cells]
 
 
@@ -61,7 +67,7 @@ def receive(context: Context, p: Projection, cells: Cells) -> None:
     variable, written, split = context.input_of(p), context.written(p), context.splits(p)
     for part, name in zip(context.parts(p) if split else written, written, strict=True):
         rest = _resting(context, p, cells, name, part if split else WHOLE)
-        dynamics_of(context).arrive(cells, name, context.filtered(p), rest, driven)
+        signalling_of(context).arrive(cells, name, context.filtered(p), rest, driven)
     if split:
         cells.add(variable, " - ".join(written))
     elif written != [variable]:
@@ -109,9 +115,9 @@ def _excited(context: Context, population: Population, cells: Cells, biases: Cel
     total = " + ".join(map(context.input_of, drives))
     if turns.open(name):
         total += f" + {context.when.times_if(turns.open(name), 'bias')}"
-    dynamics = dynamics_of(context)
-    dynamics.sum_up(cells, total, context.when.during(turns.driven(name)))
-    return dynamics.excite(population.activation)
+    dynamics = signalling_of(context)
+    dynamics.sum_up(cells, population, total, context.when.during(turns.driven(name)))
+    return dynamics.excite(population)
 
 
 def _data(context: Context, population: Population, cells: Cells) -> str:

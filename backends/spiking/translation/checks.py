@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from brian2 import ms
+
 from oneway.circuits import PHI, Phase, Projection, Signal, WiringError
 
 from .context import Context
@@ -31,6 +33,8 @@ def check_translatable(context: Context) -> None:
             _check_signal(context, f"population {population.name!r}", population.learns, when)
         if context.spikes:
             _check_gates(context, population.name)
+            _check_apical(context, population.name)
+            _check_constants(context, population.name)
     if context.spikes:
         for phase in turns.phases:
             _check_noise(turns, phase)
@@ -45,6 +49,8 @@ def check_translatable(context: Context) -> None:
         if turns.learns(p):
             _check_plasticity(context, p)
     for p in turns.select():
+        if p.delay:
+            _check_delay(context, p)
         if context.splits(p):
             _check_split(context, p)
     turns.reading.check(turns.names)
@@ -130,6 +136,37 @@ def _check_gates(context: Context, name: str) -> None:
         )
 
 
+def _check_constants(context: Context, name: str) -> None:
+    """What is stated of cells is read by their equations."""
+    if not context.turns.following(name):
+        return
+    model = context.model_of(name)
+    for constant in context.varied.get(name, {}):
+        if constant not in model.reads | {"tau_syn"}:
+            raise WiringError(
+                f"heterogeneous {constant!r} of {name!r}: the equations of its cells (dynamics "
+                f"{model.name!r}) do not read it. They read "
+                f"{', '.join(sorted(model.reads & set(context.constants)))}"
+            )
+    if context.parameters.noise > 0 and model is context.dynamics and "noise" not in model.reads:
+        raise WiringError(
+            f"noise = {context.parameters.noise}, but the equations of dynamics {model.name!r} do "
+            "not read it. Add `+ noise * sqrt(2 / tau_mem) * xi` to a membrane's, or make a "
+            "dynamics that ships from the network's parameters, as in adaptive(parameters)"
+        )
+
+
+def _check_apical(context: Context, name: str) -> None:
+    """An apical compartment adds up all that arrives: it tells one teacher from no other."""
+    teaches = [p for p in context.turns.select(role="teach", post=name)]
+    if len(teaches) > 1 and context.taught_in(name):
+        raise WiringError(
+            f"population {name!r} is taught by {' and '.join(p.pre for p in teaches)}, but the "
+            f"apical compartment of dynamics {context.model} adds up what arrives there, and "
+            "synapses could not learn from one of them. Use dynamics = 'spiking'"
+        )
+
+
 def _check_noise(turns: Turns, phase: Phase) -> None:
     """Spikes code deviations: their mean is a parameter of cells, and their size another."""
     if phase.noise_std != 1 and phase.noisy:
@@ -181,6 +218,20 @@ def _check_plasticity(context: Context, p: Projection) -> None:
         raise WiringError(
             f"{p.label}: reduction {plasticity.reduction!r}, expected 'mean': where noise drives "
             "the circuit there is no batch to sum over"
+        )
+
+
+def _check_delay(context: Context, p: Projection) -> None:
+    dt = context.parameters.dt
+    if abs(p.delay * ms - context.delay_steps(p) * dt) > 1e-6 * dt:
+        raise WiringError(
+            f"{p.label}: delay = {p.delay:g} ms, which is no multiple of the time step dt = {dt}. "
+            "Round it, or choose another dt"
+        )
+    if context.starts_at_rest:
+        raise WiringError(
+            f"{p.label}: delay = {p.delay:g} ms, but with presentation = 'trials' each sample "
+            "begins at rest, and spikes on their way cannot be called back. Use 'sequence'"
         )
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from brian2 import ms
+
 from oneway.circuits import PHI, Circuit, Projection
 
 from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, ModelGroup
+from ..dynamics import Dynamics
+from ..heterogeneous import Varied
+from ..models import dynamics_named, leaky_pair, poisson
 from ..parameters import SpikingParameters
 from .connectors import Pairs
 from .holding import Holding
@@ -29,13 +35,14 @@ class Context:
     circuit: Circuit
     phases: tuple[str, ...]
     parameters: SpikingParameters
-    dynamics: str
+    dynamics: str | Dynamics
     holding: Holding
     loss: str = "cross_entropy"
     together: bool = True  # phases that only change what synapses learn from run at the same time
     tallying: bool = False  # synapses note what they would change and keep their weights
     input: str = "current"
     given: str = HELD
+    varied: Varied = field(default_factory=dict)
     turns: Turns = field(init=False)
     when: When = field(init=False)
 
@@ -44,13 +51,14 @@ class Context:
         self.when = When(self.turns)
         if not self.turns.data:
             self.parameters = self.parameters.for_noise()
+        self.model = dynamics_named(self.dynamics, self.parameters)
 
     # -- time ------------------------------------------------------------------------------
 
     @property
     def spikes(self) -> bool:
         """Whether cells spike."""
-        return self.dynamics != "settled"
+        return self.model is not None
 
     @property
     def tick(self) -> Any:
@@ -92,6 +100,35 @@ class Context:
             or any(self.paired(source) for source in sources)
         )
 
+    def model_of(self, name: str) -> Dynamics:
+        """The cell model of a population: that of pairs where units fire for both signs."""
+        model = self.model
+        if self.input == "poisson" and self.is_given(name):
+            model = poisson(self.parameters)
+        assert model is not None
+        signed = PHI[self.circuit.populations[name].activation].signed
+        if self.paired(name) and signed:
+            return model.pairs or leaky_pair(self.parameters)
+        return model
+
+    def is_given(self, name: str) -> bool:
+        """Whether a population is told what to signal by the samples."""
+        return bool(self.turns.data) and self.circuit.populations[name] in self.circuit.inputs
+
+    def taught_in(self, name: str) -> str:
+        """The variable that synapses onto a cell learn from in place of what it is taught."""
+        if not self.spikes or not self.turns.following(name):
+            return ""
+        return "apical" if self.model_of(name).apical else ""
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """What equations of cells and synapses refer to by name."""
+        if self.model is None:
+            return {}
+        pairs = self.model.pairs.constants if self.model.pairs else {}
+        return {**self.parameters.constants(), **pairs, **self.model.constants}
+
     # -- synapses --------------------------------------------------------------------------
 
     def pairs(self, p: Projection) -> Pairs:
@@ -129,6 +166,31 @@ class Context:
         reading = self.turns.reading
         found = {phase: reading.baseline(p, phase) for phase in self.turns.carrying(p)}
         return {phase: beta for phase, beta in found.items() if beta}
+
+    def sent(self, p: Projection) -> str:
+        """The variable of its source that a projection passes on."""
+        if p.role == "gate":
+            return self.told(p)
+        return "activity" if p.role == "drive" else "own"
+
+    def side_sent(self, p: Projection) -> str:
+        """Which cell of a presynaptic pair fired the spike that arrives."""
+        return side_pre(self.delay_steps(p))
+
+    def delay_steps(self, p: Projection) -> int:
+        """For how many steps what a projection passes on is on its way."""
+        return round(p.delay * ms / self.parameters.dt)
+
+    def remembered(self, name: str) -> dict[str, int]:
+        """Variables of a population that arrive later, and the longest delay of each in steps."""
+        steps = Counter[str]()
+        for p in self.turns.select(pre=name):
+            if self.brings(p) and self.conveys(p):
+                steps[self.sent(p)] = max(steps[self.sent(p)], self.delay_steps(p))
+        for gate in self.turns.select(role="gate", pre=name):
+            # Cells that tell which member of a window won hear what the gate brings.
+            steps["activity"] = max(steps["activity"], self.delay_steps(gate))
+        return {sent: longest for sent, longest in steps.items() if longest}
 
     def conveys(self, p: Projection) -> bool:
         """Whether a projection brings its target something; a drive may only learn here."""
@@ -179,6 +241,16 @@ class Context:
     def path(self, name: str) -> str:
         """Whether a population codes activity or errors."""
         return "error" if self.circuit.populations[name].path == "feedback" else "forward"
+
+
+def ago(variable: str, steps: int) -> str:
+    """What a variable was so many steps ago."""
+    return f"{variable}_{steps}_ago" if steps else variable
+
+
+def side_pre(delay: int) -> str:
+    """Which cell of a pair fired the spike that arrives after so many steps."""
+    return f"{ago('fired_side', delay)}_pre" if delay else "side_pre"
 
 
 def _suffix(part: str) -> str:

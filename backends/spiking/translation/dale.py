@@ -14,7 +14,7 @@ from oneway.circuits import Population, Projection
 from ..brian.model import Cells, Joined
 from .cells import note_signals, receive
 from .context import Context, cells_of, interneurons_of
-from .dynamics import dynamics_of
+from .dynamics import signalling_of
 from .plasticity import carrier
 
 
@@ -28,10 +28,12 @@ def translate_interneurons(context: Context, population: Population) -> list[Cel
     context.when.tell(cells)
     comment = f"each cell of {name} makes an interneuron of its own fire"
     relay = Joined(f"relay_of_{name}", cells_of(name), cells.name, each, each, comment=comment)
-    dynamics_of(context).repeat(cells, relay, name)
+    signalling_of(context).repeat(cells, relay, name)
     for heard in overheard(context, name):
         receive(context, heard, cells)
     note_signals(context, population, cells)
+    for p in _split_drives(context, name):
+        signalling_of(context).remember(cells, context.sent(p), context.delay_steps(p))
     return [cells, relay]
 
 

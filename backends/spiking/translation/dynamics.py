@@ -1,6 +1,6 @@
-"""How a cell's activity reaches its synapses: as a settled rate, or as spikes of either kind.
+"""How a cell's activity reaches its synapses: as a settled rate, or as the spikes of a cell model.
 
-All else in the equations is the same for the three.
+All else in the equations is the same for both.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from brian2 import Quantity
 
-from oneway.circuits import PHI, Population
+from oneway.circuits import Population
 
-from ..brian.model import Cells, Flag, Joined
-from ..parameters import SpikingParameters
+from ..brian.model import Cells, Joined
 from .activations import phi
-from .context import TRAINS, Context
+from .context import Context, ago, side_pre
+from .membranes import Membrane, membrane_of
 
 # What cells count their spikes in that they fire at this part of the greatest rate or more.
 LIMITED, NEAR_LIMIT = "limited", 0.9
@@ -31,10 +32,11 @@ class Pulse:
     filtered: str = "tau_trace"  # how long a spike goes on arriving
     signed: bool = True  # whether spikes of a pair's two cells count with opposite signs
     about: str = ""  # what settled cells take from the variable; spikes code deviations already
+    delay: int = 0  # steps on the way
 
 
-class Dynamics(ABC):
-    """One of the three dynamics.
+class Signalling(ABC):
+    """What cells send and receive.
 
     Its methods write equations of a cell in terms of a few names: each projection has a variable
     of its own in the target cell, `input` is the sum of drives, `own` what the cell makes of it,
@@ -53,7 +55,7 @@ class Dynamics(ABC):
         """Give cells the variable that a projection writes."""
 
     @abstractmethod
-    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
+    def sum_up(self, cells: Cells, population: Population, total: str, driven: str | None) -> None:
         """Give cells `input`, the sum of what drives them."""
 
     @abstractmethod
@@ -68,16 +70,25 @@ class Dynamics(ABC):
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
-    def relay(self, joined: Joined, pre: str, post: str) -> None:
+    def relay(self, joined: Joined, pre: str, post: str, delay: int = 0) -> None:
         """Let cells fire whenever the one that they mimic has fired."""
         raise NotImplementedError(f"{self.context.dynamics} cells take over activity, not spikes")
 
-    def excite(self, activation: str) -> str:
+    @abstractmethod
+    def remember(self, cells: Cells, sent: str, steps: int) -> None:
+        """Let cells keep a variable for so many steps."""
+
+    def _keep(self, cells: Cells, variable: str, steps: int) -> None:
+        for step in range(steps):
+            now, later = ago(variable, step), ago(variable, step + 1)
+            cells.integrate(later, f"({now} - {later}) / dt")
+
+    def excite(self, population: Population) -> str:
         """What a cell makes of its input."""
-        return phi(activation, "input")
+        return phi(population.activation, "input")
 
 
-class Settled(Dynamics):
+class Settled(Signalling):
     """No spikes: activity passes on as it is, one synapse further each step."""
 
     def arrive(
@@ -85,7 +96,7 @@ class Settled(Dynamics):
     ) -> None:
         cells.add(variable)
 
-    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
+    def sum_up(self, cells: Cells, population: Population, total: str, driven: str | None) -> None:
         holding = "" if driven is None else f"int({driven}) * "
         cells.integrate("input", f"{holding}({total} - input) / dt")
 
@@ -98,8 +109,12 @@ class Settled(Dynamics):
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
         strength = "" if pulse.strength is None else f"{pulse.strength} * "
-        sent = f"({pulse.sent}_pre - ({pulse.about}))" if pulse.about else f"{pulse.sent}_pre"
+        sent = f"{ago(pulse.sent, pulse.delay)}_pre"
+        sent = f"({sent} - ({pulse.about}))" if pulse.about else sent
         joined.add(f"{variable}_post", f"{strength}{sent}", flag="summed")
+
+    def remember(self, cells: Cells, sent: str, steps: int) -> None:
+        self._keep(cells, sent, steps)
 
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         cells.add("relayed")
@@ -108,10 +123,8 @@ class Settled(Dynamics):
         relay.add("relayed_post", "activity_pre", flag="summed")
 
 
-class Poisson(Dynamics):
-    """Each cell fires at random, at a rate that stands for its activity."""
-
-    refractory = True  # where the parameters say so
+class Spikes(Signalling):
+    """Cells of a model fire, each at the rate that stands for its activity."""
 
     def arrive(
         self, cells: Cells, variable: str, filtered: str, rest: str | None, driven: str | None
@@ -120,27 +133,39 @@ class Poisson(Dynamics):
         holding = "" if driven is None else f"int({driven}) * "
         cells.integrate(variable, f"-{holding}{decaying} / {filtered}")
 
-    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
-        cells.integrate("input", f"({total} - input) / tau_mem")
+    def sum_up(self, cells: Cells, population: Population, total: str, driven: str | None) -> None:
+        tau = self.context.model_of(population.name).tau_input
+        if tau:
+            cells.integrate("input", f"({total} - input) / {tau}")
+        else:
+            cells.add("input", total)
+
+    def excite(self, population: Population) -> str:
+        # Below threshold a cell is silent: it rectifies by itself, after its membrane has averaged.
+        model = self.context.model_of(population.name)
+        by_itself = model.rectifies and not self.context.about_baseline
+        if by_itself and population.activation == "relu":
+            return "input"
+        return super().excite(population)
 
     # -- firing ----------------------------------------------------------------------------
 
     def fire(self, cells: Cells, population: Population) -> None:
         name, path = population.name, self.context.path(population.name)
+        following, membrane = self.turns.following(name), membrane_of(self.context, name)
         self._trace(cells, path)
-        if self.refractory and self.parameters.refractory > 0:
-            cells.refractory = "refractory"
-        if self.turns.following(name):
-            self._potential(cells, population, path)
-        cells.threshold = self._threshold(population)
+        cells.refractory = membrane.refractory or False
+        if following:
+            membrane.complete(cells)
+        cells.threshold = self._threshold(population, membrane)
         side = "side * " if self.context.paired(name) else ""
         # `side` depends on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
-        if self.turns.following(name):
-            reset += self._set_back(population)
+        if following:
+            reset += membrane.resets(self.when.during(following))
             reset.append(self._note_limit(cells, path))
         if side:
-            reset += self._choose_side(cells, population)
+            reset += self._choose_side(cells, population, membrane)
         if self.turns.mimicking(name):
             self._hear(cells, "when the cell that it mimics has fired")
         cells.reset = "\n".join(reset)
@@ -164,12 +189,11 @@ class Poisson(Dynamics):
         resting = f"(activity + {path}_rest)" if self.context.about_baseline else "activity"
         cells.integrate("activity", f"-{resting} / tau_trace")
 
-    def _threshold(self, population: Population) -> str:
+    def _threshold(self, population: Population, membrane: Membrane) -> str:
         """When cells fire that follow their input, fire noise, mimic or sleep in their turn."""
         turns, during, name = self.turns, self.when.during, population.name
-        paired = self.context.paired(name)
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
-        text = self._crossing(paired) if turns.following(name) else "False"
+        text = membrane.threshold if turns.following(name) else "False"
         for phases, inside in (
             (turns.noisy(name), "rand() < hazard * dt"),
             (relaying, "abs(t - dt - heard) < dt / 2"),
@@ -182,42 +206,23 @@ class Poisson(Dynamics):
         asleep = [phase for phase in turns.names if phase not in turns.awake(name)]
         return f"not ({during(asleep)}) and ({text})" if asleep else text
 
-    def _choose_side(self, cells: Cells, population: Population) -> list[str]:
+    def _choose_side(self, cells: Cells, population: Population, membrane: Membrane) -> list[str]:
         """Which cell of a pair fires; returns what follows from a spike."""
         turns, either, name = self.turns, self.when.either, population.name
-        side = self._side() if turns.following(name) else "0"
+        side = membrane.side if turns.following(name) else "0"
         after = []
         if turns.noisy(name):
             # Drawn after each spike, for the next one.
             cells.add("coin", start=np.where(np.arange(population.size) % 2, -1.0, 1.0))
             side = either(turns.noisy(name), "coin", side)
             after.append("coin = 2 * int(rand() < 0.5) - 1")
-        latched: Flag = ""
+        latched = ""
         for phases in turns.mimicking(name).values():
             cells.add("heard_side")
             side = either(phases, "heard_side", side)
             latched = "constant over dt"  # what is heard now is for the next step
         cells.add("side", side, flag=latched)
         return after
-
-    def _potential(self, cells: Cells, population: Population, path: str) -> None:
-        cells.add("rate", self._rate(f"{path}_unit * own"), unit="Hz")
-
-    def _rate(self, own: str) -> str:
-        """The rate of cells: about the baseline, if they have one."""
-        return f"clip(baseline + {own}, 0 * Hz, max_rate)" if self.context.about_baseline else own
-
-    def _crossing(self, paired: bool) -> str:
-        # The more often while a cell is not refractory: half the time at half the greatest rate.
-        rate = "clip(abs(rate), 0 * Hz, max_rate)"
-        return f"rand() < {rate} / (1 - dead_time * {rate}) * dt"
-
-    def _side(self) -> str:
-        return "sign(own)"
-
-    def _set_back(self, population: Population) -> list[str]:
-        """What a spike does to the membrane of its cell."""
-        return []
 
     def _note_limit(self, cells: Cells, path: str) -> str:
         """Count spikes of a cell that fires about as fast as it can, so that more is not said."""
@@ -229,129 +234,33 @@ class Poisson(Dynamics):
     # -- synapses --------------------------------------------------------------------------
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
-        side = "side_pre * " if pulse.signed and self.context.paired(pulse.pre) else ""
+        signed = pulse.signed and self.context.paired(pulse.pre)
+        side = f"{side_pre(pulse.delay)} * " if signed else ""
         kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
+        joined.delay = self._delay(pulse.delay)
 
-    def relay(self, joined: Joined, pre: str, post: str) -> None:
+    def relay(self, joined: Joined, pre: str, post: str, delay: int = 0) -> None:
         joined.on_pre = "heard_post = t"
+        joined.delay = self._delay(delay)
         if self.context.paired(post):
-            joined.on_pre += f"\nheard_side_post = {'side_pre' if self.context.paired(pre) else 1}"
+            joined.on_pre += (
+                f"\nheard_side_post = {side_pre(delay) if self.context.paired(pre) else 1}"
+            )
+
+    def remember(self, cells: Cells, sent: str, steps: int) -> None:
+        if not cells.paired:
+            return
+        # A spike is on its way, but which cell of a pair has fired it is known only now.
+        cells.add("fired_side", kept=True)
+        first = "fired_side = side\n"
+        cells.reset = first + (cells.reset or "").removeprefix(first)
+        self._keep(cells, "fired_side", steps)
+
+    def _delay(self, steps: int) -> Quantity | None:
+        return steps * self.context.parameters.dt if steps else None
 
 
-class Spiking(Poisson):
-    """Leaky integrate-and-fire cells, on the current that makes them fire at their rate.
-
-    A cell whose voltage leaks with τ towards θ c above rest, and which a spike sets back by θ,
-    fires every T = τ ln(c / (c − 1)); so c = 1 / (1 − exp(−T / τ)), which is 1 for rate 0 and
-    approaches τ / T + 1/2.
-    """
-
-    def sum_up(self, cells: Cells, total: str, driven: str | None) -> None:
-        cells.add("input", total)
-
-    def excite(self, activation: str) -> str:
-        # Below threshold a cell is silent: it rectifies by itself, after its membrane has averaged.
-        by_itself = activation == "relu" and not self.context.about_baseline
-        return "input" if by_itself else phi(activation, "input")
-
-    def _potential(self, cells: Cells, population: Population, path: str) -> None:
-        noise = " + noise * sqrt(2 / tau) * xi" if self.parameters.noise > 0 else ""
-        signed = self.context.paired(population.name) and PHI[population.activation].signed
-        tau = "tau_mem_signed" if signed else "tau_mem"
-        responding = [
-            name
-            for name in self.turns.driven(population.name)
-            if self.turns.circuit.phases[name].noisy
-        ]
-        gain = f" * ({self.when.either(responding, 'noise_gain', '1')})" if responding else ""
-        if signed:
-            current = f"{path}_unit * {tau} * own{gain}"
-        else:
-            cells.add("rate", self._rate(f"{path}_unit * own{gain}"), unit="Hz")
-            alive = " / (1 - dead_time * rate)" if self._pauses(cells) else ""
-            intervals = f"clip({tau} * rate{alive}, 1e-3, inf)"
-            cells.add("intervals", intervals, comment="in a time constant")
-            current = f"1 / (1 - exp(-1 / intervals)) + clip({tau} * rate, -3, 0)"
-            if responding and not self.context.about_baseline:
-                current += f" + {self.when.times_if(responding, 'noise_tone')}"
-        cells.add("current", current, comment="in units of the threshold")
-        cells.integrate(
-            "v",
-            f"(v_rest + (v_threshold - v_rest) * current - v) / {tau}{noise.replace('tau', tau)}",
-            unit="volt",
-            flag="unless refractory" if self._pauses(cells) else "",
-            start=_spread(population.size, self.parameters, signed),
-        )
-
-    def _pauses(self, cells: Cells) -> bool:
-        """Whether a membrane stands still while its cell is refractory."""
-        return bool(cells.refractory) and self.context.about_baseline
-
-    def _crossing(self, paired: bool) -> str:
-        return "abs(v - v_rest) > v_threshold - v_rest" if paired else "v > v_threshold"
-
-    def _side(self) -> str:
-        return "sign(v - v_rest)"
-
-    def _set_back(self, population: Population) -> list[str]:
-        side = "side * " if self.context.paired(population.name) else ""
-        back = f"{side}(v_threshold - v_rest)"
-        # What it is behind by, a cell fires later, but it does not fire on and on.
-        bound = "backlog * (v_threshold - v_rest)"
-        return [
-            f"v -= {self.when.times_if(self.turns.following(population.name), back)}",
-            f"v = clip(v, v_rest - {bound}, v_rest + {bound})",
-        ]
-
-
-class Replayed(Poisson):
-    """Cells of the input that fire when a list says so, each of its unit's spikes in turn."""
-
-    refractory = False
-
-    def _potential(self, cells: Cells, population: Population, path: str) -> None:
-        at = "((next_spike + 0.5) * second, 0)"
-        cells.add("next_spike", unit="integer", comment="where in the list of all spikes")
-        cells.add("fires_at", f"{cells.look_up('train_times', 1)}{at} * second", unit="second")
-        if self.context.paired(population.name):
-            cells.add("sign_of_next", f"{cells.look_up('train_signs', 1)}{at}")
-
-    def _crossing(self, paired: bool) -> str:
-        return "t - begin > fires_at - dt / 2"
-
-    def _side(self) -> str:
-        return "sign_of_next"
-
-    def _set_back(self, population: Population) -> list[str]:
-        return ["next_spike += 1"]
-
-
-def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:
-    """Membranes that start apart, so that cells do not fire in step."""
-    low = float(p.v_rest)
-    if signed:
-        return np.full(size, low)
-    return low + (float(p.v_threshold) - low) * (np.arange(size) * 0.618034 % 1)
-
-
-DYNAMICS: dict[str, type[Dynamics]] = {
-    "spiking": Spiking,
-    "poisson": Poisson,
-    "settled": Settled,
-}
-
-
-def dynamics_of(context: Context) -> Dynamics:
-    """How cells of a context fire."""
-    return DYNAMICS[context.dynamics](context)
-
-
-def firing_of(context: Context, population: Population) -> Dynamics:
-    """How cells of a population fire: as all do, but for those that are given something."""
-    if context.turns.data and population in context.circuit.inputs and context.spikes:
-        if context.given == TRAINS:
-            return Replayed(context)
-        if context.input == "poisson":
-            return Poisson(context)
-    return dynamics_of(context)
+def signalling_of(context: Context) -> Signalling:
+    """How cells of a context signal."""
+    return Spikes(context) if context.spikes else Settled(context)

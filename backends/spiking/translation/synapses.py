@@ -9,7 +9,7 @@ from oneway.circuits import Projection, sign_magnitude
 from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, ModelGroup
 from .cells import strongest
 from .context import Context, cells_of, interneurons_of
-from .dynamics import Pulse, dynamics_of
+from .dynamics import Pulse, signalling_of
 from .pairing import learn_from_pairs, told_of
 from .plasticity import learn_weights
 
@@ -107,21 +107,27 @@ def _transmit(
     """
     if not context.conveys(p):
         return []  # the synapses learn in these phases, and carry nothing
-    dynamics = dynamics_of(context)
+    dynamics = signalling_of(context)
     if context.relayed(p):
-        dynamics.relay(joined, p.pre, p.post)
+        dynamics.relay(joined, p.pre, p.post, context.delay_steps(p))
         return []
     strength, made = _strength(context, p, joined, part)
-    sent, about = "own", ""
-    if p.role == "gate":
-        sent = context.told(p)
-    elif p.role == "drive":
-        sent, about = "activity", _baseline(context, p, joined)
+    about = ""
+    if p.role == "drive":
+        about = _baseline(context, p, joined)
         condition = _condition(context, p)
         if condition is not None:
             joined.refer("phase")
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
-    pulse = Pulse(p.pre, strength, sent, context.filtered(p), part == WHOLE, about)
+    pulse = Pulse(
+        p.pre,
+        strength,
+        context.sent(p),
+        context.filtered(p),
+        part == WHOLE,
+        about,
+        context.delay_steps(p),
+    )
     dynamics.transmit(joined, variable, pulse)
     if joined.on_pre is not None:
         joined.on_pre += told_of(context, p)
@@ -176,7 +182,8 @@ def _one_sign(context: Context, p: Projection, joined: Joined, part: str) -> str
     _refer_to_opposite(context, p, joined, part)
     stronger = "int(w > opposite)"
     if context.paired(p.pre):
-        stronger = f"(int(side_pre > 0) * {stronger} + int(side_pre < 0) * int(opposite > w))"
+        side = context.side_sent(p)
+        stronger = f"(int({side} > 0) * {stronger} + int({side} < 0) * int(opposite > w))"
     return f"{sign_magnitude(context.circuit, p)!r} * {stronger}"
 
 
@@ -189,11 +196,12 @@ def _never_negative(
     context: Context, p: Projection, joined: Joined, part: str, strength: str | None
 ) -> str:
     """What a spike of either cell of a pair brings under Dale's law."""
+    side = context.side_sent(p)
     if p.weights is None:
         fixed = "" if strength is None else f" * {strength}"
-        return f"int(side_pre {'>' if part == EXCITATORY else '<'} 0){fixed}"
+        return f"int({side} {'>' if part == EXCITATORY else '<'} 0){fixed}"
     _refer_to_opposite(context, p, joined, part)
-    return "(int(side_pre > 0) * w + int(side_pre < 0) * opposite)"
+    return f"(int({side} > 0) * w + int({side} < 0) * opposite)"
 
 
 def _route(context: Context, p: Projection, joined: Joined) -> Made:
@@ -204,10 +212,12 @@ def _route(context: Context, p: Projection, joined: Joined) -> Made:
     """
     pool = context.circuit.projections[p.partner or ""]
     pairs, back, path = context.pairs(pool), context.pairs(p), context.path(pool.pre)
+    gate = next(context.circuit.select(role="gate", pre=pool.pre, post=p.post))
+    delay = context.delay_steps(gate)
     assert back.branch is not None
     size, comment = context.circuit.populations[pool.post].size, "the strongest of each window of"
     cells = Cells(f"winners_{p.pre}", size, comment=f"{comment} {pool.name}")
-    dynamics, told = dynamics_of(context), list[Joined]()
+    dynamics, told = signalling_of(context), list[Joined]()
     names = [f"branch{number}" for number in range(pairs.branches)]
     comment = f"which cell of each window of {pool.name} is the strongest"
     for number, name in enumerate(names):
@@ -215,7 +225,7 @@ def _route(context: Context, p: Projection, joined: Joined) -> Made:
         dynamics.arrive(cells, name, "tau_trace", rest, None)
         own, group = pairs.on_branch(number), f"{cells.name}_{number}"
         tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
-        dynamics.transmit(tell, name, Pulse(pool.pre, sent="activity"))
+        dynamics.transmit(tell, name, Pulse(pool.pre, sent="activity", delay=delay))
         told.append(tell)
     cells.add("strongest", strongest(names))
     winner = "0"

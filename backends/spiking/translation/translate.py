@@ -67,8 +67,7 @@ def translate(context: Context) -> Translation:
     for name in turns.populations:
         for p in overheard(context, name):
             model.add(translate_projection(context, p, interneurons_of(name)))
-    if context.spikes:
-        model.constants |= context.parameters.constants()
+    model.constants |= context.constants
     used = {cells.activation for cells in turns.populations.values()}
     used |= {gate.derivative or "" for gate in turns.select(role="gate")}
     model.functions = sorted({FUNCTIONS[name] for name in used & set(FUNCTIONS)})

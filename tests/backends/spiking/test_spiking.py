@@ -172,6 +172,7 @@ SHOWN = {
     "scaling": (scaling(DENSE), {}),
     "unshared": (CONV, {"shared": False}),
     "dale": (DENSE, {"dale": True}),
+    "cells": (DENSE.with_delays({"x -> h1": 3.0}), {"dynamics": "conductance"}),
 }
 
 
