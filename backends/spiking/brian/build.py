@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArray, prefs, second
+from brian2.core.variables import ArrayVariable
 
 from .functions import FUNCTIONS
-from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model, Place
 
 # A network that is built, read and dropped is fine; there are no delays that a coarser clock would
 # round.
@@ -80,6 +81,17 @@ class Objects:
                 name=f"{spec.name}_regular_{number}",
             )
 
+    @property
+    def changing(self) -> dict[Place, ArrayVariable]:
+        """What may change in the groups: everything but constants and indices."""
+        return {
+            (spec.name, name): variable
+            for spec in self.model.groups.values()
+            for name, variable in self.groups[spec.name].variables.items()
+            if _own(variable, spec.name, name)
+            and not (variable.constant or name.startswith("_") or name in ("N", "delay"))
+        }
+
     def run(
         self, tables: Mapping[str, np.ndarray], ticks: int, report: Callable | str | None
     ) -> None:
@@ -92,6 +104,12 @@ class Objects:
             namespace[name] = TimedArray(values, dt=step, name=f"table_{name}")
         period = 1 * second
         self.network.run(ticks * tick, report=report, report_period=period, namespace=namespace)
+
+
+def _own(variable: Any, group: str, name: str) -> bool:
+    """Whether a variable is an array of the group itself, not one that it refers to."""
+    own = isinstance(variable, ArrayVariable) and variable.owner is not None
+    return own and variable.owner.name == group and variable.name == name
 
 
 @contextmanager

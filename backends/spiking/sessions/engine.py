@@ -23,6 +23,8 @@ from .record import Changes
 from .timetable import Timetable
 from .trials import Trials
 
+NEVER_S = 1e12  # longer than any run
+
 
 @dataclass
 class Rates:
@@ -46,6 +48,11 @@ class Running:
     runs: int = 0
     last_s: float = 0.0  # length of the last one
 
+    def go_on_from(self, before: Running) -> None:
+        """Take over cells and synapses of a run of the same phases, cut elsewhere."""
+        self.runs = before.runs
+        self.run.go_on_from(before.run, self.translation.moved_from(before.translation))
+
 
 @dataclass
 class Engine:
@@ -62,7 +69,9 @@ class Engine:
     threads: int
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
+    lesions: dict[str, float] = field(default_factory=dict)  # projection → when, in seconds
     _running: dict[tuple, Running] = field(default_factory=dict)
+    _last: dict[tuple, Running] = field(default_factory=dict)  # of some phases
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
@@ -86,12 +95,17 @@ class Engine:
         return sum(running.run.compiling_s for running in self._running.values())
 
     def prepare(self, phases: tuple[str, ...], tallying: bool = False) -> Running:
-        """The translation of some phases as a run, made once."""
-        key = (phases, tallying)
+        """The translation of some phases as a run, made once for each set of lesions."""
+        same, lesions = (phases, tallying), frozenset(self.lesions)
+        key = (*same, lesions)
         if key not in self._running:
             translation = self.translated(phases, tallying)
             self._running[key] = Running(translation, self._simulation(translation.model))
-        return self._running[key]
+        running, last = self._running[key], self._last.get(same)
+        if last is not None and last is not running:
+            running.go_on_from(last)
+        self._last[same] = running
+        return running
 
     def translated(self, phases: tuple[str, ...], tallying: bool = False) -> Translation:
         """The translation of some phases, of which nothing is built yet."""
@@ -104,6 +118,7 @@ class Engine:
             self.loss,
             together=not self.in_turn,
             tallying=tallying,
+            lesions=frozenset(self.lesions),
         )
         return translate(context)
 
@@ -123,16 +138,16 @@ class Engine:
         run, model = running.run, running.run.model
         for place, value in running.translation.homes_filled():
             run.set(place, value)
-        for name, value in vars(self.rates).items():
-            run.set((SCHEDULE, name), value)
+        running.last_s = timetable.ticks * float(model.tick)
+        duration_s = running.last_s - float(model.tick)  # the closing one aside
+        for name, number in self.scheduled(running, duration_s).items():
+            run.set((SCHEDULE, name), number)
         for place in limited(model).values():
             run.set(place, 0.0)
         # One random stream for all: each run starts it where only the seed and the number of
         # earlier runs say.
         seed = self.seed + 7919 * running.runs
         running.runs += 1
-        running.last_s = timetable.ticks * float(model.tick)
-        duration_s = running.last_s - float(model.tick)  # the closing one aside
         tables = timetable.tables(model.tables)
         progress = report and _in_seconds(report, duration_s)
         recorded = run.run(Job(tables, timetable.ticks, seed, recording, progress))
@@ -146,9 +161,22 @@ class Engine:
         places = limited(running.run.model)
         return {name: running.run.get(place) / possible for name, place in places.items()}
 
+    def scheduled(self, running: Running, duration_s: float) -> dict[str, float]:
+        """What a run of a duration is told at its beginning: η, λ, and when it cuts what."""
+        # Halfway between two steps, so that no rounding of times moves it to another one.
+        half_s = float(running.run.model.dt) / 2
+        cut = {}
+        for name, variable in running.translation.moments.items():
+            at_s = self.lesions[name] - self.simulated_s - half_s
+            # The closing tick is no part of the duration.
+            cut[variable] = at_s if at_s < duration_s - 2 * half_s else NEVER_S
+        return {**vars(self.rates), **cut}
+
     def restart(self, seed: int) -> None:
         """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
         self.seed, self.simulated_s = seed, 0.0
+        self.lesions.clear()
+        self._last.clear()
         for running in self._running.values():
             running.runs = 0
             running.run.restart()

@@ -10,6 +10,7 @@ from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
 from .activations import derivative, phi
 from .context import Context, cells_of
 from .dynamics import dynamics_of
+from .lesions import intact, times
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
 
@@ -59,6 +60,7 @@ def receive(context: Context, p: Projection, cells: Cells) -> None:
     variable, written, split = context.input_of(p), context.written(p), context.splits(p)
     for part, name in zip(context.parts(p) if split else written, written, strict=True):
         rest = _resting(context, p, cells, name, part if split else WHOLE)
+        rest = rest and times(intact(context, p, cells), rest)
         dynamics_of(context).arrive(cells, name, context.filtered(p), rest, driven)
     if split:
         cells.add(variable, " - ".join(written))

@@ -30,6 +30,7 @@ class Context:
     loss: str = "cross_entropy"
     together: bool = True  # phases that only change what synapses learn from run at the same time
     tallying: bool = False  # synapses note what they would change and keep their weights
+    lesions: frozenset[str] = frozenset()  # projections that are cut at some moment
     turns: Turns = field(init=False)
     when: When = field(init=False)
 
@@ -98,11 +99,15 @@ class Context:
         return p.role != "norm" and not linear and self.bringing(p) is p
 
     def bringing(self, p: Projection) -> Projection:
-        """The projection that brings what `p` does: a cell that is taught is gated by the same."""
-        if p.role != "gate" or self.told(p) != "own":
+        """The projection that brings what `p` does: a cell that is taught is gated by the same.
+
+        Not if one of the two is cut, which leaves the other.
+        """
+        if p.role != "gate" or self.told(p) != "own" or p.name in self.lesions:
             return p
         teaches = self.turns.select(role="teach", pre=p.pre, post=p.post)
-        return next((teach for teach in teaches if teach.connector == p.connector), p)
+        whole = (teach for teach in teaches if teach.name not in self.lesions)
+        return next((teach for teach in whole if teach.connector == p.connector), p)
 
     def told(self, gate: Projection) -> str:
         """The variable of its source that a gate brings: what φ′ is worked out from."""

@@ -16,6 +16,7 @@ from ..brian.model import Cells, Flag, Joined
 from ..parameters import SpikingParameters
 from .activations import phi
 from .context import Context
+from .lesions import times
 
 # What cells count their spikes in that they fire at this part of the greatest rate or more.
 LIMITED, NEAR_LIMIT = "limited", 0.9
@@ -68,8 +69,8 @@ class Dynamics(ABC):
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
-    def relay(self, joined: Joined, pre: str, post: str) -> None:
-        """Let cells fire whenever the one that they mimic has fired."""
+    def relay(self, joined: Joined, pre: str, post: str, passing: str | None = None) -> None:
+        """Let cells fire whenever the one that they mimic has fired, as long as that passes."""
         raise NotImplementedError(f"{self.context.dynamics} cells take over activity, not spikes")
 
     def excite(self, activation: str) -> str:
@@ -231,8 +232,9 @@ class Poisson(Dynamics):
         kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
 
-    def relay(self, joined: Joined, pre: str, post: str) -> None:
-        joined.on_pre = "heard_post = t"
+    def relay(self, joined: Joined, pre: str, post: str, passing: str | None = None) -> None:
+        never = "" if passing is None else f" - (1 - {passing}) * second"
+        joined.on_pre = f"heard_post = {times(passing, 't')}{never}"
         if self.context.paired(post):
             joined.on_pre += f"\nheard_side_post = {'side_pre' if self.context.paired(pre) else 1}"
 

@@ -10,6 +10,7 @@ from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, M
 from .cells import strongest
 from .context import Context, cells_of, interneurons_of
 from .dynamics import Pulse, dynamics_of
+from .lesions import intact, times
 from .plasticity import learn_weights
 
 Made = list[Cells | Joined]
@@ -105,9 +106,9 @@ def _transmit(
     """
     if not context.conveys(p):
         return []  # the synapses learn in these phases, and carry nothing
-    dynamics = dynamics_of(context)
+    dynamics, passing = dynamics_of(context), intact(context, p, joined)
     if context.relayed(p):
-        dynamics.relay(joined, p.pre, p.post)
+        dynamics.relay(joined, p.pre, p.post, passing)
         return []
     strength, made = _strength(context, p, joined, part)
     sent, about = "own", ""
@@ -119,6 +120,7 @@ def _transmit(
         if condition is not None:
             joined.refer("phase")
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
+    strength = times(passing, strength) if strength else passing
     pulse = Pulse(p.pre, strength, sent, context.filtered(p), part == WHOLE, about)
     dynamics.transmit(joined, variable, pulse)
     return made
