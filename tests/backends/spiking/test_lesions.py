@@ -122,7 +122,7 @@ def test_a_lesion_comes_at_its_moment():
     both.rate.weight(name).zero_()
     without = both.rate(both.x).numpy()
     np.testing.assert_allclose(got, [whole[0], *without[1:]], atol=1e-12)
-    assert np.abs(whole - without).min() > 1e-3
+    assert np.abs(whole - without)[[0, 2]].min() > 1e-3
     both.settled.heal(name)
     np.testing.assert_allclose(both.settled.signals(both.x.numpy())["output"], whole, atol=1e-12)
 
@@ -148,7 +148,6 @@ def test_a_pool_that_is_cut_is_silent():
 
 X = np.random.default_rng(0).normal(size=(4, 4))
 Y = np.array([0, 1, 2, 0])
-EVERYBODY = list(KP.populations)
 
 
 def spikes(shown):
@@ -158,50 +157,55 @@ def spikes(shown):
     }
 
 
-@pytest.mark.parametrize("dynamics", ["spiking", "poisson"])
-@pytest.mark.parametrize("name", ["h1 -> h2", "gate: h1 -> delta_h1", "teach: h1 -> delta_h1"])
-def test_every_spike_before_it_is_the_same_and_it_may_come_between_two_runs(dynamics, name):
-    def shown(*lesions):
-        """Two samples and two more, each with the lesion that is named before it."""
-        net, parts = SpikingNetwork(KP, dynamics=dynamics), []
-        for half, lesion in zip((slice(2), slice(2, 4)), lesions, strict=True):
-            if lesion is not None:
-                net.lesion(name, at=None if lesion == "now" else lesion)
-            parts.append(spikes(net.present(X[half], Y[half], learn=True, record=EVERYBODY)))
-        return parts, net.weights()
+SMALL = parse_rule("kp").wire(mlp((4, 5, 3)))
 
-    (whole, whole_after), w = shown(None, None)
-    (before, after), w_planned = shown(0.2 * second, None)
-    assert before == whole and after != whole_after
-    (_, after_now), w_now = shown(None, "now")
-    assert after_now == after
-    for drive in w:
-        np.testing.assert_array_equal(w_now[drive], w_planned[drive])
-    late = [t for t, _ in after["h2" if name == "h1 -> h2" else "delta_h1"]]
-    if "teach" not in name:  # what is on its way at the moment still arrives
-        assert not late or max(late) < 0.2 + 0.15
-    assert all((w_planned[drive] != w[drive]).any() for drive in ("h1 -> h2",))
+
+@pytest.mark.parametrize(
+    ("dynamics", "name", "silenced"),
+    [
+        ("spiking", "gate: h1 -> delta_h1", "delta_h1"),
+        ("spiking", "teach: h1 -> delta_h1", None),
+        ("poisson", "h1 -> output", "output"),
+    ],
+)
+def test_a_lesion_between_two_runs_is_one_that_was_planned(dynamics, name, silenced):
+    """Spike for spike, whatever else cells remember; and before it, nothing is changed by it."""
+    planned, now = (SpikingNetwork(SMALL, dynamics=dynamics) for _ in range(2))
+    planned.lesion(name, at=0.2 * second)
+    for half in (slice(2), slice(2, 4)):
+        shown = [
+            net.present(X[half], Y[half], learn=True, record=list(SMALL.populations))
+            for net in (planned, now)
+        ]
+        assert spikes(shown[0]) == spikes(shown[1])
+        for drive, w in now.weights().items():
+            np.testing.assert_array_equal(planned.weight(drive), w)
+        if half.start is None:
+            assert all(len(train) for train in shown[0].spikes.values())
+            now.lesion(name)
+    if silenced:  # once what has arrived before has faded
+        assert not (shown[0].spikes[silenced].times_s > 0.33).any()
 
 
 def test_a_drive_that_is_cut_keeps_its_weights_and_others_decay():
-    net = SpikingNetwork(KP)
+    net = SpikingNetwork(SMALL)
     net.rates.forward_decay = net.rates.feedback_decay = 0.1
     first = net.weights()
-    net.lesion("h1 -> h2")
-    net.lesion("teach: h2 -> delta_h2")
+    net.lesion("x -> h1")
+    net.lesion("teach: h1 -> delta_h1")
     net.present(X, Y, learn=True)
-    np.testing.assert_array_equal(net.weight("h1 -> h2"), first["h1 -> h2"])
-    b = "delta_output -> delta_h2"
+    np.testing.assert_array_equal(net.weight("x -> h1"), first["x -> h1"])
+    b = "delta_output -> delta_h1"
     np.testing.assert_allclose(net.weight(b), 0.9 ** len(X) * first[b], rtol=1e-12)
 
 
 def test_cells_that_mimic_are_silent_once_they_hear_nobody():
-    net = SpikingNetwork(WM)
+    net = SpikingNetwork(parse_rule("wm").wire(mlp((4, 5, 3))))
     net.lesion("mimic: h1 -> delta_h1", at=0.5 * second)
-    record = net.run_spontaneous(1.0)
-    times = record.spikes["delta_h1"].times_s
-    assert len(times) > 20 and times.max() <= 0.5 + 0.002
-    assert record.spikes["h1"].times_s.max() > 0.9
+    spikes = net.run_spontaneous(1.0).spikes
+    times = spikes["delta_h1"].times_s
+    assert len(times) > 20 and times.max() <= 0.5 + 0.001  # a step later than who is mimicked
+    assert spikes["h1"].times_s.max() > 0.9 and spikes["delta_output"].times_s.max() > 0.9
 
 
 def test_baseline_spikes_that_no_longer_come_are_no_longer_taken_off():
@@ -211,24 +215,26 @@ def test_baseline_spikes_that_no_longer_come_are_no_longer_taken_off():
     )
     net = SpikingNetwork(mlp((4, 3)), p, weights={"x -> output": np.full((3, 4), 0.5)})
     net.lesion("x -> output")
-    np.testing.assert_allclose(net.present(np.ones((1, 4))).outputs, 0, atol=0.1)  # else -4
+    np.testing.assert_allclose(net.present(np.ones((1, 4))).outputs, 0, atol=0.2)  # else -4
 
 
 def test_the_program_that_is_shown_has_the_lesion(tmp_path, monkeypatch):
-    net = SpikingNetwork(KP)
+    net = SpikingNetwork(SMALL)
     net.lesion("teach: h1 -> delta_h1", at=0.15 * second)
     net.lesion("gate: h1 -> delta_h1", at=0.25 * second)
     text, arrays = net.script(X, Y)
     np.savez(tmp_path / "circuit.npz", **arrays)
     monkeypatch.chdir(tmp_path)
-    shown = net.present(X, Y, learn=True, record=EVERYBODY)
+    shown = net.present(X, Y, learn=True, record=list(SMALL.populations))
     program = {"__name__": "shown"}
     exec(text, program)
     for name, train in shown.spikes.items():
         times = program["spikes"][f"cells_{name}"].t_
         np.testing.assert_allclose(np.sort(times[times < 0.4 - 1e-9]), np.sort(train.times_s))
-    w = program["drive_h1_to_h2"].w_[:].reshape(5, 5)
-    np.testing.assert_allclose(w, net.weight("h1 -> h2"), rtol=1e-12)
+    for name in ("h1 -> output", "delta_output -> delta_h1"):
+        pre, post = name.split(" -> ")
+        w = net.weight(name).ravel()
+        np.testing.assert_allclose(np.sort(program[f"drive_{pre}_to_{post}"].w_), np.sort(w))
 
 
 @pytest.mark.slow
@@ -255,27 +261,30 @@ def test_a_compiled_program_cuts_within_any_of_its_chunks(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "at", "message"),
     [
-        ("teach: delta_h2 -> h1", None, r"not a projection of.*did you mean 'teach: delta_h1 -> h"),
-        ("?", None, r"there are 'x -> h1', 'h1 -> h2', "),
-        ("h1 -> h2", 3, r"at = 3, expected a time such as 300 \* second"),
-        ("h1 -> h2", 3 * mV, "at = 3. mV, expected a time"),
-        ("h1 -> h2", -1 * second, "at = -1. s lies before the 0.1 s that are simulated"),
-        ("h1 -> h2", float("nan") * second, "lies before"),
+        (
+            "teach: delta_h1 -> h2",
+            None,
+            r"not a projection of.*did you mean 'teach: delta_h1 -> h1', ",
+        ),
+        ("?", None, r"there are 'x -> h1', 'h1 -> output', "),
+        ("x -> h1", 3, r"at = 3, expected a time such as 300 \* second"),
+        ("x -> h1", 3 * mV, "at = 3. mV, expected a time"),
+        ("x -> h1", -1 * second, "at = -1. s lies before the 0.1 s that are simulated"),
+        ("x -> h1", float("nan") * second, "lies before"),
     ],
 )
 def test_lesions_that_cannot_be(name, at, message):
-    net = SpikingNetwork(KP)
-    net.present(X[:1])
+    net = SpikingNetwork(SMALL)
+    net._engine.simulated_s = 0.1
     with pytest.raises(ValueError, match=message):
         net.lesion(name, at=at)
     assert net.lesions == {}
 
 
-def test_a_gate_of_linear_cells_brings_nothing():
-    linear = parse_rule("kp,gate=exact").wire(mlp((4, 3, 3)))
-    net = Wiring(linear)
-    net.gate("x", "delta_h1", "linear")
-    with pytest.raises(WiringError, match=r"'gate: x -> delta_h1'.*brings no spikes"):
-        SpikingNetwork(net.build()).lesion("gate: x -> delta_h1")
+def test_what_brings_nothing_cannot_be_cut_nor_what_is_whole_heal():
+    net = Wiring(SMALL)
+    net.gate("output", "delta_output", "linear")
+    with pytest.raises(WiringError, match=r"'gate: output -> delta_output'.*brings no spikes"):
+        SpikingNetwork(net.build()).lesion("gate: output -> delta_output")
     with pytest.raises(WiringError, match=r"'x -> h1' .* not among those that are cut: none"):
-        SpikingNetwork(linear).heal("x -> h1")
+        SpikingNetwork(SMALL).heal("x -> h1")
