@@ -16,6 +16,7 @@ from .arrays import as_numpy
 from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
 from .graph_pictures import plot_class_matrix, plot_triads
 from .layer_pictures import layer_colours, name_layers, plot_layers
+from .lesion_pictures import plot_lesions
 from .looks import (
     COLOURS,
     depth_colours,
@@ -41,6 +42,7 @@ __all__ = [
     "plot_comparison",
     "plot_curves",
     "plot_layers",
+    "plot_lesions",
     "plot_paths",
     "plot_raster",
     "plot_rates",

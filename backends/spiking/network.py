@@ -215,8 +215,8 @@ class SpikingNetwork:
 
         Notes
         -----
-        C++ standalone compiles a program for each set of lesions, not of moments. Lesions that are
-        named before the first run cost nothing more.
+        C++ standalone compiles a program for each set of projections that have ever been cut,
+        whatever the moments; so name them before the first run.
 
         Examples
         --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Engine:
     threads: int
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
-    lesions: dict[str, float] = field(default_factory=dict)  # projection → when, in seconds
+    lesions: dict[str, float] = field(default_factory=dict)  # projection → when, or inf: whole
     _running: dict[tuple, Running] = field(default_factory=dict)
     _last: dict[tuple, Running] = field(default_factory=dict)  # of some phases
 
@@ -175,7 +176,7 @@ class Engine:
     def restart(self, seed: int) -> None:
         """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
         self.seed, self.simulated_s = seed, 0.0
-        self.lesions.clear()
+        self.lesions = dict.fromkeys(self.lesions, inf)  # whole again; programs can still cut
         self._last.clear()
         for running in self._running.values():
             running.runs = 0

@@ -22,9 +22,10 @@ def lesion(engine: Engine, name: str, at: Quantity | None) -> None:
 def heal(engine: Engine, name: str) -> None:
     """See `SpikingNetwork.heal`."""
     p = _named(engine.circuit, name)
-    if p.name not in engine.lesions:
-        cut = ", ".join(map(repr, engine.lesions)) or "none"
-        raise WiringError(f"{p.label} is to heal, but is not among those that are cut: {cut}")
+    cut = [lesion for lesion, at_s in engine.lesions.items() if at_s < inf]
+    if p.name not in cut:
+        those = ", ".join(map(repr, cut)) or "none"
+        raise WiringError(f"{p.label} is to heal, but is not among those that are cut: {those}")
     engine.lesions[p.name] = inf
 
 
