@@ -127,9 +127,8 @@ def draw(results: dict[str, dict[str, Content]], at_s: float, path: Path) -> Non
         curves = {cut: content["curve"] for cut, content in runs.items()}
         plot_lesions(curves, at_s, column, (NOTHING, *CUTS))
         column[0].set_title(RULES[rule], fontsize=10, pad=16)
-        if column is not axes.T[0]:
-            for ax in column:
-                ax.set_ylabel("")
+    for ax in axes[:, 1:].flat:
+        ax.set_ylabel("")
     lines = {line.get_label(): line for ax in axes[0] for line in ax.get_lines()}
     named = {cut: lines[cut] for cut in (NOTHING, *CUTS) if cut in lines}
     figure.legend(
