@@ -39,8 +39,12 @@ def plot_lesions(
     order = list(lesions or curves)
     for name, records in curves.items():
         place = order.index(name)
-        look = {"color": _LOOKS[place % len(_LOOKS)], "ls": _DASHES[place % len(_DASHES)]}
-        look |= {"lw": 2.6 - 0.3 * min(place, 4), "label": name}
+        look: dict[str, Any] = {
+            "label": name,
+            "color": _LOOKS[place % len(_LOOKS)],
+            "ls": _DASHES[place % len(_DASHES)],
+            "lw": 2.6 - 0.3 * min(place, 4),  # so that what lies below is seen
+        }
         shown = [record for record in records if record.get("online_accuracy") is not None]
         times = [record["simulated_s"] for record in shown]
         accuracy.plot(times, [record["online_accuracy"] for record in shown], **look)

@@ -90,7 +90,6 @@ LOCAL = parse_rule("asap,gate=local").wire(mlp((4, 5, 5, 3)))
 TANH = parse_rule("kp").wire(mlp((4, 5, 3), activation="tanh"))
 POOLED = parse_rule("kp").wire(small_conv("relu", MaxPoolConnector(2)))
 CASES = (
-    (KP, "h1 -> h2"),
     (KP, "delta_output -> delta_h2"),
     (KP, "teach: delta_h2 -> h2"),
     (KP, "teach: h2 -> delta_h2"),  # which a gate shares its trace with: that goes on
@@ -98,7 +97,6 @@ CASES = (
     (TANH, "gate: h1 -> delta_h1"),  # whose φ′(0) is not 0
     (LOCAL, "mimic: h1 -> h2"),
     (WM, "mimic: h2 -> delta_h2"),
-    (WM, "h2 -> output"),
     (POOLED, "pool -> h2"),
 )
 
