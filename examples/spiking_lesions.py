@@ -144,10 +144,10 @@ def draw(results: dict[str, dict[str, Content]], at_s: float, path: Path) -> Non
 def main(folder: Path, quick: bool, at_s: float = 100.0) -> dict[str, dict[str, Content]]:
     folder.mkdir(parents=True, exist_ok=True)
     sizes = (64, 12, 10) if quick else (64, 48, 48, 10)
-    data = load_data("digits", shape=sizes[:1], limit=(120, 40) if quick else None)
+    data = load_data("digits", shape=sizes[:1], limit=(64, 20) if quick else None)
     settings: Content = {"epochs": 3, "measurements": 24, "target": "cpp_standalone"}
     if quick:
-        settings = {"epochs": 1, "measurements": 8, "target": "numpy", "dynamics": "settled"}
+        settings = {"epochs": 1, "measurements": 4, "target": "numpy", "dynamics": "settled"}
         settings["rate"] = 0.1
     results: dict[str, dict[str, Content]] = {}
     for rule in list(RULES)[: 1 if quick else None]:
