@@ -67,6 +67,15 @@ def mark_level(ax: Axes, y: float, text: str = "") -> None:
     )  # fmt: skip
 
 
+def mark_moment(ax: Axes, x: float, text: str = "") -> None:
+    """A dashed line from bottom to top, with its meaning above."""
+    ax.axvline(x, color=GREY, lw=0.9, ls=(0, (4, 3)))
+    ax.annotate(
+        text, (x, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
+        textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
+    )  # fmt: skip
+
+
 def shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:
     """Shade spans (name, start, end); each name is written once, over its widest span."""
     spans = list(phases)

@@ -16,12 +16,14 @@ from .arrays import as_numpy
 from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
 from .graph_pictures import plot_class_matrix, plot_triads
 from .layer_pictures import layer_colours, name_layers, plot_layers
+from .lesion_pictures import plot_lesions
 from .looks import (
     COLOURS,
     depth_colours,
     draw_repeats,
     finish,
     mark_level,
+    mark_moment,
     name_rows,
     new_axes,
     shade_phases,
@@ -33,12 +35,14 @@ __all__ = [
     "draw_circuit",
     "layer_colours",
     "mark_level",
+    "mark_moment",
     "name_layers",
     "plot_angles",
     "plot_class_matrix",
     "plot_comparison",
     "plot_curves",
     "plot_layers",
+    "plot_lesions",
     "plot_paths",
     "plot_raster",
     "plot_rates",

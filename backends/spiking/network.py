@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from brian2 import Quantity
 from scipy.sparse import csr_array
 
 from oneway.circuits import Circuit, weighted_adjacency
@@ -20,7 +21,7 @@ from .exchange.carriers import Carriers, carriers
 from .heterogeneous import Given, varied
 from .models import NAMES, dynamics_named
 from .parameters import SpikingParameters
-from .sessions import objects, oracle
+from .sessions import lesions, objects, oracle
 from .sessions.engine import Engine, Rates
 from .sessions.limits import SaturationWarning, at_limit_said
 from .sessions.objects import BrianObjects
@@ -213,8 +214,63 @@ class SpikingNetwork:
         """Take over biases by population name."""
         self._arrays.set_biases(biases)
 
+    @property
+    def lesions(self) -> dict[str, float]:
+        """Projection → when it is cut, in seconds of simulated time; see `lesion`."""
+        return {name: at_s for name, at_s in self._engine.lesions.items() if at_s < inf}
+
+    def lesion(self, projection: str, at: Quantity | None = None) -> None:
+        """Cut a projection: from a moment on, nothing passes through it.
+
+        Its spikes have no effect, and what they have brought fades as it always does: the target
+        cells go on with what else they hear. Weights of a drive that is cut stay as they are.
+        Synapses that learn from what a lesioned `teach` or `mimic` brought learn from nothing, and
+        go on decaying.
+
+        Parameters
+        ----------
+        projection : str
+            A name among `circuit.projections`: ``"teach: delta_h2 -> h2"``.
+        at : time, optional
+            Simulated time since the network was built, as `simulated_s` counts it: ``300 *
+            second``. By default now.
+
+        Raises
+        ------
+        WiringError
+            There is no such projection, or it brings nothing.
+        ValueError
+            The moment has passed already.
+
+        Notes
+        -----
+        C++ standalone compiles a program for each set of projections that have ever been cut,
+        whatever the moments; so name them before the first run.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from brian2 import second
+        >>> from oneway.backends.spiking import SpikingNetwork
+        >>> from oneway.circuits import mlp
+        >>> from oneway.rules import parse_rule
+        >>> net = SpikingNetwork(parse_rule("kp").wire(mlp((8, 6, 4))), dynamics="settled")
+        >>> net.lesion("teach: delta_h1 -> h1", at=0 * second)
+        >>> changes = net.changes(np.ones((2, 8)), np.array([0, 3])).weights
+        >>> [name for name, change in changes.items() if not change.any()]
+        ['x -> h1']
+        """
+        lesions.lesion(self._engine, projection, at)
+
+    def heal(self, projection: str) -> None:
+        """Undo a lesion from now on."""
+        lesions.heal(self._engine, projection)
+
     def restart(self, seed: int) -> None:
-        """Start over with weights, cells and noise of another seed; compiled programs stay."""
+        """Start over with weights, cells and noise of another seed, and without lesions.
+
+        Compiled programs stay.
+        """
         drawn = Arrays.drawn(self.circuit, seed)
         self._arrays.weights |= drawn.weights
         self._arrays.biases |= drawn.biases

@@ -53,6 +53,20 @@ def test_rates_and_spikes(tmp_path, capsys):
     assert "the same to the last bit" in capsys.readouterr().out
 
 
+def test_lesions(tmp_path, capsys):
+    cut = example("spiking_lesions").main(tmp_path, quick=True)["kp"]
+    whole = cut["nothing"]
+    assert list(cut) == ["nothing", "teach δ → h", "teach h → δ", "gate h → δ"]
+    w, b = "x -> h1", "delta_output -> delta_h1"
+    for name, stopped, going_on in (("teach δ → h", w, b), ("teach h → δ", b, w)):
+        assert cut[name]["moved"][stopped] < 0.9 * whole["moved"][stopped]
+        assert cut[name]["moved"][going_on] > 0.9 * whole["moved"][going_on]
+    # Error cells that hear no gate are silent, and teach as little as those that are not heard.
+    assert cut["gate h → δ"]["moved"] == pytest.approx(cut["teach δ → h"]["moved"])
+    assert "Kolen-Pollack" in capsys.readouterr().out
+    assert (tmp_path / "spiking_lesions.png").stat().st_size > 10_000
+
+
 def test_wake_and_sleep(tmp_path):
     result = example("spiking_wake_and_sleep").main(tmp_path, quick=True)
     phases = {part.phase for part in result.excerpt.data.intervals}

@@ -87,9 +87,28 @@ def assert_exports(tmp_path, out, content):
 def test_fewer_samples_than_measurements(oneway):
     """One measurement before and one after each sample: there is nothing to look at in between."""
     few = ["--rule", "dkp", "--dynamics", "settled", "--samples", "3,2", "--measurements", "10"]
-    code, text, err = oneway(*SPIKE, *few, "--json")
+    cut = ["--lesion", "h1 -> output@0.001", "--lesion", "teach: delta_h1 -> h1@0"]
+    code, text, err = oneway(*SPIKE, *few, *cut, "--json")
     assert (code, err) == (0, "")
-    assert len(json.loads(text)["curve"]) == 1 + 3
+    content = json.loads(text)
+    assert len(content["curve"]) == 1 + 3
+    assert content["lesions"] == {"h1 -> output": 0.001, "teach: delta_h1 -> h1": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("lesions", "message"),
+    [
+        (["teach: delta_h2 -> h1@1"], "did you mean 'teach: delta_h1 -> h1', "),
+        (["x -> h1@1", "x -> h1@2"], "lesions name 'x -> h1' twice"),
+        (["x -> h1@-1"], "lesion of 'x -> h1' at -1 s, expected at least 0"),
+        (["x -> h1@99"], "at 99 s, but the run ends after about 4.4 s"),
+        (["x -> h1"], "lesion 'x -> h1', expected PROJECTION@SECONDS"),
+    ],
+)
+def test_lesions_that_cannot_be(oneway, lesions, message):
+    options = [word for lesion in lesions for word in ("--lesion", lesion)]
+    code, _, err = oneway(*SPIKE, "--rule", "kp", *options)
+    assert (code, err.count("\n")) == (2, 1) and message in err
 
 
 def test_angles_and_weights_are_those_of_the_network():

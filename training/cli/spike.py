@@ -28,7 +28,7 @@ from ..fitting import fit, wire
 from ..loop import train
 from ..recipes.recipe import Recipe, check_settings, make_recipe, recipe_keys
 from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
-from ..spiking.config import SpikingConfig
+from ..spiking.config import Lesion, SpikingConfig
 from ..spiking.keeping import Window
 from ..spiking.result import SpikingResult
 from ..spiking.run import SpikingRun, clear
@@ -114,6 +114,10 @@ def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
     if described.default is False:
         parser.add_argument(option, action="store_true", default=None, help=help)
         return
+    if described.name == "lesions":
+        metavar = "PROJECTION@SECONDS"
+        parser.add_argument("--lesion", dest="lesions", action="append", metavar=metavar, help=help)
+        return
     metavar = "NAME" if described.metadata["choices"] else described.name[0].upper()
     parser.add_argument(option, type=type(described.default), metavar=metavar, help=help)
 
@@ -158,6 +162,7 @@ def _delayed(wired: Circuit, delays: list[str]) -> Circuit:
 
 def _config(arguments: argparse.Namespace) -> SpikingConfig:
     settings = given(arguments, (f.name for f in fields(SpikingConfig)))
+    settings["lesions"] = tuple(map(Lesion.parse, settings.get("lesions", ())))
     if arguments.weights is not None:
         settings.setdefault("epochs", 0)
     return SpikingConfig(**settings)

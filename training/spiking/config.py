@@ -18,6 +18,25 @@ WORTH_COMPILING_S = 20.0
 
 
 @dataclass(frozen=True)
+class Lesion:
+    """A projection through which nothing passes from a moment on, in simulated seconds."""
+
+    projection: str
+    at_s: float
+
+    @classmethod
+    def parse(cls, text: str) -> Lesion:
+        """A lesion written as PROJECTION@SECONDS."""
+        name, _, seconds = text.rpartition("@")
+        try:
+            return cls(name.strip(), float(seconds))
+        except ValueError:
+            raise ConfigError(
+                f"lesion {text!r}, expected PROJECTION@SECONDS, such as 'teach: delta_h1 -> h1@300'"
+            ) from None
+
+
+@dataclass(frozen=True)
 class SpikingConfig:
     """Settings of a spiking run. Times are simulated ones."""
 
@@ -55,6 +74,11 @@ class SpikingConfig:
     interlude: float = option(5.0, "of noise for each such layer after every epoch")
     measurements: int = option(10, "how often angles are measured on the way")
     seed: int = option(0, "of weights, order and noise")
+    lesions: tuple[Lesion, ...] = option(
+        (),
+        "cut a projection after so many simulated seconds: 'h1 -> h2@300' a drive, others with "
+        "their role, 'teach: delta_h2 -> h2@300'; may be repeated",
+    )
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -64,6 +88,14 @@ class SpikingConfig:
         check_least(self, ("measurements",), 1)
         if not (isfinite(self.seconds) and self.seconds > 0):
             raise ConfigError(f"seconds = {self.seconds:g}, expected more than 0")
+        cut = [lesion.projection for lesion in self.lesions]
+        if twice := next((name for name in cut if cut.count(name) > 1), None):
+            raise ConfigError(f"lesions name {twice!r} twice, expected one moment for each")
+        for lesion in self.lesions:
+            if not (isfinite(lesion.at_s) and lesion.at_s >= 0):
+                raise ConfigError(
+                    f"lesion of {lesion.projection!r} at {lesion.at_s:g} s, expected at least 0"
+                )
 
     def target_for(self, simulated_s: float) -> str:
         """The target, chosen by the length of the run where it is left open."""

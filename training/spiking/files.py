@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from oneway.analysis.plots import plot_angles, plot_paths, plot_rates, plot_weights
+from oneway.analysis.plots import (
+    mark_moment,
+    plot_angles,
+    plot_paths,
+    plot_rates,
+    plot_weights,
+)
 from oneway.circuits import Circuit
 
 from ..errors import ConfigError
@@ -115,7 +121,12 @@ def _curve(result: SpikingResult, key: str) -> Figure | None:
         wording["legend"] = "error cells"
     figure = Figure(figsize=(6.8, 3.6), layout="constrained")
     times = [record["simulated_s"] for record in records]
-    plot_angles(times, angles, figure.subplots(), **wording)
+    ax = plot_angles(times, angles, figure.subplots(), **wording)
+    moments: dict[float, list[str]] = {}
+    for lesion in result.config.lesions:
+        moments.setdefault(lesion.at_s, []).append(lesion.projection)
+    for at_s, names in moments.items():
+        mark_moment(ax, at_s, "\n".join((*names, "cut")))
     return figure
 
 

@@ -69,9 +69,13 @@ class Probe:
         if self.dynamics == "settled":
             signals = network.signals(self.x.numpy(), self.y.numpy())
             return {name: signals[name] for name in self.errors}
-        shown = self.present(network).activities
+        shown = self.present(network)
         shapes = {name: self.circuit.populations[name].shape for name in self.errors}
-        return {name: shown[name].reshape(-1, *shape) for name, shape in shapes.items()}
+        # Of cells that have fallen silent there is a trace, which fades and is of no angle.
+        return {
+            name: shown.activities[name].reshape(-1, *shape) * bool(len(shown.spikes[name]))
+            for name, shape in shapes.items()
+        }
 
     @cached_property
     def _backpropagation(self) -> RateNetwork | None:

@@ -96,6 +96,7 @@ class SpikingResult:
                 "target": self.target,
                 "seed": self.config.seed,
                 "config": asdict(self.config),
+                "lesions": {cut.projection: cut.at_s for cut in self.config.lesions},
                 "curve": self.curve,
             }
         )

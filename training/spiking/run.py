@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from oneway.rules import RULES, SPIKE_RULES
 from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..progress import ProgressBar, keep_quiet
-from .config import WORTH_COMPILING_S, SpikingConfig
+from .config import WORTH_COMPILING_S, Lesion, SpikingConfig
 from .keeping import SpikeKeeper, Window
 from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
 from .result import SpikingResult
@@ -89,7 +89,7 @@ class SpikingRun:
             network.restart(config.seed)
             self.network, self.parameters, self.target = network, network.parameters, network.target
         self.compiled_s = self.network.compiling_s
-        self.probe = Probe(wired, data, config.dynamics) if data is not None else None
+        self._cut(config.lesions)
         self.keeper = None if keep is None else SpikeKeeper(wired, keep)
         seen = self.keeper.see_samples if self.keeper else lambda shown: None
         self.probe = Probe(wired, data, config.dynamics, seen) if data is not None else None
@@ -124,6 +124,19 @@ class SpikingRun:
         network.rates.forward_rate = network.rates.feedback_rate = self.config.rate
         network.rates.forward_decay = network.rates.feedback_decay = self.config.decay
         return network
+
+    def _cut(self, lesions: Iterable[Lesion]) -> None:
+        """Tell the network what is cut when, before anything is compiled."""
+        with clear():
+            from brian2 import second
+
+            for lesion in lesions:
+                if lesion.at_s >= self.duration_s():
+                    raise ConfigError(
+                        f"lesion of {lesion.projection!r} at {lesion.at_s:g} s, but the run ends "
+                        f"after about {self.duration_s():.4g} s simulated. Give an earlier moment"
+                    )
+                self.network.lesion(lesion.projection, at=lesion.at_s * second)
 
     def script(self, file: str) -> tuple[str, dict[str, np.ndarray]]:
         """A Brian2 program that shows a few samples, or noise, and the arrays that it loads."""

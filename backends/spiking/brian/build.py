@@ -11,7 +11,7 @@ from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArra
 from brian2.core.variables import ArrayVariable
 
 from .functions import FUNCTIONS
-from .model import FOLLOW, FOLLOWED, Cells, Joined, Model
+from .model import FOLLOW, FOLLOWED, Cells, Joined, Model, Place
 
 # A network that is built, read and dropped is fine; delays are multiples of the clock's step, since
 # others are refused.
@@ -92,6 +92,17 @@ class Objects:
                 name=f"{spec.name}_regular_{number}",
             )
 
+    @property
+    def changing(self) -> dict[Place, ArrayVariable]:
+        """What may change in the groups: everything but constants and indices."""
+        return {
+            (spec.name, name): variable
+            for spec in self.model.groups.values()
+            for name, variable in self.groups[spec.name].variables.items()
+            if _own(variable, spec.name, name)
+            and not (variable.constant or name.startswith("_") or name in ("N", "delay"))
+        }
+
     def state(self) -> dict[str, Any]:
         """All that may change, spikes on their way included: Brian2's store, as plain data."""
         t = self.network.t
@@ -141,6 +152,12 @@ def _changing(group: Any, state: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {n: v for n, v in group.variables.items() if isinstance(v, ArrayVariable)}
     fixed = {name for name, v in arrays.items() if v.constant and v.read_only}
     return {name: value for name, value in state.items() if name not in fixed}
+
+
+def _own(variable: Any, group: str, name: str) -> bool:
+    """Whether a variable is an array of the group itself, not one that it refers to."""
+    own = isinstance(variable, ArrayVariable) and variable.owner is not None
+    return own and variable.owner.name == group and variable.name == name
 
 
 @contextmanager

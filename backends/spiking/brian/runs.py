@@ -75,6 +75,18 @@ class Simulation(ABC):
         """A variable after the last run."""
 
     @abstractmethod
+    def go_on_from(self, before: Any, moved: Mapping[Place, Place]) -> None:
+        """Take over what a simulation of the same kind has left.
+
+        Parameters
+        ----------
+        before : Simulation
+            Of another model of the same circuit.
+        moved : mapping
+            Places that had another name there → that name.
+        """
+
+    @abstractmethod
     def restart(self) -> None:
         """Forget all runs: cells start as at first."""
 
@@ -102,6 +114,14 @@ class RuntimeSimulation(Simulation):
     def restart(self) -> None:
         with codegen(self.target):
             self.objects = Objects(self.model)
+
+    def go_on_from(self, before: RuntimeSimulation, moved: Mapping[Place, Place]) -> None:
+        self.objects.network.t_ = before.objects.network.t_
+        there = before.objects.changing
+        for place, variable in self.objects.changing.items():
+            home = moved.get(place, place)
+            if home in there:
+                variable.set_value(there[home].get_value())
 
     def set(self, place: Place, value: Any) -> None:
         group, variable = place

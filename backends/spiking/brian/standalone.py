@@ -50,6 +50,12 @@ class StandaloneSimulation(Simulation):
     def get(self, place: Place) -> np.ndarray:
         return self.rows.back(place[0], self._state[place]).copy()
 
+    def go_on_from(self, before: StandaloneSimulation, moved: Mapping[Place, Place]) -> None:
+        # What a model with fewer lesions does not know it does not read.
+        self._state = before._state | {
+            place: before._state[home] for place, home in moved.items() if home in before._state
+        }
+
     def restart(self) -> None:
         self._state.clear()  # programs start from what they were built with
 
@@ -237,20 +243,12 @@ def build(rows: Rows, job: Job, folder: Path, threads: int) -> Executable:
 
 
 def _variables(objects: Objects) -> dict[Place, Stored]:
-    """What may change: everything but constants, indices and times of last spikes."""
-    found = {}
-    for spec in objects.model.groups.values():
-        group = objects.groups[spec.name]
-        for name, variable in group.variables.items():
-            own = isinstance(variable, ArrayVariable) and variable.owner is not None
-            if not own or variable.owner.name != spec.name or variable.name != name:
-                continue
-            if variable.constant or variable.read_only or name.startswith("_"):
-                continue
-            if name in ("lastspike", "not_refractory", "N", "delay"):
-                continue
-            found[spec.name, name] = _stored(variable)
-    return found
+    """What may change, but for times of last spikes: each run begins at zero."""
+    return {
+        place: _stored(variable)
+        for place, variable in objects.changing.items()
+        if not variable.read_only and place[1] not in ("lastspike", "not_refractory")
+    }
 
 
 def _stored(variable: ArrayVariable) -> Stored:

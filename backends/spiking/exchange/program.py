@@ -61,8 +61,9 @@ def program(
     model = running.run.model
     for (group, variable), value in (*running.translation.homes_filled(), *sets.items()):
         model.groups[group].starts[variable] = value
-    for name, rate in vars(engine.rates).items():
-        model.groups[SCHEDULE].starts[name] = rate
+    duration_s = timetable.ticks * float(model.tick)
+    for name, number in engine.scheduled(running, duration_s).items():
+        model.groups[SCHEDULE].starts[name] = number
     target = "numpy" if engine.target == "cpp_standalone" else engine.target
     return script(model, timetable.tables(model.tables), timetable.ticks, target, file)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,8 @@ from ..weights import oriented
 from .record import Changes
 from .timetable import Timetable
 from .trials import Trials, data_rows
+
+NEVER_S = 1e12  # longer than any run
 
 
 @dataclass
@@ -56,6 +59,11 @@ class Running:
         self.runs = 0
         self.run.restart()
 
+    def go_on_from(self, before: Running) -> None:
+        """Take over cells and synapses of a run of the same phases, cut elsewhere."""
+        self.runs = before.runs
+        self.run.go_on_from(before.run, self.translation.moved_from(before.translation))
+
 
 @dataclass
 class Engine:
@@ -76,7 +84,9 @@ class Engine:
     rates: Rates = field(default_factory=Rates)
     simulated_s: float = 0.0  # of all runs so far
     latest: Running | None = None
+    lesions: dict[str, float] = field(default_factory=dict)  # projection → when, or inf: whole
     _running: dict[tuple, Running] = field(default_factory=dict)
+    _last: dict[tuple, Running] = field(default_factory=dict)  # of some phases
 
     def trials(self, x: np.ndarray, y: np.ndarray | None, batch: bool = False) -> Trials:
         """Samples as trials of all phases that data drives."""
@@ -108,12 +118,20 @@ class Engine:
     def prepare(
         self, phases: tuple[str, ...], tallying: bool = False, given: str = HELD
     ) -> Running:
-        """The translation of some phases as a run, made once; see `Given` for the last."""
-        key = (phases, tallying, given)
+        """The translation of some phases as a run, made once for each set of lesions.
+
+        See `Given` for the last.
+        """
+        same = (phases, tallying, given)
+        key = (*same, frozenset(self.lesions))
         if key not in self._running:
             translation = self.translated(phases, tallying, given)
             self._running[key] = Running(translation, self._simulation(translation.model))
-        return self._running[key]
+        running, last = self._running[key], self._last.get(same)
+        if last is not None and last is not running:
+            running.go_on_from(last)
+        self._last[same] = running
+        return running
 
     def translated(
         self, phases: tuple[str, ...], tallying: bool = False, given: str = HELD
@@ -131,6 +149,7 @@ class Engine:
             input=self.input,
             given=given,
             varied=self.varied,
+            lesions=frozenset(self.lesions),
         )
         return translate(context)
 
@@ -154,8 +173,10 @@ class Engine:
         run, model = running.run, running.run.model
         for place, value in running.translation.homes_filled():
             run.set(place, value)
-        for name, value in vars(self.rates).items():
-            run.set((SCHEDULE, name), value)
+        running.last_s = timetable.ticks * float(model.tick)
+        duration_s = running.last_s - float(model.tick)  # the closing one aside
+        for name, number in self.scheduled(running, duration_s).items():
+            run.set((SCHEDULE, name), number)
         for place in limited(model).values():
             run.set(place, 0.0)
         for place, value in sets.items():
@@ -165,8 +186,6 @@ class Engine:
         seed = self.seed + 7919 * running.runs
         running.runs += 1
         self.latest = running
-        running.last_s = timetable.ticks * float(model.tick)
-        duration_s = running.last_s - float(model.tick)  # the closing one aside
         tables = timetable.tables(model.tables)
         progress = report and _in_seconds(report, duration_s)
         recorded = run.run(Job(tables, timetable.ticks, seed, recording, progress))
@@ -180,9 +199,22 @@ class Engine:
         places = limited(running.run.model)
         return {name: running.run.get(place) / possible for name, place in places.items()}
 
+    def scheduled(self, running: Running, duration_s: float) -> dict[str, float]:
+        """What a run of a duration is told at its beginning: η, λ, and when it cuts what."""
+        # Halfway between two steps, so that no rounding of times moves it to another one.
+        half_s = float(running.run.model.dt) / 2
+        cut = {}
+        for name, variable in running.translation.moments.items():
+            at_s = self.lesions[name] - self.simulated_s - half_s
+            # The closing tick is no part of the duration.
+            cut[variable] = at_s if at_s < duration_s - 2 * half_s else NEVER_S
+        return {**vars(self.rates), **cut}
+
     def restart(self, seed: int) -> None:
         """Forget all runs: the next ones begin as the first did, with the noise of a seed."""
         self.seed, self.simulated_s = seed, 0.0
+        self.lesions = dict.fromkeys(self.lesions, inf)  # whole again; programs can still cut
+        self._last.clear()
         for running in self._running.values():
             running.start_over()
 
@@ -195,9 +227,10 @@ class Engine:
             "simulated_s": self.simulated_s,
             "rates": vars(self.rates),
             "holding": self.holding.state(),
+            "lesions": self.lesions,
             "running": [
-                {"of": key, "runs": running.runs, "state": running.run.state()}
-                for key, running in self._running.items()
+                {"of": same, "runs": running.runs, "state": running.run.state()}
+                for same, running in self._last.items()
             ],
         }
 
@@ -206,12 +239,12 @@ class Engine:
         self.seed, self.simulated_s = state["seed"], state["simulated_s"]
         vars(self.rates).update(state["rates"])
         self.holding.restore(state["holding"])
-        saved = {one["of"]: one for one in state["running"]}
-        for key, running in self._running.items():
-            if key not in saved:
-                running.start_over()
-        for key, one in saved.items():
-            running = self.prepare(*key)
+        self.lesions = dict(state["lesions"])
+        self._last.clear()
+        for running in self._running.values():
+            running.start_over()
+        for one in state["running"]:
+            running = self.prepare(*one["of"])
             running.runs = one["runs"]
             running.run.restore(one["state"])
 

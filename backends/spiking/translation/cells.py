@@ -11,6 +11,7 @@ from ..dynamics import unit_text
 from .activations import derivative, phi
 from .context import CHANGING, TRAINS, Context, cells_of
 from .dynamics import signalling_of
+from .lesions import intact, times
 from .pairing import trace_spikes
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
@@ -67,6 +68,7 @@ def receive(context: Context, p: Projection, cells: Cells) -> None:
     variable, written, split = context.input_of(p), context.written(p), context.splits(p)
     for part, name in zip(context.parts(p) if split else written, written, strict=True):
         rest = _resting(context, p, cells, name, part if split else WHOLE)
+        rest = rest and times(intact(context, p, cells), rest)
         signalling_of(context).arrive(cells, name, context.filtered(p), rest, driven)
     if split:
         cells.add(variable, " - ".join(written))

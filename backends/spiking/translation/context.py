@@ -43,6 +43,7 @@ class Context:
     input: str = "current"
     given: str = HELD
     varied: Varied = field(default_factory=dict)
+    lesions: frozenset[str] = frozenset()  # projections that are cut at some moment
     turns: Turns = field(init=False)
     when: When = field(init=False)
 
@@ -141,11 +142,15 @@ class Context:
         return p.role != "norm" and not linear and self.bringing(p) is p
 
     def bringing(self, p: Projection) -> Projection:
-        """The projection that brings what `p` does: a cell that is taught is gated by the same."""
-        if p.role != "gate" or self.told(p) != "own":
+        """The projection that brings what `p` does: a cell that is taught is gated by the same.
+
+        Not if one of the two is cut, which leaves the other.
+        """
+        if p.role != "gate" or self.told(p) != "own" or p.name in self.lesions:
             return p
         teaches = self.turns.select(role="teach", pre=p.pre, post=p.post)
-        return next((teach for teach in teaches if teach.connector == p.connector), p)
+        whole = (teach for teach in teaches if teach.name not in self.lesions)
+        return next((teach for teach in whole if teach.connector == p.connector), p)
 
     def told(self, gate: Projection) -> str:
         """The variable of its source that a gate brings: what φ′ is worked out from."""

@@ -16,6 +16,7 @@ from oneway.circuits import Population
 from ..brian.model import Cells, Joined
 from .activations import phi
 from .context import Context, ago, side_pre
+from .lesions import times
 from .membranes import Membrane, membrane_of
 
 # What cells count their spikes in that they fire at this part of the greatest rate or more.
@@ -70,8 +71,10 @@ class Signalling(ABC):
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
-    def relay(self, joined: Joined, pre: str, post: str, delay: int = 0) -> None:
-        """Let cells fire whenever the one that they mimic has fired."""
+    def relay(
+        self, joined: Joined, pre: str, post: str, delay: int = 0, passing: str | None = None
+    ) -> None:
+        """Let cells fire whenever the one that they mimic has fired, as long as that passes."""
         raise NotImplementedError(f"{self.context.dynamics} cells take over activity, not spikes")
 
     @abstractmethod
@@ -240,8 +243,11 @@ class Spikes(Signalling):
         joined.on_pre = f"{variable}_post += {side}{kick}"
         joined.delay = self._delay(pulse.delay)
 
-    def relay(self, joined: Joined, pre: str, post: str, delay: int = 0) -> None:
-        joined.on_pre = "heard_post = t"
+    def relay(
+        self, joined: Joined, pre: str, post: str, delay: int = 0, passing: str | None = None
+    ) -> None:
+        never = "" if passing is None else f" - (1 - {passing}) * second"
+        joined.on_pre = f"heard_post = {times(passing, 't')}{never}"
         joined.delay = self._delay(delay)
         if self.context.paired(post):
             joined.on_pre += (

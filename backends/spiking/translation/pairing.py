@@ -14,7 +14,8 @@ from oneway.circuits.timing import Lobe
 
 from ..brian.model import SPIKE, WHOLE, Cells, Event, Joined, ModelGroup, Pathway
 from .context import Context
-from .plasticity import _keep_up_with_rest, _learn, _scaling, _stated, carrier
+from .lesions import intact, times
+from .plasticity import _change, _keep_up_with_rest, _learn, _scaling, _stated, carrier
 
 
 def learn_from_pairs(
@@ -24,12 +25,12 @@ def learn_from_pairs(
     how = p.plasticity
     assert how is not None and how.window is not None
     more, scaling = _scaling(context, p, joined, owner, part)
-    learn = _learn(context, how.phase, joined)
+    learn = times(intact(context, p, joined), _learn(context, how.phase, joined))
     rest = _keep_up_with_rest(context, p, "step", part)
     if how.decay or scaling:
         decay = _stated(context, p, "decay", joined)
         lost = f"({decay} - {scaling})" if scaling else decay
-        joined.at_tick(f"step = -{learn} * {lost} * w", "w += step", *rest)
+        joined.at_tick(f"step = -{_change(context, p, joined)} * {lost} * w", "w += step", *rest)
     rate = f"{learn} * {_each_pair(context, how)!r}"
     pre = Heard(context, p.pre, how.pre, how.phase)
     post = Heard(context, p.post, how.post, how.phase)
@@ -113,12 +114,13 @@ def _hear(cells: Cells, heard: Heard, code: list[str]) -> None:
         cells.events.append(event)
 
 
-def told_of(context: Context, p: Projection) -> str:
+def told_of(context: Context, p: Projection, passing: str | None) -> str:
     """What synapses of a projection that brings spikes to be paired do beside their trace."""
+    never = "" if passing is None else f" - (1 - {passing}) * second"
     for heard, _ in _looked_back_on(context, p.post):
         if heard.brought is p:
             side = f"\n{heard.name}_of_post = side_pre" if heard.sign() else ""
-            return f"\n{heard.name}_at_post = t{side}"
+            return f"\n{heard.name}_at_post = {times(passing, 't')}{never}{side}"
     return ""
 
 

@@ -19,6 +19,7 @@ from oneway.circuits import (
 
 from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Cells, Joined, ModelGroup
 from .context import Context
+from .lesions import intact, times
 
 _HALF = {WHOLE: "", EXCITATORY: "0.5 * ", INHIBITORY: "-0.5 * "}
 # Strengths are added up anew before anything changes. Weights and biases that are shared decay and
@@ -46,7 +47,7 @@ def learn_weights(
     plasticity = p.plasticity
     assert plasticity is not None
     product = _HALF[part] + _product(context, p, plasticity, joined, owner)
-    learn = _learn(context, plasticity.phase, joined)
+    learn = _change(context, p, joined)
     more, scaling = _scaling(context, p, joined, owner, part)
     if context.tallying:
         owner.tally("change", ("weights", p.name), part)
@@ -55,7 +56,7 @@ def learn_weights(
         joined.at_tick(f"change += {learn} * {product}")
         if scaling:
             # As a gradient, which counts one batch once and is multiplied by −η.
-            part_of = f"{_learn(context, plasticity.phase, owner)} * {owner.refer('share')}"
+            part_of = f"{_change(context, p, owner)} * {owner.refer('share')}"
             owner.at_tick(f"change -= {part_of} / {plasticity.rate!r} * w * {scaling}")
         return more
     step = f"{learn} * {_stated(context, p, 'rate', joined)} * {product}"
@@ -70,7 +71,7 @@ def learn_weights(
             *_keep_up_with_rest(context, p, "step", part),
         )
         return more
-    _learn(context, plasticity.phase, owner)
+    _change(context, p, owner)
     owner.at_tick(f"w -= {leak}", order=_DECAY)
     up = _keep_up_with_rest(context, p, f"(step - {leak} / (1 - {learn} * {decay}))")
     if up and scaling:
@@ -90,6 +91,13 @@ def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = W
     if not context.resting(path) or not context.turns.carrying(p):
         return []
     return [f"rest_{context.input_of(p, part)}_post += {step} * {path}_rest"]
+
+
+def _change(context: Context, p: Projection, group: ModelGroup) -> str:
+    """How much the synapses of a projection learn at a tick: nothing once it is cut."""
+    assert p.plasticity is not None
+    learn = _learn(context, p.plasticity.phase, group)
+    return times(intact(context, p, group, grace="dt"), learn)
 
 
 def _learn(context: Context, phase: str, group: ModelGroup) -> str:

@@ -10,6 +10,7 @@ from ..brian.model import EXCITATORY, INHIBITORY, OTHER, WHOLE, Cells, Joined, M
 from .cells import strongest
 from .context import Context, cells_of, interneurons_of
 from .dynamics import Pulse, signalling_of
+from .lesions import intact, times
 from .pairing import learn_from_pairs, told_of
 from .plasticity import learn_weights
 
@@ -107,9 +108,9 @@ def _transmit(
     """
     if not context.conveys(p):
         return []  # the synapses learn in these phases, and carry nothing
-    dynamics = signalling_of(context)
+    dynamics, passing = signalling_of(context), intact(context, p, joined)
     if context.relayed(p):
-        dynamics.relay(joined, p.pre, p.post, context.delay_steps(p))
+        dynamics.relay(joined, p.pre, p.post, context.delay_steps(p), passing)
         return []
     strength, made = _strength(context, p, joined, part)
     about = ""
@@ -119,6 +120,7 @@ def _transmit(
         if condition is not None:
             joined.refer("phase")
             strength = f"int({condition})" + (f" * {strength}" if strength else "")
+    strength = times(passing, strength) if strength else passing
     pulse = Pulse(
         p.pre,
         strength,
@@ -130,7 +132,7 @@ def _transmit(
     )
     dynamics.transmit(joined, variable, pulse)
     if joined.on_pre is not None:
-        joined.on_pre += told_of(context, p)
+        joined.on_pre += told_of(context, p, passing)
     return made
 
 

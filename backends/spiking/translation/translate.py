@@ -16,8 +16,9 @@ from ..brian.model import SCHEDULE, SCHEDULED, WHOLE, Cells, Key, Model, Place
 from .activations import FUNCTIONS
 from .cells import begin_at_rest, translate_population
 from .checks import check_translatable
-from .context import Context, interneurons_of
+from .context import Context, cells_of, interneurons_of
 from .dale import overheard, translate_interneurons
+from .lesions import MOMENT, moment_of
 from .synapses import translate_projection
 
 
@@ -43,6 +44,28 @@ class Translation:
         strengths = _strengths(self.context, p, part)
         total = np.bincount(self.context.pairs(p).j, strengths, minlength=size)
         return total * self.context.parameters.rest(self.context.path(p.pre))
+
+    def moved_from(self, before: Translation) -> dict[Place, Place]:
+        """Where what has moved was in a translation with other lesions.
+
+        A cell that is taught and gated by one trace has two once one of these is cut.
+        """
+        moved = {}
+        for p in self.context.turns.select(role="gate"):
+            now, then = self.context.bringing(p), before.context.bringing(p)
+            if now is not then:
+                cells = cells_of(p.post)
+                home = (cells, before.context.input_of(then))
+                moved[cells, self.context.input_of(now)] = home
+        return moved
+
+    @property
+    def moments(self) -> dict[str, str]:
+        """The variable of the schedule with the moment of each lesion, by projection."""
+        there = {equation.name for equation in self.model.groups[SCHEDULE].equations}
+        cut = map(self.context.circuit.projections.__getitem__, self.context.lesions)
+        moments = {p.name: moment_of(self.context, p) for p in cut}
+        return {name: moment for name, moment in moments.items() if moment in there}
 
     def take_home(self, get: Callable[[Place], np.ndarray]) -> None:
         """Weights and biases as a run left them."""
@@ -108,6 +131,8 @@ def _schedule_cells(model: Model) -> Cells:
     for path in ("forward", "feedback"):
         cells.add(f"{path}_rate", flag="shared", comment=f"η of the {path} path")
         cells.add(f"{path}_decay", flag="shared", comment=f"λ of the {path} path")
+    for name in sorted(name for name in read if name.startswith(MOMENT)):
+        cells.add(name, unit="second", flag="shared", comment="when it is cut")
     if lines:
         cells.at_tick(*lines, order=SCHEDULED)
     return cells
