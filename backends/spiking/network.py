@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from oneway.circuits import Circuit, weighted_adjacency
+from oneway.circuits import Circuit, WiringError, weighted_adjacency
 
 from .brian.runs import Report
 from .exchange import program
@@ -28,6 +28,7 @@ from .translation.holding import Holding
 from .weights import Arrays, WeightMap
 
 TARGETS = ("numpy", "cython", "cpp_standalone")
+PAIRS = ("shared", "independent")
 
 
 class SpikingNetwork:
@@ -60,6 +61,11 @@ class SpikingNetwork:
         Dale's law: every cell only excites, and an inhibitory interneuron beside it repeats its
         spikes at once. Drives have excitatory and inhibitory weights, which are never negative;
         weights that are read are their difference.
+    pairs : {"shared", "independent"}
+        Whether the two cells of a push-pull pair share a membrane and their synapses' weights, or
+        are cells of their own and no two synapses share a weight (nor do those of a convolution).
+        Copies of a weight start alike, and each learns at its own two cells; weights and changes
+        that are read are means over them. `synapses` has each.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
@@ -101,6 +107,7 @@ class SpikingNetwork:
         in_turn: bool = False,
         shared: bool = True,
         dale: bool = False,
+        pairs: str = "shared",
         threads: int = 0,
         chunk: int = 240,
     ) -> None:
@@ -108,6 +115,12 @@ class SpikingNetwork:
         _check("dynamics", dynamics, tuple(DYNAMICS))
         self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
+        _check("pairs", pairs, PAIRS)
+        if dale and pairs == "independent":
+            raise ValueError(
+                "dale=True with pairs='independent': interneurons repeat pairs that share a "
+                "membrane. Leave out one of them"
+            )
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
         self.parameters.check_used(dynamics)
@@ -118,7 +131,7 @@ class SpikingNetwork:
         self._engine = Engine(
             circuit,
             self.parameters,
-            Holding(self._arrays, shared, dale),
+            Holding(self._arrays, shared, dale, apart=pairs == "independent"),
             seed,
             dynamics,
             target,
@@ -168,6 +181,20 @@ class SpikingNetwork:
             drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
         """
         return weighted_adjacency(self.circuit, self.weight, projection)
+
+    def synapses(self, projection: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every synapse of a drive that owns its weights: pre cell, post cell, weight; each (K,).
+
+        With independent pairs cell i + N is the negative half of unit i of N, and a weight is what
+        it is between the two cells: from a cell for positive activity to one for negative activity
+        a copy of w is -w.
+        """
+        if projection not in self._arrays.weights:
+            self._arrays.weight(projection)  # which raises, unless it is tied to another one
+            raise WiringError(
+                f"drive {projection!r} owns no weights. There are: {', '.join(self._arrays.weights)}"
+            )
+        return self._engine.holding.synapses(self.circuit.projections[projection])
 
     def set_weights(self, weights: WeightMap) -> None:
         """Take over weights by projection name.

@@ -10,6 +10,7 @@ from ..config import check_choices, check_least, option
 from ..errors import ConfigError
 
 RUN_DYNAMICS = ("spiking", "poisson", "settled")
+PAIRS = ("shared", "independent")
 PRESENTATIONS = ("sequence", "trials", "continuous")
 RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 # Compiling takes as long as simulating a few hundred samples without.
@@ -36,6 +37,12 @@ class SpikingConfig:
         False,
         "Dale's law: every cell excites and has an interneuron that inhibits, each with weights "
         "that are never negative; those that are written are the difference",
+    )
+    pairs: str = option(
+        "shared",
+        "whether the two cells of a push-pull pair share a membrane and weights, or are cells of "
+        "their own; weights that are written are means over the copies",
+        PAIRS,
     )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     epochs: int = option(5, "passes over the training samples; 0 only tests")

@@ -109,6 +109,7 @@ class SpikingRun:
                 target=self.target,
                 shared=not self.config.unshared,
                 dale=self.config.dale,
+                pairs=self.config.pairs,
                 threads=self.config.threads,
                 chunk=CHUNK,
             )

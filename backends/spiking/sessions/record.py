@@ -29,6 +29,11 @@ class Spikes:
         return Spikes(self.times_s[early], self.cells[early])
 
 
+def of_units(activity: np.ndarray, units: int) -> np.ndarray:
+    """Activity (..., units) from that of cells: two of a unit bring theirs with its sign."""
+    return activity.reshape(*activity.shape[:-1], -1, units).sum(axis=-2)
+
+
 @dataclass(frozen=True)
 class PhaseInterval:
     """When a phase ran."""

@@ -76,7 +76,7 @@ class Context:
         The two are one another's mirror image: they share a membrane, and `side` says which of
         them has fired.
         """
-        if self.about_baseline or not self.spikes:
+        if self.about_baseline or not self.spikes or self.holding.apart:
             return False
         turns, signed = self.turns, PHI[self.circuit.populations[name].activation].signed
         sources = (self.circuit.projections[p].pre for p in turns.mimicking(name))
@@ -86,11 +86,22 @@ class Context:
             or any(self.paired(source) for source in sources)
         )
 
+    def apart(self, name: str) -> bool:
+        """Whether a unit of a population is two cells that share nothing; see `halves`."""
+        return self.holding.halves(name) == 2
+
+    def sided(self, name: str) -> bool:
+        """Whether spikes of a population have a sign, `side`, be their cells apart or not."""
+        return self.paired(name) or self.apart(name)
+
     # -- synapses --------------------------------------------------------------------------
 
     def pairs(self, p: Projection) -> Pairs:
-        """The synapses of a projection."""
-        return self.holding.pairs(p)
+        """The synapses of a projection.
+
+        A cell takes over what the one of its own sign does; else it hears both.
+        """
+        return self.holding.pairs(p, alike=p.name in self.turns.mimicking(p.post))
 
     def brings(self, p: Projection) -> bool:
         """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""

@@ -68,6 +68,14 @@ class Dynamics(ABC):
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
+    @abstractmethod
+    def half(self, own: str) -> str:
+        """What a cell makes of what its unit would, where pairs are apart."""
+
+    def couple(self, cells: Cells, population: Population) -> list[Joined]:
+        """What the two cells of a pair that is apart tell each other."""
+        return []
+
     def relay(self, joined: Joined, pre: str, post: str) -> None:
         """Let cells fire whenever the one that they mimic has fired."""
         raise NotImplementedError(f"{self.context.dynamics} cells take over activity, not spikes")
@@ -101,6 +109,9 @@ class Settled(Dynamics):
         sent = f"({pulse.sent}_pre - ({pulse.about}))" if pulse.about else f"{pulse.sent}_pre"
         joined.add(f"{variable}_post", f"{strength}{sent}", flag="summed")
 
+    def half(self, own: str) -> str:
+        return f"side * clip(side * ({own}), 0, inf)"
+
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         cells.add("relayed")
         cells.add("own", "relayed")
@@ -131,17 +142,20 @@ class Poisson(Dynamics):
         if self.turns.following(name):
             self._potential(cells, population, path)
         cells.threshold = self._threshold(population)
-        side = "side * " if self.context.paired(name) else ""
-        # `side` depends on the membrane, which is therefore set back last.
+        side = "side * " if self.context.sided(name) else ""
+        # `side` may depend on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if self.turns.following(name):
             reset += self._set_back(population)
             reset.append(self._note_limit(cells, path))
-        if side:
+        if self.context.paired(name):
             reset += self._choose_side(cells, population)
         if self.turns.mimicking(name):
             self._hear(cells, "when the cell that it mimics has fired")
         cells.reset = "\n".join(reset)
+
+    def half(self, own: str) -> str:
+        return own  # a cell that is driven to the other sign is silent by itself
 
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         path = self.context.path(population)
@@ -165,9 +179,8 @@ class Poisson(Dynamics):
     def _threshold(self, population: Population) -> str:
         """When cells fire that follow their input, fire noise, mimic or sleep in their turn."""
         turns, during, name = self.turns, self.when.during, population.name
-        paired = self.context.paired(name)
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
-        text = self._crossing(paired) if turns.following(name) else "False"
+        text = self._crossing(name) if turns.following(name) else "False"
         for phases, inside in (
             (turns.noisy(name), "rand() < hazard * dt"),
             (relaying, "abs(t - dt - heard) < dt / 2"),
@@ -205,9 +218,10 @@ class Poisson(Dynamics):
         """The rate of cells: about the baseline, if they have one."""
         return f"clip(baseline + {own}, 0 * Hz, max_rate)" if self.context.about_baseline else own
 
-    def _crossing(self, paired: bool) -> str:
+    def _crossing(self, name: str) -> str:
+        rate = "side * rate" if self.context.apart(name) else "abs(rate)"
         # The more often while a cell is not refractory: half the time at half the greatest rate.
-        rate = "clip(abs(rate), 0 * Hz, max_rate)"
+        rate = f"clip({rate}, 0 * Hz, max_rate)"
         return f"rand() < {rate} / (1 - dead_time * {rate}) * dt"
 
     def _side(self) -> str:
@@ -227,7 +241,7 @@ class Poisson(Dynamics):
     # -- synapses --------------------------------------------------------------------------
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
-        side = "side_pre * " if pulse.signed and self.context.paired(pulse.pre) else ""
+        side = "side_pre * " if pulse.signed and self.context.sided(pulse.pre) else ""
         kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
 
@@ -255,16 +269,16 @@ class Spiking(Poisson):
 
     def _potential(self, cells: Cells, population: Population, path: str) -> None:
         noise = " + noise * sqrt(2 / tau) * xi" if self.parameters.noise > 0 else ""
-        signed = self.context.paired(population.name) and PHI[population.activation].signed
+        name, sided = population.name, self.context.sided(population.name)
+        signed = sided and PHI[population.activation].signed
         tau = "tau_mem_signed" if signed else "tau_mem"
         responding = [
-            name
-            for name in self.turns.driven(population.name)
-            if self.turns.circuit.phases[name].noisy
+            phase for phase in self.turns.driven(name) if self.turns.circuit.phases[phase].noisy
         ]
         gain = f" * ({self.when.either(responding, 'noise_gain', '1')})" if responding else ""
         if signed:
-            current = f"{path}_unit * {tau} * own{gain}"
+            toward = "side * " if self.context.apart(name) else ""
+            current = f"{toward}{path}_unit * {tau} * own{gain}"
         else:
             cells.add("rate", self._rate(f"{path}_unit * own{gain}"), unit="Hz")
             alive = " / (1 - dead_time * rate)" if self._pauses(cells) else ""
@@ -279,14 +293,15 @@ class Spiking(Poisson):
             f"(v_rest + (v_threshold - v_rest) * current - v) / {tau}{noise.replace('tau', tau)}",
             unit="volt",
             flag="unless refractory" if self._pauses(cells) else "",
-            start=_spread(population.size, self.parameters, signed),
+            start=_spread(cells.size, self.parameters, signed),
         )
 
     def _pauses(self, cells: Cells) -> bool:
         """Whether a membrane stands still while its cell is refractory."""
         return bool(cells.refractory) and self.context.about_baseline
 
-    def _crossing(self, paired: bool) -> str:
+    def _crossing(self, name: str) -> str:
+        paired = self.context.paired(name)
         return "abs(v - v_rest) > v_threshold - v_rest" if paired else "v > v_threshold"
 
     def _side(self) -> str:
@@ -294,13 +309,41 @@ class Spiking(Poisson):
 
     def _set_back(self, population: Population) -> list[str]:
         side = "side * " if self.context.paired(population.name) else ""
-        back = f"{side}(v_threshold - v_rest)"
-        # What it is behind by, a cell fires later, but it does not fire on and on.
+        by = self._by_threshold(population.name, side)
+        return [f"v -= {by}", f"v = {self._bounded('v')}"]
+
+    def _by_threshold(self, name: str, side: str = "") -> str:
+        """From threshold to rest, while cells follow their input."""
+        return self.when.times_if(self.turns.following(name), f"{side}(v_threshold - v_rest)")
+
+    def _bounded(self, v: str) -> str:
+        """What it is behind by, a cell fires later, but it does not fire on and on."""
         bound = "backlog * (v_threshold - v_rest)"
-        return [
-            f"v -= {self.when.times_if(self.turns.following(population.name), back)}",
-            f"v = clip(v, v_rest - {bound}, v_rest + {bound})",
-        ]
+        return f"clip({v}, v_rest - {bound}, v_rest + {bound})"
+
+    def couple(self, cells: Cells, population: Population) -> list[Joined]:
+        """What a spike takes off its own cell it gives to the other: that has been told already.
+
+        So are cells of opposite meaning joined in balanced networks (Boerlin, Machens and Denève
+        2013); without it, one cell's membrane would know nothing of what the other has fired.
+        """
+        name = population.name
+        if not self.turns.following(name):
+            return []
+        i = np.arange(cells.size)
+        told = f"v_post = {self._bounded(f'v_post + {self._by_threshold(name)}')}"
+        comment = f"the two cells of each pair of {name}"
+        joined = Joined(
+            f"partner_in_{name}",
+            cells.name,
+            cells.name,
+            i,
+            np.roll(i, population.size),
+            on_pre=told,
+            comment=comment,
+        )
+        self.when.tell(joined)
+        return [joined]
 
 
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:

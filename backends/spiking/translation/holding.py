@@ -2,7 +2,8 @@
 
 Usually just these. Without sharing, each synapse of a convolution holds a weight of its own and
 each cell a bias; the circuit's weights are then their means over the positions. Under Dale's law
-each weight is held as what excites less what inhibits.
+each weight is held as what excites less what inhibits. With pairs apart each synapse between two
+cells holds a weight, each cell a bias, and the circuit's are again their means.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oneway.circuits import Projection, set_point
+from oneway.circuits import PHI, Projection, set_point
 
 from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Key
 from ..weights import Arrays
 from .connectors import Pairs, list_pairs
+from .halves import spread
 
 Parts = Mapping[str, np.ndarray]
 
@@ -28,15 +30,40 @@ class Holding:
     arrays: Arrays
     shared: bool = True
     dale: bool = False
+    apart: bool = False  # pairs are two cells each, which share nothing
     _held: dict[Key, tuple[np.ndarray, Parts]] = field(default_factory=dict, init=False)
     _pairs: dict[str, Pairs] = field(default_factory=dict, init=False)
 
     # -- synapses --------------------------------------------------------------------------
 
-    def pairs(self, p: Projection) -> Pairs:
-        """The synapses of a projection, and whether they share weights here."""
-        pairs = self._listed(p)
-        return replace(pairs, shared=pairs.shared and self.shared)
+    @property
+    def in_common(self) -> bool:
+        """Whether synapses of a convolution share weights."""
+        return self.shared and not self.apart
+
+    def halves(self, population: str) -> int:
+        """Of how many cells each unit of a population is, that share nothing."""
+        signed = PHI[self.arrays.circuit.populations[population].activation].signed
+        return 2 if self.apart and signed else 1
+
+    def cells(self, population: str) -> int:
+        """How many cells a population has; two that share a membrane count as one."""
+        return self.arrays.circuit.populations[population].size * self.halves(population)
+
+    def pairs(self, p: Projection, alike: bool = False) -> Pairs:
+        """The synapses of a projection, and whether they share weights here.
+
+        Parameters
+        ----------
+        alike : bool
+            Where pairs are apart, join cells of the same sign only.
+        """
+        pairs, halves = self._listed(p), (self.halves(p.pre), self.halves(p.post))
+        if halves != (1, 1):
+            populations = self.arrays.circuit.populations
+            units = populations[p.pre].size, populations[p.post].size
+            return spread(pairs, units, halves, alike)
+        return replace(pairs, shared=pairs.shared and self.in_common)
 
     def _listed(self, p: Projection) -> Pairs:
         if p.name not in self._pairs:
@@ -44,6 +71,18 @@ class Holding:
             ends = populations[p.pre].shape, populations[p.post].shape
             self._pairs[p.name] = list_pairs(p.connector, *ends)
         return self._pairs[p.name]
+
+    def synapses(self, p: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Presynaptic cell, postsynaptic cell and weight between the two of every synapse."""
+        pairs, parts = self.pairs(p), self.parts(("weights", p.name))
+        w = _difference(parts)
+        w = w[pairs.weight] if pairs.shared else w
+        side = self._side(p.pre, pairs.i) * self._side(p.post, pairs.j)
+        return pairs.i, pairs.j, side * w
+
+    def _side(self, population: str, cells: np.ndarray) -> np.ndarray:
+        size = self.arrays.circuit.populations[population].size
+        return np.where(cells < size, 1.0, -1.0)
 
     # -- what they hold --------------------------------------------------------------------
 
@@ -66,7 +105,7 @@ class Holding:
     def merged(self, key: Key, parts: Parts, others: np.ndarray | float = 0.0) -> np.ndarray:
         """Weights or biases of the circuit, from what is held of them; `others` where none is."""
         shape = self._stored(key).shape
-        flat = parts[EXCITATORY] - parts[INHIBITORY] if EXCITATORY in parts else parts[WHOLE]
+        flat = _difference(parts)
         index = self._index(key)
         if index is None:
             return flat.reshape(shape)
@@ -93,11 +132,17 @@ class Holding:
     def _index(self, key: Key) -> np.ndarray | None:
         """Which weight or bias each synapse or cell has; None if there are as many."""
         kind, name = key
-        if self.shared:
+        if self.in_common:
             return None
         if kind == "weights":
-            pairs = self._listed(self.arrays.circuit.projections[name])
-            return pairs.weight if pairs.shared else None
+            p = self.arrays.circuit.projections[name]
+            several = self._listed(p).shared or 2 in (self.halves(p.pre), self.halves(p.post))
+            return self.pairs(p).weight if several else None
         population = self.arrays.circuit.populations[name]
         size, channels = population.size, population.shape[0]
-        return None if size == channels else np.arange(size) // (size // channels)
+        cells = np.arange(self.cells(name)) % size
+        return None if len(cells) == channels else cells // (size // channels)
+
+
+def _difference(parts: Parts) -> np.ndarray:
+    return parts[EXCITATORY] - parts[INHIBITORY] if EXCITATORY in parts else parts[WHOLE]

@@ -186,7 +186,7 @@ def _read_at(context: Context, population: str) -> Iterator[Signal]:
 
 def own_biases(context: Context, population: Population) -> bool:
     """Whether each cell has a bias of its own, not one with the others of its channel."""
-    return len(population.shape) == 1 or not context.holding.shared
+    return len(population.shape) == 1 or not context.holding.in_common
 
 
 def learn_bias(context: Context, population: Population, cells: Cells, owner: Cells) -> None:
@@ -243,7 +243,7 @@ def sum_strengths(context: Context, population: Population, cells: Cells) -> Non
     for p in context.turns.select(post=population.name):
         if not scales(context, p) or context.pairs(p).shared:
             continue
-        counts = np.bincount(context.pairs(p).j, minlength=population.size)
+        counts = np.bincount(context.pairs(p).j, minlength=cells.size)
         for part in context.parts(p):
             _add_up(context, p, cells, f"strength_{context.input_of(p, part)}", counts)
 

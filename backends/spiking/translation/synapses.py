@@ -228,7 +228,7 @@ def _sum_outputs(context: Context, p: Projection) -> Made:
     if context.circuit.populations[p.pre].path != "forward":
         return []
     size, group = context.circuit.populations[p.post].size, cells_of(p.post)
-    j, i = np.divmod(np.arange(size * size), size)
+    j, i = np.divmod(np.arange(context.holding.cells(p.post) * size), size)
     comment = "the sum that a softmax divides by"
     pooled = Joined(f"total_of_{p.pre}", group, group, i, j, comment=comment)
     pooled.add("total_post", f"exp({context.input_of(p)}_pre)", flag="summed")

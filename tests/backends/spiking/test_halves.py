@@ -1,0 +1,176 @@
+"""Push-pull pairs as two cells that share neither a membrane nor a weight."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("brian2")
+
+from brian2 import ms
+
+from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.circuits import MaxPoolConnector, WiringError, mlp
+from oneway.rules import parse_rule
+
+from .settled import small_conv
+
+pytestmark = pytest.mark.spiking
+
+LABELS = np.array([0, 2, 1])
+SHORT = SpikingParameters(present_time=60 * ms, read_from=30 * ms)
+RULES = ["kp", "fa", "dfa", "asap,gate=local"]
+
+
+def samples(circuit, n=3):
+    return np.random.default_rng(0).normal(size=(n, *circuit.inputs[0].shape))
+
+
+def both(circuit, **options):
+    """The same circuit with pairs that share, and with pairs that do not."""
+    return [SpikingNetwork(circuit, pairs=p, **options) for p in ("shared", "independent")]
+
+
+def matrix(net, name):
+    """Weights between cells of a dense drive, (post cells, pre cells)."""
+    i, j, w = net.synapses(name)
+    cells = np.full((j.max() + 1, i.max() + 1), np.nan)
+    cells[j, i] = w
+    return cells
+
+
+def halves(activity, signed):
+    """What each cell of a population fires for, from the activity of its units."""
+    return np.concatenate([activity, -activity]).clip(0) if signed else activity
+
+
+# -- before they learn ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("circuit", [mlp((4, 6, 6, 3), activation="tanh"), small_conv()])
+@pytest.mark.parametrize("rule", RULES)
+def test_settled_units_answer_as_pairs_that_share(rule, circuit):
+    shared, apart = both(parse_rule(rule).wire(circuit), dynamics="settled")
+    x = samples(circuit)
+    expected = shared.signals(x, LABELS)
+    for name, value in apart.signals(x, LABELS).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_spike_is_as_of_pairs_that_share(rule):
+    """Cells of a pair are mirror images until their weights differ: so is what they fire."""
+    circuit = parse_rule(rule).wire(mlp((6, 10, 4)))
+    nets, names = both(circuit, parameters=SHORT), list(circuit.populations)
+    x = samples(circuit)
+    shown = []
+    for net in nets:
+        net.set_weights({name: 3 * w for name, w in net.weights().items()})
+        shown.append(net.present(x, LABELS, record=names))
+    for name in names:
+        first, second = (sorted(zip(s.times_s, s.cells, strict=True)) for s in
+                         (part.spikes[name] for part in shown))  # fmt: skip
+        assert len(first) > 5
+        assert first == second, name
+    np.testing.assert_allclose(shown[1].outputs, shown[0].outputs, atol=1e-12)
+    negative = shown[1].spikes["delta_h1"].cells >= circuit.populations["delta_h1"].size
+    assert 0 < negative.mean() < 1
+
+
+def test_poisson_cells_fire_at_the_same_rates():
+    circuit = parse_rule("kp").wire(mlp((6, 10, 4)))
+    p = SpikingParameters(present_time=2000 * ms, read_from=200 * ms)
+    x = samples(circuit, 1)
+    shared, apart = (
+        net.present(x, LABELS[:1], record=["x"]).activities["x"][0]
+        for net in both(circuit, parameters=p, dynamics="poisson")
+    )
+    np.testing.assert_allclose(apart, x[0], atol=0.35)
+    np.testing.assert_allclose(shared, x[0], atol=0.35)
+
+
+def test_copies_start_alike_with_the_sign_of_their_cells():
+    net = SpikingNetwork(parse_rule("kp").wire(mlp((4, 6, 3))), pairs="independent")
+    w = np.random.default_rng(1).normal(size=(6, 4))
+    b = np.random.default_rng(2).normal(size=(6, 3))
+    net.set_weights({"x -> h1": w, "delta_output -> delta_h1": b})
+    np.testing.assert_array_equal(matrix(net, "x -> h1"), np.block([[w, -w]]))
+    expected = np.block([[b, -b], [-b, b]])
+    np.testing.assert_array_equal(matrix(net, "delta_output -> delta_h1"), expected)
+
+
+# -- learning ---------------------------------------------------------------------------------
+
+
+def test_each_synapse_learns_the_product_of_its_own_two_cells():
+    """Kolen-Pollack: Δ = −η post ⊗ pre, with pre what the presynaptic cell fires.
+
+    Cells for negative activity take what they are taught the other way round.
+    """
+    circuit = parse_rule("kp").wire(mlp((4, 6, 6, 3)))
+    net = SpikingNetwork(circuit, dynamics="settled", pairs="independent", seed=2)
+    x, y = samples(circuit, 1), LABELS[:1]
+    signal = {name: value[0] for name, value in net.signals(x, y).items()}
+    before = {name: matrix(net, name) for name in net.weights()}
+    rates = net.rates
+    rates.forward_rate, rates.feedback_rate = 0.5, 0.25
+    net.present(x, y, learn=True)
+    taught = {
+        "x -> h1": (signal["delta_h1"], signal["x"], False, True),
+        "h1 -> h2": (signal["delta_h2"], signal["h1"], False, False),
+        "h2 -> output": (signal["delta_output"], signal["h2"], True, False),
+        "delta_output -> delta_h2": (signal["h2"], signal["delta_output"], True, True),
+        "delta_h2 -> delta_h1": (signal["h1"], signal["delta_h2"], True, True),
+    }
+    assert taught.keys() == net.weights().keys()
+    for name, (post, pre, two_post, two_pre) in taught.items():
+        post = np.concatenate([post, -post]) if two_post else post
+        rate = 0.25 if name.startswith("delta") else 0.5
+        expected = before[name] - rate * np.outer(post, halves(pre, two_pre))
+        assert np.abs(expected - before[name]).max() > 1e-3
+        np.testing.assert_allclose(matrix(net, name), expected, atol=1e-12, err_msg=name)
+
+
+def test_what_is_read_is_the_mean_of_the_copies_and_they_come_to_differ():
+    """In spikes; the synapses of one weight have one past no longer."""
+    circuit = parse_rule("kp").wire(mlp((4, 6, 3)))
+    net = SpikingNetwork(circuit, SHORT, pairs="independent")
+    net.rates.forward_rate = net.rates.feedback_rate = 0.5
+    names = ["x -> h1", "delta_output -> delta_h1"]
+    shown = net.present(samples(circuit), LABELS, learn=True, record=names)
+    b = matrix(net, names[1])
+    copies = np.stack([b[:6, :3], -b[:6, 3:], -b[6:, :3], b[6:, 3:]])
+    np.testing.assert_allclose(net.weight(names[1]), copies.mean(axis=0), atol=1e-15)
+    np.testing.assert_allclose(shown.weights[names[0]][-1], net.weight(names[0]), atol=1e-15)
+    assert np.abs(copies[0] - copies[1]).max() > 1e-3
+
+
+# -- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("circuit", "options", "words"),
+    [
+        (parse_rule("bp").wire(mlp((4, 6, 3))), {}, "tied to those of 'h1 -> output'.*shared"),
+        (
+            parse_rule("kp").wire(mlp((4, 6, 3))),
+            {"parameters": SpikingParameters.about_baseline()},
+            "coding = 'baseline': there are no pairs",
+        ),
+        (
+            parse_rule("fa").wire(small_conv(pool=MaxPoolConnector(2))),
+            {},
+            "'h1' -> 'pool'.*strongest of several units.*AveragePoolConnector",
+        ),
+    ],
+)
+def test_what_cannot_be_two_cells_is_refused_by_name(circuit, options, words):
+    net = SpikingNetwork(circuit, pairs="independent", **options)
+    with pytest.raises(WiringError, match=words):
+        net.present(samples(circuit), LABELS)
+
+
+def test_it_is_one_or_the_other():
+    circuit = mlp((4, 3))
+    with pytest.raises(ValueError, match="dale=True with pairs='independent'"):
+        SpikingNetwork(circuit, dale=True, pairs="independent")
+    with pytest.raises(ValueError, match="pairs.*'both'"):
+        SpikingNetwork(circuit, pairs="both")
