@@ -192,7 +192,8 @@ class SpikingNetwork:
         if projection not in self._arrays.weights:
             self._arrays.weight(projection)  # which raises, unless it is tied to another one
             raise WiringError(
-                f"drive {projection!r} owns no weights. There are: {', '.join(self._arrays.weights)}"
+                f"drive {projection!r} owns no weights, since its own are tied to another's. There "
+                f"are: {', '.join(self._arrays.weights)}"
             )
         return self._engine.holding.synapses(self.circuit.projections[projection])
 

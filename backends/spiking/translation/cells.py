@@ -82,7 +82,7 @@ def strongest(branches: list[str]) -> str:
 def _resting(context: Context, p: Projection, cells: Cells, variable: str, part: str) -> str | None:
     """What presynaptic cells that fire at their baseline bring: nothing that is to be heard."""
     path = context.path(p.pre)
-    if not context.resting(path):
+    if not context.resting(p.pre):
         return None
     if p.role in ("drive", "compare") and p.weights is not None:
         return cells.hold(f"rest_{variable}", ("rest", p.name), part)

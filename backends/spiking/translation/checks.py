@@ -56,27 +56,22 @@ def _check_apart(context: Context) -> None:
     turns, instead = context.turns, "Use pairs = 'shared'"
     if context.about_baseline:
         raise WiringError(
-            "pairs = 'independent' with coding = 'baseline': there are no pairs, since each unit is "
-            f"one cell. {instead}, or coding = 'push_pull'"
+            "pairs = 'independent' with coding = 'baseline': there are no pairs, since each unit "
+            f"is one cell. {instead}, or coding = 'push_pull'"
         )
-    for phase in turns.phases:
-        if phase.noisy:
-            raise WiringError(
-                f"phase {phase.name!r}: noise drives {', '.join(phase.noisy)}, whose cells fire in "
-                f"pairs there and alone elsewhere, so that they cannot be two cells. {instead}"
-            )
     for p in turns.select():
         ends = context.apart(p.pre), context.apart(p.post)
         if p.weights is not None and p.weights.kind != "independent":
             raise WiringError(
                 f"{p.label}: its weights are {p.weights.kind} to those of {p.weights.to!r}, but "
                 "where no two synapses share a weight each has its own. Use a rule without weight "
-                f"transport (kp, fa, asap). {instead}"
+                f"transport (kp, wm, fa, asap). {instead}"
             )
         if context.pairs(p).branch is not None and any(ends):
             raise WiringError(
                 f"{p.label}: {type(p.connector).__name__} lets only the strongest of several units "
-                f"count, which no cell of a pair knows alone. Use an AveragePoolConnector. {instead}"
+                "count, which no cell of a pair knows alone. Use an AveragePoolConnector. "
+                f"{instead}"
             )
         if p.name in turns.mimicking(p.post) and ends == (True, False):
             raise WiringError(

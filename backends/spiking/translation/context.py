@@ -66,9 +66,13 @@ class Context:
         """Whether cells fire about a rate at rest, and not in pairs of which each has a sign."""
         return self.parameters.coding == "baseline"
 
-    def resting(self, path: str) -> bool:
-        """Whether cells of a path fire even when they have nothing to say."""
-        return self.spikes and self.parameters.rest(path) != 0
+    def resting(self, name: str) -> bool:
+        """Whether cells of a population fire at the baseline when they have nothing to say.
+
+        So do cells of one sign that fire noise, where there are no pairs for it.
+        """
+        alone = self.holding.apart and not self.apart(name) and bool(self.turns.noisy(name))
+        return self.spikes and (self.about_baseline or alone)
 
     def paired(self, name: str) -> bool:
         """Whether a unit of a population has a second cell, which fires for negative activity.
@@ -101,7 +105,17 @@ class Context:
 
         A cell takes over what the one of its own sign does; else it hears both.
         """
-        return self.holding.pairs(p, alike=p.name in self.turns.mimicking(p.post))
+        taken_over = p.name in self.turns.mimicking(p.post) and not self.repeats(p)
+        return self.holding.pairs(p, alike=taken_over)
+
+    def repeats(self, p: Projection) -> bool:
+        """Whether both cells of a pair take over what one cell without a partner does.
+
+        So they do where that fires noise or follows it, which is of either sign: synapses of both
+        are to learn from it.
+        """
+        single = self.apart(p.post) and not self.apart(p.pre)
+        return single and not self.turns.data and p.name in self.turns.mimicking(p.post)
 
     def brings(self, p: Projection) -> bool:
         """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""

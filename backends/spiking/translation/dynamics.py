@@ -136,13 +136,13 @@ class Poisson(Dynamics):
 
     def fire(self, cells: Cells, population: Population) -> None:
         name, path = population.name, self.context.path(population.name)
-        self._trace(cells, path)
+        self._trace(cells, name, path)
         if self.parameters.refractory > 0:
             cells.refractory = "refractory"
         if self.turns.following(name):
             self._potential(cells, population, path)
         cells.threshold = self._threshold(population)
-        side = "side * " if self.context.sided(name) else ""
+        side = self._signed(name)
         # `side` may depend on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if self.turns.following(name):
@@ -159,7 +159,7 @@ class Poisson(Dynamics):
 
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         path = self.context.path(population)
-        self._trace(cells, path)
+        self._trace(cells, population, path)
         self._hear(cells, "when its cell has fired")
         cells.threshold, cells.follows = "abs(t - heard) < dt / 2", True
         side = "side * " if self.context.paired(population) else ""
@@ -169,11 +169,23 @@ class Poisson(Dynamics):
         cells.reset = f"activity += {side}1 / ({path}_unit * tau_trace)"
         self.relay(relay, population, population)
 
+    def _signed(self, name: str) -> str:
+        """The sign with which spikes count, as a factor."""
+        if not self.context.sided(name):
+            return ""
+        repeating = [
+            phase
+            for mimic, phases in self.turns.mimicking(name).items()
+            for phase in phases
+            if self.context.repeats(self.turns.circuit.projections[mimic])
+        ]
+        return f"({self.when.either(repeating, '1', 'side')}) * " if repeating else "side * "
+
     def _hear(self, cells: Cells, comment: str) -> None:
         cells.add("heard", start=-1.0, unit="second", kept=True, comment=comment)
 
-    def _trace(self, cells: Cells, path: str) -> None:
-        resting = f"(activity + {path}_rest)" if self.context.about_baseline else "activity"
+    def _trace(self, cells: Cells, name: str, path: str) -> None:
+        resting = f"(activity + {path}_rest)" if self.context.resting(name) else "activity"
         cells.integrate("activity", f"-{resting} / tau_trace")
 
     def _threshold(self, population: Population) -> str:
@@ -182,7 +194,10 @@ class Poisson(Dynamics):
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
         text = self._crossing(name) if turns.following(name) else "False"
         for phases, inside in (
-            (turns.noisy(name), "rand() < hazard * dt"),
+            (
+                turns.noisy(name),
+                f"rand() < hazard * dt{' / 2' if self.context.apart(name) else ''}",
+            ),
             (relaying, "abs(t - dt - heard) < dt / 2"),
         ):
             condition = during(tuple(phases)) if phases else "False"

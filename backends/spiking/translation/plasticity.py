@@ -87,7 +87,7 @@ def learn_weights(
 def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = WHOLE) -> list[str]:
     """Keep up with what the presynaptic cells' baseline brings as weights change."""
     path = context.path(p.pre)
-    if not context.resting(path) or not context.turns.carrying(p):
+    if not context.resting(p.pre) or not context.turns.carrying(p):
         return []
     return [f"rest_{context.input_of(p, part)}_post += {step} * {path}_rest"]
 

@@ -207,7 +207,7 @@ def _route(context: Context, p: Projection, joined: Joined) -> Made:
     names = [f"branch{number}" for number in range(pairs.branches)]
     comment = f"which cell of each window of {pool.name} is the strongest"
     for number, name in enumerate(names):
-        rest = f"{path}_rest" if context.resting(path) else None
+        rest = f"{path}_rest" if context.resting(pool.pre) else None
         dynamics.arrive(cells, name, "tau_trace", rest, None)
         own, group = pairs.on_branch(number), f"{cells.name}_{number}"
         tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
