@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from oneway.circuits import Circuit, WiringError, weighted_adjacency
+from oneway.circuits import Circuit, weighted_adjacency
 
 from .brian.runs import Report
 from .exchange import program
@@ -124,7 +124,7 @@ class SpikingNetwork:
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
         self.parameters.check_used(dynamics)
-        self.in_turn, self.threads, self.chunk = in_turn, threads, chunk
+        self.in_turn, self.threads, self.chunk, self.pairs = in_turn, threads, chunk, pairs
         self._arrays = Arrays.drawn(circuit, seed)
         self.set_weights(weights or {})
         self.set_biases(biases or {})
@@ -189,13 +189,17 @@ class SpikingNetwork:
         it is between the two cells: from a cell for positive activity to one for negative activity
         a copy of w is -w.
         """
-        if projection not in self._arrays.weights:
-            self._arrays.weight(projection)  # which raises, unless it is tied to another one
-            raise WiringError(
-                f"drive {projection!r} owns no weights, since its own are tied to another's. There "
-                f"are: {', '.join(self._arrays.weights)}"
-            )
-        return self._engine.holding.synapses(self.circuit.projections[projection])
+        return self._engine.holding.synapses(projection)
+
+    def set_synapses(self, projection: str, weights: np.ndarray) -> None:
+        """Give each synapse of a drive its weight, (K,) in the order and sign of `synapses`.
+
+        Raises
+        ------
+        WiringError
+            There are not as many, or several synapses share one weight, or have two parts.
+        """
+        self._engine.holding.set_synapses(projection, np.array(weights, dtype=float))
 
     def set_weights(self, weights: WeightMap) -> None:
         """Take over weights by projection name.

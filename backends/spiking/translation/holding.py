@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oneway.circuits import PHI, Projection, set_point
+from oneway.circuits import PHI, Projection, WiringError, set_point
 
 from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, Key
 from ..weights import Arrays
@@ -72,13 +72,38 @@ class Holding:
             self._pairs[p.name] = list_pairs(p.connector, *ends)
         return self._pairs[p.name]
 
-    def synapses(self, p: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Presynaptic cell, postsynaptic cell and weight between the two of every synapse."""
-        pairs, parts = self.pairs(p), self.parts(("weights", p.name))
-        w = _difference(parts)
-        w = w[pairs.weight] if pairs.shared else w
-        side = self._side(p.pre, pairs.i) * self._side(p.post, pairs.j)
-        return pairs.i, pairs.j, side * w
+    def synapses(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See `SpikingNetwork.synapses`."""
+        p = self._owner(name)
+        pairs, w = self.pairs(p), _difference(self.parts(("weights", name)))
+        return pairs.i, pairs.j, self._signs(p, pairs) * (w[pairs.weight] if pairs.shared else w)
+
+    def set_synapses(self, name: str, weights: np.ndarray) -> None:
+        """See `SpikingNetwork.set_synapses`."""
+        p = self._owner(name)
+        pairs = self.pairs(p)
+        if self.dale or pairs.shared:
+            why = "weights have two parts" if self.dale else "synapses share weights"
+            raise WiringError(f"{p.label}: {why}, so that none can be given one. Use set_weights")
+        if weights.shape != (len(pairs),):
+            raise WiringError(
+                f"{p.label}: synapses are given weights of shape {weights.shape}, expected "
+                f"({len(pairs)},), one for each as synapses({name!r}) lists them"
+            )
+        self.put(("weights", name), {WHOLE: self._signs(p, pairs) * weights})
+
+    def _owner(self, name: str) -> Projection:
+        if name not in self.arrays.weights:
+            self.arrays.weight(name)  # raises, unless its weights are tied to others
+            raise WiringError(
+                f"drive {name!r} owns no weights, since they are tied to another's. There are: "
+                f"{', '.join(self.arrays.weights)}"
+            )
+        return self.arrays.circuit.projections[name]
+
+    def _signs(self, p: Projection, pairs: Pairs) -> np.ndarray:
+        """What the sign of each copy is between its two cells."""
+        return self._side(p.pre, pairs.i) * self._side(p.post, pairs.j)
 
     def _side(self, population: str, cells: np.ndarray) -> np.ndarray:
         size = self.arrays.circuit.populations[population].size

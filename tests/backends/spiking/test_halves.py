@@ -95,6 +95,29 @@ def test_copies_start_alike_with_the_sign_of_their_cells():
     np.testing.assert_array_equal(matrix(net, "delta_output -> delta_h1"), expected)
 
 
+def test_each_synapse_can_be_given_a_weight():
+    """Then a unit answers as its two cells do: x₊ goes through one weight, x₋ through another."""
+    net = SpikingNetwork(mlp((4, 3)), dynamics="settled", pairs="independent")
+    i, j, w = net.synapses("x -> output")
+    given = np.random.default_rng(0).normal(size=w.shape)
+    net.set_synapses("x -> output", given)
+    np.testing.assert_array_equal(net.synapses("x -> output")[2], given)
+    cells = np.zeros((6, 8))
+    cells[j, i] = given
+    x = samples(net.circuit)
+    driven = halves(x.T, True).T @ cells.T
+    expected = driven[:, :3].clip(0) - driven[:, 3:].clip(0)
+    np.testing.assert_allclose(net.signals(x)["output"], expected, atol=1e-12)
+    with pytest.raises(WiringError, match=r"shape \(3,\), expected \(48,\)"):
+        net.set_synapses("x -> output", np.zeros(3))
+    dale = SpikingNetwork(mlp((4, 3)), dale=True)
+    with pytest.raises(WiringError, match=r"two parts.*set_weights"):
+        dale.set_synapses("x -> output", np.zeros(12))
+    tied = SpikingNetwork(parse_rule("bp").wire(mlp((4, 6, 3))))
+    with pytest.raises(WiringError, match="'delta_output -> delta_h1' owns no weights"):
+        tied.synapses("delta_output -> delta_h1")
+
+
 # -- learning ---------------------------------------------------------------------------------
 
 
