@@ -164,6 +164,29 @@ def test_what_is_read_is_the_mean_of_the_copies_and_they_come_to_differ():
     assert np.abs(copies[0] - copies[1]).max() > 1e-3
 
 
+def test_what_cells_with_one_teacher_differ_by_shrinks_with_each_step():
+    """By 1 − λ, whatever the activity, as between W and B under Kolen-Pollack."""
+    net = SpikingNetwork(
+        parse_rule("kp").wire(mlp((4, 6, 3))), dynamics="settled", pairs="independent"
+    )
+    rng = np.random.default_rng(0)
+    names = ["h1 -> output", "delta_output -> delta_h1"]
+    for name in names:
+        net.set_synapses(name, rng.normal(size=net.synapses(name)[2].shape))
+    apart = {}
+    for step in range(2):
+        for name in names:
+            w = matrix(net, name)
+            first, second = np.split(w, 2)  # of one unit each: opposite signs are alike
+            apart.setdefault(name, []).append(first + second)
+        net.rates.forward_rate = net.rates.feedback_rate = 0.5
+        net.rates.forward_decay = net.rates.feedback_decay = 0.2
+        net.present(samples(net.circuit, 1), LABELS[:1], learn=step == 0)
+    for before, after in apart.values():
+        assert np.abs(before).max() > 1
+        np.testing.assert_allclose(after, 0.8 * before, atol=1e-12)
+
+
 def test_both_cells_of_a_pair_mirror_what_one_cell_fires():
     """Each copy learns as those that share do; those of output pairs, whose cells each fire for one
     sign, half of it each."""
