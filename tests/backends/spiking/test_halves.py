@@ -173,18 +173,19 @@ def test_what_cells_with_one_teacher_differ_by_shrinks_with_each_step():
     names = ["h1 -> output", "delta_output -> delta_h1"]
     for name in names:
         net.set_synapses(name, rng.normal(size=net.synapses(name)[2].shape))
-    apart = {}
-    for step in range(2):
-        for name in names:
-            w = matrix(net, name)
-            first, second = np.split(w, 2)  # of one unit each: opposite signs are alike
-            apart.setdefault(name, []).append(first + second)
-        net.rates.forward_rate = net.rates.feedback_rate = 0.5
-        net.rates.forward_decay = net.rates.feedback_decay = 0.2
-        net.present(samples(net.circuit, 1), LABELS[:1], learn=step == 0)
-    for before, after in apart.values():
-        assert np.abs(before).max() > 1
-        np.testing.assert_allclose(after, 0.8 * before, atol=1e-12)
+    before = {name: between_posts(net, name) for name in names}
+    net.rates.forward_rate = net.rates.feedback_rate = 0.5
+    net.rates.forward_decay = net.rates.feedback_decay = 0.2
+    net.present(samples(net.circuit, 1), LABELS[:1], learn=True)
+    for name in names:
+        assert np.abs(before[name]).max() > 1
+        np.testing.assert_allclose(between_posts(net, name), 0.8 * before[name], atol=1e-12)
+
+
+def between_posts(net, name):
+    """What the two cells of each postsynaptic pair differ by, of which one has the other sign."""
+    first, second = np.split(matrix(net, name), 2)
+    return first + second
 
 
 def test_both_cells_of_a_pair_mirror_what_one_cell_fires():
