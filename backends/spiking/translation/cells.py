@@ -42,7 +42,7 @@ def translate_population(context: Context, population: Population) -> list[Cells
         learn_bias(context, population, cells, biases)
     sum_strengths(context, population, cells)
     made = [biases, cells] if biases.holds and biases is not cells else [cells]
-    return [*made, *dynamics.couple(cells, population)] if context.apart(name) else made
+    return [*made, *(dynamics.couple(cells, population) if context.apart(name) else [])]
 
 
 def note_signals(context: Context, population: Population, cells: Cells) -> None:
