@@ -28,7 +28,7 @@ from .translation.holding import Holding
 from .weights import Arrays, WeightMap
 
 TARGETS = ("numpy", "cython", "cpp_standalone")
-PAIRS = ("shared", "independent")
+PAIRS = ("shared", "told", "independent")
 
 
 class SpikingNetwork:
@@ -61,11 +61,13 @@ class SpikingNetwork:
         Dale's law: every cell only excites, and an inhibitory interneuron beside it repeats its
         spikes at once. Drives have excitatory and inhibitory weights, which are never negative;
         weights that are read are their difference.
-    pairs : {"shared", "independent"}
+    pairs : {"shared", "told", "independent"}
         Whether the two cells of a push-pull pair share a membrane and their synapses' weights, or
         are cells of their own and no two synapses share a weight (nor do those of a convolution).
         Copies of a weight start alike, and each learns at its own two cells; weights and changes
-        that are read are means over them. `synapses` has each.
+        that are read are means over them, and `synapses` has each. `told`: each cell keeps a trace
+        of its partner's spikes too, and its synapses learn from the difference. `independent`:
+        from its own spikes alone, with which Kolen-Pollack and ASAP do not learn.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
@@ -116,9 +118,9 @@ class SpikingNetwork:
         self.loss = loss or ("cross_entropy" if dynamics == "settled" else "squared")
         _check("loss", self.loss, LOSSES)
         _check("pairs", pairs, PAIRS)
-        if dale and pairs == "independent":
+        if dale and pairs != "shared":
             raise ValueError(
-                "dale=True with pairs='independent': interneurons repeat pairs that share a "
+                f"dale=True with pairs={pairs!r}: interneurons repeat pairs that share a "
                 "membrane. Leave out one of them"
             )
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
@@ -131,7 +133,7 @@ class SpikingNetwork:
         self._engine = Engine(
             circuit,
             self.parameters,
-            Holding(self._arrays, shared, dale, apart=pairs == "independent"),
+            Holding(self._arrays, shared, dale, pairs != "shared", pairs == "told"),
             seed,
             dynamics,
             target,

@@ -10,7 +10,7 @@ from ..config import check_choices, check_least, option
 from ..errors import ConfigError
 
 RUN_DYNAMICS = ("spiking", "poisson", "settled")
-PAIRS = ("shared", "independent")
+PAIRS = ("shared", "told", "independent")
 PRESENTATIONS = ("sequence", "trials", "continuous")
 RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 # Compiling takes as long as simulating a few hundred samples without.
@@ -41,7 +41,8 @@ class SpikingConfig:
     pairs: str = option(
         "shared",
         "whether the two cells of a push-pull pair share a membrane and weights, or are cells of "
-        "their own; weights that are written are means over the copies",
+        "their own, whose synapses learn from the partner's spikes too (told) or not "
+        "(independent); weights that are written are means over the copies",
         PAIRS,
     )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")

@@ -94,6 +94,10 @@ class Context:
         """Whether a unit of a population is two cells that share nothing; see `halves`."""
         return self.holding.halves(name) == 2
 
+    def tells(self, name: str) -> bool:
+        """Whether synapses of a cell learn from what its partner fires, too."""
+        return self.holding.told and self.apart(name) and self.turns.data
+
     def sided(self, name: str) -> bool:
         """Whether spikes of a population have a sign, `side`, be their cells apart or not."""
         return self.paired(name) or self.apart(name)

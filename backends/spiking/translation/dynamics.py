@@ -74,7 +74,19 @@ class Dynamics(ABC):
 
     def couple(self, cells: Cells, population: Population) -> list[Joined]:
         """What the two cells of a pair that is apart tell each other."""
-        return []
+        joined = self.joined_partners(cells, population)
+        return [joined] if joined.on_pre or joined.equations else []
+
+    def joined_partners(self, cells: Cells, population: Population) -> Joined:
+        """The synapses between them, with a trace of what the partner fires if that is told."""
+        name, i = population.name, np.arange(cells.size)
+        partners = np.roll(i, population.size)
+        comment = f"the two cells of each pair of {name}"
+        joined = Joined(f"partner_in_{name}", cells.name, cells.name, i, partners, comment=comment)
+        if self.context.tells(name):
+            self.arrive(cells, "partner", "tau_trace", None, None)
+            self.transmit(joined, "partner", Pulse(name, sent="activity"))
+        return joined
 
     def relay(self, joined: Joined, pre: str, post: str) -> None:
         """Let cells fire whenever the one that they mimic has fired."""
@@ -342,23 +354,13 @@ class Spiking(Poisson):
         So are cells of opposite meaning joined in balanced networks (Boerlin, Machens and Denève
         2013); without it, one cell's membrane would know nothing of what the other has fired.
         """
-        name = population.name
-        if not self.turns.following(name):
-            return []
-        i = np.arange(cells.size)
-        told = f"v_post = {self._bounded(f'v_post + {self._by_threshold(name)}')}"
-        comment = f"the two cells of each pair of {name}"
-        joined = Joined(
-            f"partner_in_{name}",
-            cells.name,
-            cells.name,
-            i,
-            np.roll(i, population.size),
-            on_pre=told,
-            comment=comment,
-        )
-        self.when.tell(joined)
-        return [joined]
+        joined = self.joined_partners(cells, population)
+        if self.turns.following(population.name):
+            by = f"v_post + {self._by_threshold(population.name)}"
+            told = [joined.on_pre] if joined.on_pre else []
+            joined.on_pre = "\n".join([*told, f"v_post = {self._bounded(by)}"])
+            self.when.tell(joined)
+        return [joined] if joined.on_pre else []
 
 
 def _spread(size: int, p: SpikingParameters, signed: bool) -> np.ndarray:

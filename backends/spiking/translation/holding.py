@@ -31,6 +31,7 @@ class Holding:
     shared: bool = True
     dale: bool = False
     apart: bool = False  # pairs are two cells each, which share nothing
+    told: bool = False  # and whose synapses learn from what the partner fires, too
     _held: dict[Key, tuple[np.ndarray, Parts]] = field(default_factory=dict, init=False)
     _pairs: dict[str, Pairs] = field(default_factory=dict, init=False)
 

@@ -140,6 +140,8 @@ def signal(context: Context, stated: Signal, cell: str, end: str, phase: str) ->
     circuit = context.circuit
     brought = carrier(context, stated, cell, phase)
     text = f"{'activity' if brought is None else context.input_of(brought)}{end}"
+    if brought is None and context.tells(cell):
+        text = f"({text} + partner{end})"
     if stated.gated and not PHI[circuit.populations[cell].activation].linear:
         text += f" * slope{end}"
     if stated.centred == "batch":

@@ -164,6 +164,19 @@ def test_what_is_read_is_the_mean_of_the_copies_and_they_come_to_differ():
     assert np.abs(copies[0] - copies[1]).max() > 1e-3
 
 
+def test_cells_that_are_told_what_their_partner_fires_stay_alike():
+    """Every copy then learns what a shared weight does, from traces at its own two cells."""
+    circuit = parse_rule("kp").wire(mlp((4, 6, 3)))
+    shared, told = (SpikingNetwork(circuit, SHORT, pairs=pairs) for pairs in ("shared", "told"))
+    for net in (shared, told):
+        net.rates.forward_rate = net.rates.feedback_rate = 0.1
+        net.present(samples(circuit), LABELS, learn=True)
+    name = "delta_output -> delta_h1"
+    b = shared.weight(name)
+    np.testing.assert_allclose(matrix(told, name), np.block([[b, -b], [-b, b]]), atol=1e-9)
+    assert np.abs(b - SpikingNetwork(circuit).weight(name)).max() > 1e-2
+
+
 def test_what_cells_with_one_teacher_differ_by_shrinks_with_each_step():
     """By 1 − λ, whatever the activity, as between W and B under Kolen-Pollack."""
     net = SpikingNetwork(
