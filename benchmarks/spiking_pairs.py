@@ -4,14 +4,14 @@ For every rule, seed and kind of pairs one run on the 8×8 digits (C++ standalon
 once for a rule). A table, also as markdown, has for each: accuracy on the test samples after the
 last epoch (mean, standard deviation, each seed), membranes, weights, how far the copies of a weight
 came apart (their deviation from its mean over the spread of the means, all drives), and CPU time of
-a run whose program is there. The kind `unlike` is `independent`, but with copies that start from a
-draw each instead of alike.
+a run whose program is there. The kind `unlike` is `told`, but with copies that start from a draw
+each instead of alike.
 
 Every finished run is a file in the folder; those that are there are not run again. With --quick a
 few samples and the numpy target.
 
     python benchmarks/spiking_pairs.py [FOLDER] [--rules kp wm,bias_blocking=yes fa
-        asap,k=2,gate=local] [--pairs shared independent unlike] [--seeds 0 1 2] [--epochs 5]
+        asap,k=2,gate=local] [--pairs shared told independent unlike] [--seeds 0 1 2] [--epochs 5]
         [--circuit mlp:64-48-48-10] [--rate 0.02] [--quick]
 """
 
@@ -37,7 +37,7 @@ from oneway.training.spiking.config import SpikingConfig
 from oneway.training.spiking.run import SpikingRun
 
 RULES = ("kp", "wm,bias_blocking=yes", "fa", "asap,k=2,gate=local")
-KINDS = ("shared", "independent", "unlike")
+KINDS = ("shared", "told", "independent", "unlike")
 TITLES = ("rule", "pairs", "test %", "each seed", "membranes", "weights", "apart", "CPU s")
 
 Result = dict[str, Any]
@@ -103,7 +103,7 @@ def draw_each(network: SpikingNetwork, seed: int) -> None:
 
 def size(network: SpikingNetwork) -> Result:
     """Membranes, weights, and how far copies are apart."""
-    apart = network.pairs == "independent"
+    apart = network.pairs != "shared"
     units = network.circuit.populations.values()
     own = {drive: copies(network, drive) for drive in network.weights()}
     off = np.concatenate([(w - w.mean(axis=0)).ravel() for w in own.values()])
@@ -150,7 +150,7 @@ def main(given: argparse.Namespace) -> str:
     rows = []
     for rule in given.rules:
         for kind in given.pairs:
-            pairs = "shared" if kind == "shared" else "independent"
+            pairs = "told" if kind == "unlike" else kind
             configs = [SpikingConfig(seed=seed, pairs=pairs, **settings) for seed in given.seeds]
             rows.append(row(rule, kind, learn(rule, kind, circuit, data, configs, given.folder)))
             (given.folder / "table.md").write_text(markdown(rows) + "\n")
