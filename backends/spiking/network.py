@@ -67,7 +67,7 @@ class SpikingNetwork:
         Copies of a weight start alike, and each learns at its own two cells; weights and changes
         that are read are means over them, and `synapses` has each. `told`: each cell keeps a trace
         of its partner's spikes too, and its synapses learn from the difference. `independent`:
-        from its own spikes alone, with which Kolen-Pollack and ASAP do not learn.
+        from its own spikes alone, with which Kolen-Pollack does not learn.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
