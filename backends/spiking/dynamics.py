@@ -77,6 +77,11 @@ class Dynamics:
         The membrane that the two cells of a push-pull pair share, for units that fire for both
         signs (linear or tanh: inputs, outputs, errors). None: that of the leaky pairs of
         ``"spiking"``. Cells about a baseline are none.
+    halves : Dynamics, optional
+        The membrane of each of the two cells where pairs are apart (``SpikingNetwork(pairs=...)``);
+        it may read `side`, the sign that its cell stands for. None: that of leaky halves.
+    partner : str, optional
+        Of such a membrane: what a spike does to that of the pair's other cell.
     side : str, optional
         Of a pair's membrane: above zero where a spike is that of the cell for positive activity.
     rectifies : bool
@@ -119,6 +124,8 @@ class Dynamics:
     drive: tuple[Value, Value] | None = None
     apical: str = ""
     pairs: Dynamics | None = None
+    halves: Dynamics | None = None
+    partner: str = ""
     side: str = ""
     rectifies: bool = True
     tau_input: str = ""
@@ -157,7 +164,7 @@ class Dynamics:
     @cached_property
     def reads(self) -> frozenset[str]:
         """Every name in equations, threshold and reset."""
-        codes = (self.threshold, self.reset, self.refractory, self.side, self.apical)
+        codes = (self.threshold, self.reset, self.refractory, self.partner, self.side, self.apical)
         names = set(self.parsed.identifiers).union(*map(get_identifiers, (*codes, self.tau_input)))
         starts = (end for start in self.start.values() for end in _ends(start))
         return frozenset(names | {end for end in starts if isinstance(end, str)})
@@ -187,7 +194,7 @@ class Dynamics:
             yield f"it defines {name!r}, which cells are given. Choose another name"
         for name in sorted((defined | set(self.constants)) & set(parameters)):
             yield f"it defines {name!r}, which SpikingParameters has. Set it there, or rename it"
-        given = [*INPUTS, "own", "unit", *_pairs_of(self), *self.constants, *parameters]
+        given = [*INPUTS, "own", "unit", "side", *self.constants, *parameters]
         known = {*defined, *given, *_BRIANS, *_UNITS, *DEFAULT_FUNCTIONS}
         for name in sorted(self.reads - known):
             if not name.startswith("xi_"):
@@ -209,10 +216,6 @@ class Dynamics:
             low, high = self.drive
             if not (have_same_dimensions(low, high) and low < high):
                 yield f"drive = {self.drive}, expected a lower and a higher one of the same unit"
-
-
-def _pairs_of(dynamics: Dynamics) -> tuple[str, ...]:
-    return ("side",) if dynamics.side else ()
 
 
 def _ends(start: Start) -> tuple:

@@ -35,6 +35,7 @@ def leaky(parameters: SpikingParameters | None = None) -> Dynamics:
         refractory=_refractory(p),
         start={"v": ("v_rest", "v_threshold")},
         pairs=leaky_pair(p),
+        halves=leaky_half(p),
     )
 
 
@@ -65,21 +66,40 @@ def leaky_pair(parameters: SpikingParameters | None = None) -> Dynamics:
     )
 
 
+def leaky_half(parameters: SpikingParameters | None = None) -> Dynamics:
+    """One of two cells of a pair, with a leaky membrane of its own, which fires for one sign."""
+    p = parameters or SpikingParameters()
+    return Dynamics(
+        "half",
+        f"""
+        current = side * unit * tau_mem_signed * own : 1  # in units of the threshold
+        {_membrane(p, "v_rest + (v_threshold - v_rest) * current - v", "tau_mem_signed")}
+        """,
+        reset=f"v -= v_threshold - v_rest\n{_WITHIN}",
+        refractory=_refractory(p),
+        start={"v": "v_rest"},
+        partner=f"v += v_threshold - v_rest\n{_WITHIN}",
+    )
+
+
 def poisson(parameters: SpikingParameters | None = None) -> Dynamics:
     """Each cell fires at random, at a rate that stands for its activity."""
     p = parameters or SpikingParameters()
     # The more often while a cell is not refractory: half the time at half the greatest rate.
-    rate = "clip(abs(rate), 0 * Hz, max_rate)"
+    chance = "rand() < {rate} / (1 - dead_time * {rate}) * dt"
     single = Dynamics(
         "poisson",
-        threshold=f"rand() < {rate} / (1 - dead_time * {rate}) * dt",
+        threshold=chance.format(rate="clip(abs(rate), 0 * Hz, max_rate)"),
         reset="",
         refractory=_refractory(p),
         rectifies=False,
         tau_input="tau_mem",
         gain=False,
     )
-    return replace(single, pairs=replace(single, side="sign(own)"))
+    half = chance.format(rate="clip(side * rate, 0 * Hz, max_rate)")
+    return replace(
+        single, pairs=replace(single, side="sign(own)"), halves=replace(single, threshold=half)
+    )
 
 
 def adaptive(

@@ -33,6 +33,7 @@ from .translation.holding import Holding
 from .weights import Arrays, WeightMap
 
 TARGETS = ("numpy", "cython", "cpp_standalone")
+PAIRS = ("shared", "told", "independent")
 
 
 class SpikingNetwork:
@@ -70,6 +71,13 @@ class SpikingNetwork:
     heterogeneous : mapping, optional
         Constant of cells (`tau_mem`, `v_threshold`, one of a `Dynamics`) → population → a quantity
         with one value a cell.
+    pairs : {"shared", "told", "independent"}
+        Whether the two cells of a push-pull pair share a membrane and their synapses' weights, or
+        are cells of their own and no two synapses share a weight (nor do those of a convolution).
+        Copies of a weight start alike, and each learns at its own two cells; weights and changes
+        that are read are means over them, and `synapses` has each. `told`: each cell keeps a trace
+        of its partner's spikes too, and its synapses learn from the difference. `independent`:
+        from its own spikes alone, with which Kolen-Pollack does not learn.
     threads : int
         For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     input : {"current", "poisson"}
@@ -119,6 +127,7 @@ class SpikingNetwork:
         dale: bool = False,
         input: str = "current",
         heterogeneous: Given | None = None,
+        pairs: str = "shared",
         threads: int = 0,
         chunk: int = 240,
         cache: bool = True,
@@ -134,18 +143,24 @@ class SpikingNetwork:
                 "input 'poisson' fires at random, but dynamics = 'settled' has no spikes. Use "
                 "dynamics 'spiking' or 'poisson'"
             )
+        _check("pairs", pairs, PAIRS)
+        if dale and pairs != "shared":
+            raise ValueError(
+                f"dale=True with pairs={pairs!r}: interneurons repeat pairs that share a "
+                "membrane. Leave out one of them"
+            )
         self.circuit, self.seed, self.target, self.dynamics = circuit, seed, target, dynamics
         self.parameters = parameters or SpikingParameters()
         self.parameters.check_used(dynamics)
         model = dynamics_named(dynamics, self.parameters)
-        self.in_turn, self.threads, self.chunk = in_turn, threads, chunk
+        self.in_turn, self.threads, self.chunk, self.pairs = in_turn, threads, chunk, pairs
         self._arrays = Arrays.drawn(circuit, seed)
         self.set_weights(weights or {})
         self.set_biases(biases or {})
         self._engine = Engine(
             circuit,
             self.parameters,
-            Holding(self._arrays, shared, dale),
+            Holding(self._arrays, shared, dale, pairs != "shared", pairs == "told"),
             seed,
             dynamics,
             target,
@@ -198,6 +213,25 @@ class SpikingNetwork:
             drive with weights, tied ones resolved, between all cells (`oneway.circuits.cells`).
         """
         return weighted_adjacency(self.circuit, self.weight, projection)
+
+    def synapses(self, projection: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every synapse of a drive that owns its weights: pre cell, post cell, weight; each (K,).
+
+        With independent pairs cell i + N is the negative half of unit i of N, and a weight is what
+        it is between the two cells: from a cell for positive activity to one for negative activity
+        a copy of w is -w.
+        """
+        return self._engine.holding.synapses(projection)
+
+    def set_synapses(self, projection: str, weights: np.ndarray) -> None:
+        """Give each synapse of a drive its weight, (K,) in the order and sign of `synapses`.
+
+        Raises
+        ------
+        WiringError
+            There are not as many, or several synapses share one weight, or have two parts.
+        """
+        self._engine.holding.set_synapses(projection, np.array(weights, dtype=float))
 
     def set_weights(self, weights: WeightMap) -> None:
         """Take over weights by projection name.

@@ -247,8 +247,8 @@ class SpikingParameters:
     # -- what follows from them ------------------------------------------------------------
 
     def rest(self, path: str) -> float:
-        """The activity that a resting cell's spikes alone would stand for."""
-        return float(self.baseline / self.unit_of(path)) if self.coding == "baseline" else 0.0
+        """The activity that spikes at the baseline alone would stand for."""
+        return float(self.baseline / self.unit_of(path))
 
     def unit_of(self, path: str) -> Quantity:
         """The rate that means 1 on a path."""

@@ -10,6 +10,7 @@ from ..config import check_choices, check_least, option
 from ..errors import ConfigError
 
 RUN_DYNAMICS = ("spiking", "poisson", "settled", "adaptive", "conductance", "two_compartment")
+PAIRS = ("shared", "told", "independent")
 PRESENTATIONS = ("sequence", "trials", "continuous")
 RUN_INPUTS = ("current", "poisson")
 RUN_TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
@@ -62,6 +63,13 @@ class SpikingConfig:
         False,
         "Dale's law: every cell excites and has an interneuron that inhibits, each with weights "
         "that are never negative; those that are written are the difference",
+    )
+    pairs: str = option(
+        "shared",
+        "whether the two cells of a push-pull pair share a membrane and weights, or are cells of "
+        "their own, whose synapses learn from the partner's spikes too (told) or not "
+        "(independent); weights that are written are means over the copies",
+        PAIRS,
     )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     no_cache: bool = option(False, "compile anew, and keep no compiled program")

@@ -117,6 +117,7 @@ class SpikingRun:
                 shared=not self.config.unshared,
                 dale=self.config.dale,
                 input=self.config.input,
+                pairs=self.config.pairs,
                 threads=self.config.threads,
                 chunk=CHUNK,
                 cache=not self.config.no_cache,

@@ -187,8 +187,8 @@ class Cells(ModelGroup):
 
     @property
     def paired(self) -> bool:
-        """Whether each unit is two cells, with `side` to say which of them fires."""
-        return any(equation.name == "side" for equation in self.equations)
+        """Whether each unit is two cells in one, with `side` to say which of them fires."""
+        return any(one.name == "side" and one.flag != "constant" for one in self.equations)
 
 
 @dataclass

@@ -58,6 +58,8 @@ def _settings(engine: Engine) -> dict[str, Any]:
         "in_turn": engine.in_turn,
         "shared": engine.holding.shared,
         "dale": engine.holding.dale,
+        "apart": engine.holding.apart,
+        "told": engine.holding.told,
         "input": engine.input,
         **{item.name: _plain(getattr(p, item.name)) for item in fields(p)},
     }

@@ -25,7 +25,7 @@ from ..translation.holding import Holding
 from ..translation.translate import Translation, translate
 from ..translation.turns import Turns
 from ..weights import oriented
-from .record import Changes
+from .record import Changes, of_units
 from .timetable import Timetable
 from .trials import Trials, data_rows
 
@@ -197,7 +197,11 @@ class Engine:
         """The part of the last run that each unit of a population spent at its greatest rate."""
         possible = running.last_s * float(self.parameters.max_rate)
         places = limited(running.run.model)
-        return {name: running.run.get(place) / possible for name, place in places.items()}
+        units = {name: self.circuit.populations[name].size for name in places}
+        return {
+            name: of_units(running.run.get(place), units[name]) / possible
+            for name, place in places.items()
+        }
 
     def scheduled(self, running: Running, duration_s: float) -> dict[str, float]:
         """What a run of a duration is told at its beginning: η, λ, and when it cuts what."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..brian.runs import Recording
 from ..translation.context import cells_of
 from .engine import Engine, Running
-from .record import Changes
+from .record import Changes, of_units
 from .timetable import Stretch, Timetable
 
 
@@ -41,12 +41,14 @@ def settle(
     engine.clear(running)
     recorded = engine.go(running, trials.timetable(), Recording((), places))
     ticks = trials.reading_ticks
-    activities = {
-        name: recorded.states[cells_of(name), "activity"][1][ticks].reshape(
-            len(ticks), *engine.circuit.populations[name].shape
+    activities = {}
+    for name in names:
+        population, (_, cells) = (
+            engine.circuit.populations[name],
+            recorded.states[cells_of(name), "activity"],
         )
-        for name in names
-    }
+        units = of_units(cells[ticks], population.size)
+        activities[name] = units.reshape(len(ticks), *population.shape)
     return activities, engine.tallied(running)
 
 

@@ -13,7 +13,7 @@ from ..brian.runs import Recorded, Report
 from ..translation.context import HELD, cells_of
 from .engine import Engine, Running
 from .given import Given, Trains, given
-from .record import Presentation
+from .record import Presentation, of_units
 from .trials import Trials, target_rows
 from .watch import Watch, parted
 
@@ -103,14 +103,14 @@ def _presentation(
     activity_times, times = np.array([]), np.array([])
     activity, weights = {}, {}
     for name, place in watch.populations.items():
-        activity_times, activity[name] = recorded.states[place]
+        activity_times, of_cells = recorded.states[place]
+        activity[name] = of_units(of_cells, populations[name].size)
     for name in watch.projections:
         times, weights[name] = watch.weights(recorded, name)
+    times_read, outputs = recorded.states[_output(engine)]
     return Presentation(
-        activities={
-            name: trials.read(*recorded.states[place]) for name, place in watch.populations.items()
-        },
-        outputs=trials.read(*recorded.states[_output(engine)]),
+        activities={name: trials.read(activity_times, of) for name, of in activity.items()},
+        outputs=trials.read(times_read, of_units(outputs, engine.circuit.output.size)),
         spikes=spikes,
         times_s=times + start_s,
         weights=weights,

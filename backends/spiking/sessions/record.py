@@ -77,6 +77,11 @@ class Trace:
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("times_s", "values")))
 
 
+def of_units(activity: np.ndarray, units: int) -> np.ndarray:
+    """Activity (..., units) from that of cells: two of a unit bring theirs with its sign."""
+    return activity.reshape(*activity.shape[:-1], -1, units).sum(axis=-2)
+
+
 @dataclass(frozen=True)
 class PhaseInterval:
     """When a phase ran."""

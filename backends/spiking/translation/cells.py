@@ -6,25 +6,29 @@ import numpy as np
 
 from oneway.circuits import PHI, Population, Projection
 
-from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells
+from ..brian.model import ONSET, SCHEDULED, WHOLE, Cells, Joined
 from ..dynamics import unit_text
 from .activations import derivative, phi
 from .context import CHANGING, TRAINS, Context, cells_of
 from .dynamics import signalling_of
+from .halves import sides
 from .lesions import intact, times
 from .pairing import trace_spikes
 from .plasticity import learn_bias, needs_mean, needs_slope, own_biases, sum_strengths
 
 
-def translate_population(context: Context, population: Population) -> list[Cells]:
+def translate_population(context: Context, population: Population) -> list[Cells | Joined]:
     """Cells with a variable for each projection that arrives, and what they make of it."""
     title = f"{population.name} {population.shape}"
-    cells = Cells(cells_of(population.name), population.size, comment=title)
+    cells = Cells(cells_of(population.name), context.holding.cells(population.name), comment=title)
     biases = _bias_cells(context, population, cells)
     for constant, values in context.varied.get(population.name, {}).items():
         unit = unit_text(context.constants[constant])
-        cells.add(constant, unit=unit, flag="constant", start=values, comment="of each cell")
+        both = np.tile(values, context.holding.halves(population.name))
+        cells.add(constant, unit=unit, flag="constant", start=both, comment="of each cell")
     context.when.tell(cells)
+    if context.apart(population.name):
+        cells.add("side", start=sides(population.size), flag="constant", comment="its sign")
     for p in context.turns.select(post=population.name):
         receive(context, p, cells)
     name, excited = population.name, _excited(context, population, cells, biases)
@@ -37,16 +41,18 @@ def translate_population(context: Context, population: Population) -> list[Cells
         excited = f"excited{gates}"
         if noise:
             excited = context.when.either(noisy, noise, excited)
-    cells.add("own", excited)
-    signalling_of(context).fire(cells, population)
+    signalling = signalling_of(context)
+    cells.add("own", signalling.half(excited) if context.apart(name) else excited)
+    signalling.fire(cells, population)
     trace_spikes(context, population, cells)
     note_signals(context, population, cells)
     if population.learns is not None and population.bias and context.turns.data:
         learn_bias(context, population, cells, biases)
     sum_strengths(context, population, cells)
     for sent, steps in context.remembered(name).items():
-        signalling_of(context).remember(cells, sent, steps)
-    return [biases, cells] if biases.holds and biases is not cells else [cells]
+        signalling.remember(cells, sent, steps)
+    made = [biases, cells] if biases.holds and biases is not cells else [cells]
+    return [*made, *(signalling.couple(cells, population) if context.apart(name) else [])]
 
 
 def note_signals(context: Context, population: Population, cells: Cells) -> None:
@@ -87,7 +93,7 @@ def strongest(branches: list[str]) -> str:
 def _resting(context: Context, p: Projection, cells: Cells, variable: str, part: str) -> str | None:
     """What presynaptic cells that fire at their baseline bring: nothing that is to be heard."""
     path = context.path(p.pre)
-    if not context.resting(path):
+    if not context.resting(p.pre):
         return None
     if p.role in ("drive", "compare") and p.weights is not None:
         return cells.hold(f"rest_{variable}", ("rest", p.name), part)
@@ -138,7 +144,8 @@ def _given(
 ) -> str:
     """A variable for a row of a table, looked up once for each sample that is presented."""
     variable = cells.add(f"given_{what or table}")
-    row = f"({cells.refer('sample')} + 0.5) * second, i"
+    unit = f"i % {population.size}" if context.apart(population.name) else "i"
+    row = f"({cells.refer('sample')} + 0.5) * second, {unit}"
     table = cells.look_up(table, population.size)
     cells.at_tick(f"{variable} = {table}({row})", order=SCHEDULED + 1)
     return variable
@@ -168,7 +175,8 @@ def _comparison(context: Context, compared: list[Projection], cells: Cells) -> s
     output, target = by_path["forward"], by_path["target"]
     if context.loss == "squared":
         return f"{share} * {output} - {target}"
-    cells.add("total", start=float(cells.size), comment="of all output cells")
+    units = float(populations[compared[0].post].size)
+    cells.add("total", start=units, comment="of all output cells")
     return f"{share} * exp({output}) / total - {target}"
 
 

@@ -53,7 +53,43 @@ def check_translatable(context: Context) -> None:
             _check_delay(context, p)
         if context.splits(p):
             _check_split(context, p)
+    if context.holding.apart:
+        _check_apart(context)
     turns.reading.check(turns.names)
+
+
+def _check_apart(context: Context) -> None:
+    """What pairs whose cells share nothing cannot do."""
+    turns, instead = context.turns, "Use pairs = 'shared'"
+    if context.about_baseline:
+        raise WiringError(
+            "pairs = 'independent' with coding = 'baseline': there are no pairs, since each unit "
+            f"is one cell. {instead}, or coding = 'push_pull'"
+        )
+    for p in turns.select():
+        ends = context.apart(p.pre), context.apart(p.post)
+        if p.weights is not None and p.weights.kind != "independent":
+            raise WiringError(
+                f"{p.label}: its weights are {p.weights.kind} to those of {p.weights.to!r}, but "
+                "where no two synapses share a weight each has its own. Use a rule without weight "
+                f"transport (kp, wm, fa, asap). {instead}"
+            )
+        if context.pairs(p).branch is not None and any(ends):
+            raise WiringError(
+                f"{p.label}: {type(p.connector).__name__} lets only the strongest of several units "
+                "count, which no cell of a pair knows alone. Use an AveragePoolConnector. "
+                f"{instead}"
+            )
+        if p.name in turns.mimicking(p.post) and ends == (True, False):
+            raise WiringError(
+                f"{p.label}: {p.pre!r} has cells for both signs, and {p.post!r}, which mimics it, "
+                f"for one ({context.circuit.populations[p.post].activation}). {instead}"
+            )
+        if p.role == "gate" and not context.spikes and context.told(p) != "own":
+            raise WiringError(
+                f"{p.label}: to work out φ′ its cells need more of {p.pre!r} than its two cells "
+                f"send. {instead}"
+            )
 
 
 def _check_norm(turns: Turns, owner: str, phases: Collection[str]) -> None:

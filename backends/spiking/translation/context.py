@@ -15,7 +15,7 @@ from oneway.circuits import PHI, Circuit, Projection
 from ..brian.model import EXCITATORY, INHIBITORY, WHOLE, ModelGroup
 from ..dynamics import Dynamics
 from ..heterogeneous import Varied
-from ..models import dynamics_named, leaky_pair, poisson
+from ..models import dynamics_named, leaky_half, leaky_pair, poisson
 from ..parameters import SpikingParameters
 from .connectors import Pairs
 from .holding import Holding
@@ -81,9 +81,13 @@ class Context:
         """Whether cells fire about a rate at rest, and not in pairs of which each has a sign."""
         return self.parameters.coding == "baseline"
 
-    def resting(self, path: str) -> bool:
-        """Whether cells of a path fire even when they have nothing to say."""
-        return self.spikes and self.parameters.rest(path) != 0
+    def resting(self, name: str) -> bool:
+        """Whether cells of a population fire at the baseline when they have nothing to say.
+
+        So do cells of one sign that fire noise, where there are no pairs for it.
+        """
+        alone = self.holding.apart and not self.apart(name) and bool(self.turns.noisy(name))
+        return self.spikes and (self.about_baseline or alone)
 
     def paired(self, name: str) -> bool:
         """Whether a unit of a population has a second cell, which fires for negative activity.
@@ -91,7 +95,7 @@ class Context:
         The two are one another's mirror image: they share a membrane, and `side` says which of
         them has fired.
         """
-        if self.about_baseline or not self.spikes:
+        if self.about_baseline or not self.spikes or self.holding.apart:
             return False
         turns, signed = self.turns, PHI[self.circuit.populations[name].activation].signed
         sources = (self.circuit.projections[p].pre for p in turns.mimicking(name))
@@ -107,6 +111,8 @@ class Context:
         if self.input == "poisson" and self.is_given(name):
             model = poisson(self.parameters)
         assert model is not None
+        if self.apart(name):
+            return model.halves or leaky_half(self.parameters)
         signed = PHI[self.circuit.populations[name].activation].signed
         if self.paired(name) and signed:
             return model.pairs or leaky_pair(self.parameters)
@@ -127,14 +133,40 @@ class Context:
         """What equations of cells and synapses refer to by name."""
         if self.model is None:
             return {}
-        pairs = self.model.pairs.constants if self.model.pairs else {}
-        return {**self.parameters.constants(), **pairs, **self.model.constants}
+        kinds = [kind for kind in (self.model.halves, self.model.pairs, self.model) if kind]
+        own = {name: value for kind in kinds for name, value in kind.constants.items()}
+        return {**self.parameters.constants(), **own}
+
+    def apart(self, name: str) -> bool:
+        """Whether a unit of a population is two cells that share nothing; see `halves`."""
+        return self.holding.halves(name) == 2
+
+    def tells(self, name: str) -> bool:
+        """Whether synapses of a cell learn from what its partner fires, too."""
+        return self.holding.told and self.apart(name) and self.turns.data
+
+    def sided(self, name: str) -> bool:
+        """Whether spikes of a population have a sign, `side`, be their cells apart or not."""
+        return self.paired(name) or self.apart(name)
 
     # -- synapses --------------------------------------------------------------------------
 
     def pairs(self, p: Projection) -> Pairs:
-        """The synapses of a projection."""
-        return self.holding.pairs(p)
+        """The synapses of a projection.
+
+        A cell takes over what the one of its own sign does; else it hears both.
+        """
+        taken_over = p.name in self.turns.mimicking(p.post) and not self.repeats(p)
+        return self.holding.pairs(p, alike=taken_over)
+
+    def repeats(self, p: Projection) -> bool:
+        """Whether both cells of a pair take over what one cell without a partner does.
+
+        So they do where that fires noise or follows it, which is of either sign: synapses of both
+        are to learn from it.
+        """
+        single = self.apart(p.post) and not self.apart(p.pre)
+        return single and not self.turns.data and p.name in self.turns.mimicking(p.post)
 
     def brings(self, p: Projection) -> bool:
         """Whether a projection needs synapses: not for φ′ = 1, nor for what is there already."""

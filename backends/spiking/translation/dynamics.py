@@ -71,6 +71,26 @@ class Signalling(ABC):
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         """Complete interneurons, of which each repeats one cell of a population."""
 
+    @abstractmethod
+    def half(self, own: str) -> str:
+        """What a cell makes of what its unit would, where pairs are apart."""
+
+    def couple(self, cells: Cells, population: Population) -> list[Joined]:
+        """What the two cells of a pair that is apart tell each other."""
+        joined = self.joined_partners(cells, population)
+        return [joined] if joined.on_pre or joined.equations else []
+
+    def joined_partners(self, cells: Cells, population: Population) -> Joined:
+        """The synapses between them, with a trace of what the partner fires if that is told."""
+        name, i = population.name, np.arange(cells.size)
+        partners = np.roll(i, population.size)
+        comment = f"the two cells of each pair of {name}"
+        joined = Joined(f"partner_in_{name}", cells.name, cells.name, i, partners, comment=comment)
+        if self.context.tells(name):
+            self.arrive(cells, "partner", "tau_trace", None, None)
+            self.transmit(joined, "partner", Pulse(name, sent="activity"))
+        return joined
+
     def relay(
         self, joined: Joined, pre: str, post: str, delay: int = 0, passing: str | None = None
     ) -> None:
@@ -119,6 +139,9 @@ class Settled(Signalling):
     def remember(self, cells: Cells, sent: str, steps: int) -> None:
         self._keep(cells, sent, steps)
 
+    def half(self, own: str) -> str:
+        return f"side * clip(side * ({own}), 0, inf)"
+
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         cells.add("relayed")
         cells.add("own", "relayed")
@@ -156,26 +179,29 @@ class Spikes(Signalling):
     def fire(self, cells: Cells, population: Population) -> None:
         name, path = population.name, self.context.path(population.name)
         following, membrane = self.turns.following(name), membrane_of(self.context, name)
-        self._trace(cells, path)
+        self._trace(cells, name, path)
         cells.refractory = membrane.refractory or False
         if following:
             membrane.complete(cells)
         cells.threshold = self._threshold(population, membrane)
-        side = "side * " if self.context.paired(name) else ""
-        # `side` depends on the membrane, which is therefore set back last.
+        side = self._signed(name)
+        # `side` may depend on the membrane, which is therefore set back last.
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if following:
             reset += membrane.resets(self.when.during(following))
             reset.append(self._note_limit(cells, path))
-        if side:
+        if self.context.paired(name):
             reset += self._choose_side(cells, population, membrane)
         if self.turns.mimicking(name):
             self._hear(cells, "when the cell that it mimics has fired")
         cells.reset = "\n".join(reset)
 
+    def half(self, own: str) -> str:
+        return own  # a cell that is driven to the other sign is silent by itself
+
     def repeat(self, cells: Cells, relay: Joined, population: str) -> None:
         path = self.context.path(population)
-        self._trace(cells, path)
+        self._trace(cells, population, path)
         self._hear(cells, "when its cell has fired")
         cells.threshold, cells.follows = "abs(t - heard) < dt / 2", True
         side = "side * " if self.context.paired(population) else ""
@@ -185,11 +211,23 @@ class Spikes(Signalling):
         cells.reset = f"activity += {side}1 / ({path}_unit * tau_trace)"
         self.relay(relay, population, population)
 
+    def _signed(self, name: str) -> str:
+        """The sign with which spikes count, as a factor."""
+        if not self.context.sided(name):
+            return ""
+        repeating = [
+            phase
+            for mimic, phases in self.turns.mimicking(name).items()
+            for phase in phases
+            if self.context.repeats(self.turns.circuit.projections[mimic])
+        ]
+        return f"({self.when.either(repeating, '1', 'side')}) * " if repeating else "side * "
+
     def _hear(self, cells: Cells, comment: str) -> None:
         cells.add("heard", start=-1.0, unit="second", kept=True, comment=comment)
 
-    def _trace(self, cells: Cells, path: str) -> None:
-        resting = f"(activity + {path}_rest)" if self.context.about_baseline else "activity"
+    def _trace(self, cells: Cells, name: str, path: str) -> None:
+        resting = f"(activity + {path}_rest)" if self.context.resting(name) else "activity"
         cells.integrate("activity", f"-{resting} / tau_trace")
 
     def _threshold(self, population: Population, membrane: Membrane) -> str:
@@ -198,7 +236,10 @@ class Spikes(Signalling):
         relaying = [phase for phases in turns.mimicking(name).values() for phase in phases]
         text = membrane.threshold if turns.following(name) else "False"
         for phases, inside in (
-            (turns.noisy(name), "rand() < hazard * dt"),
+            (
+                turns.noisy(name),
+                f"rand() < hazard * dt{' / 2' if self.context.apart(name) else ''}",
+            ),
             (relaying, "abs(t - dt - heard) < dt / 2"),
         ):
             condition = during(tuple(phases)) if phases else "False"
@@ -237,8 +278,10 @@ class Spikes(Signalling):
     # -- synapses --------------------------------------------------------------------------
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
-        signed = pulse.signed and self.context.paired(pulse.pre)
-        side = f"{side_pre(pulse.delay)} * " if signed else ""
+        signed = pulse.signed and self.context.sided(pulse.pre)
+        # Which cell of a pair fires changes, but cells that are apart keep their sign.
+        delay = pulse.delay if self.context.paired(pulse.pre) else 0
+        side = f"{side_pre(delay)} * " if signed else ""
         kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
         joined.delay = self._delay(pulse.delay)
@@ -265,6 +308,21 @@ class Spikes(Signalling):
 
     def _delay(self, steps: int) -> Quantity | None:
         return steps * self.context.parameters.dt if steps else None
+
+    def couple(self, cells: Cells, population: Population) -> list[Joined]:
+        """What a spike takes off its own cell it gives to the other: that has been told already.
+
+        So are cells of opposite meaning joined in balanced networks (Boerlin, Machens and Denève
+        2013); without it, one cell's membrane would know nothing of what the other has fired.
+        """
+        joined, following = self.joined_partners(cells, population), self.turns.following
+        told = [joined.on_pre] if joined.on_pre else []
+        if following(population.name):
+            membrane = membrane_of(self.context, population.name)
+            told += membrane.to_partner(self.when.during(following(population.name)))
+            self.when.tell(joined)
+        joined.on_pre = "\n".join(told) or None
+        return [joined] if joined.on_pre else []
 
 
 def signalling_of(context: Context) -> Signalling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
@@ -39,6 +40,12 @@ class Membrane:
     def resets(self, condition: str | None) -> list[str]:
         """What a spike does to them while a condition is true."""
         return [self._in_our_words(line) for line in self.model.resets(condition)]
+
+    def to_partner(self, condition: str | None) -> list[str]:
+        """What a spike of one cell of a pair that is apart does to the other, for a synapse."""
+        own = re.compile(rf"\b({'|'.join(self.model.parsed.names)})\b")
+        lines = replace(self.model, reset=self.model.partner).resets(condition)
+        return [own.sub(r"\1_post", self._in_our_words(line)) for line in lines]
 
     def complete(self, cells: Cells) -> None:
         """Give cells the equations of the model."""

@@ -13,7 +13,7 @@ from oneway.circuits import Plasticity, Population, Projection, Signal, WiringEr
 from oneway.circuits.timing import Lobe
 
 from ..brian.model import SPIKE, WHOLE, Cells, Event, Joined, ModelGroup, Pathway
-from .context import Context
+from .context import Context, side_pre
 from .lesions import intact, times
 from .plasticity import _change, _keep_up_with_rest, _learn, _scaling, _stated, carrier
 
@@ -72,7 +72,7 @@ class Heard:
 
     def sign(self, end: str = "") -> str:
         """Of a spike of a pair: which of its two cells has fired, as a factor."""
-        if not self.context.paired(self.source):
+        if not self.context.sided(self.source):
             return ""
         return f"side{end} * " if self.brought is None else f"{self.name}_side{end} * "
 
@@ -119,7 +119,8 @@ def told_of(context: Context, p: Projection, passing: str | None) -> str:
     never = "" if passing is None else f" - (1 - {passing}) * second"
     for heard, _ in _looked_back_on(context, p.post):
         if heard.brought is p:
-            side = f"\n{heard.name}_of_post = side_pre" if heard.sign() else ""
+            delay = context.delay_steps(p) if context.paired(p.pre) else 0
+            side = f"\n{heard.name}_of_post = {side_pre(delay)}" if heard.sign() else ""
             return f"\n{heard.name}_at_post = {times(passing, 't')}{never}{side}"
     return ""
 

@@ -88,7 +88,7 @@ def learn_weights(
 def _keep_up_with_rest(context: Context, p: Projection, step: str, part: str = WHOLE) -> list[str]:
     """Keep up with what the presynaptic cells' baseline brings as weights change."""
     path = context.path(p.pre)
-    if not context.resting(path) or not context.turns.carrying(p):
+    if not context.resting(p.pre) or not context.turns.carrying(p):
         return []
     return [f"rest_{context.input_of(p, part)}_post += {step} * {path}_rest"]
 
@@ -150,6 +150,8 @@ def signal(context: Context, stated: Signal, cell: str, end: str, phase: str) ->
     text = f"{'activity' if brought is None else context.input_of(brought)}{end}"
     if stated.kind == "taught" and end != "_pre" and context.taught_in(cell):
         text = f"{context.taught_in(cell)}{end}"
+    if brought is None and context.tells(cell):
+        text = f"({text} + partner{end})"
     if stated.gated and not PHI[circuit.populations[cell].activation].linear:
         text += f" * slope{end}"
     if stated.centred == "batch":
@@ -196,7 +198,7 @@ def _read_at(context: Context, population: str) -> Iterator[Signal]:
 
 def own_biases(context: Context, population: Population) -> bool:
     """Whether each cell has a bias of its own, not one with the others of its channel."""
-    return len(population.shape) == 1 or not context.holding.shared
+    return len(population.shape) == 1 or not context.holding.in_common
 
 
 def learn_bias(context: Context, population: Population, cells: Cells, owner: Cells) -> None:
@@ -253,7 +255,7 @@ def sum_strengths(context: Context, population: Population, cells: Cells) -> Non
     for p in context.turns.select(post=population.name):
         if not scales(context, p) or context.pairs(p).shared:
             continue
-        counts = np.bincount(context.pairs(p).j, minlength=population.size)
+        counts = np.bincount(context.pairs(p).j, minlength=cells.size)
         for part in context.parts(p):
             _add_up(context, p, cells, f"strength_{context.input_of(p, part)}", counts)
 

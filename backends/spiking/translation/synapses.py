@@ -223,7 +223,7 @@ def _route(context: Context, p: Projection, joined: Joined) -> Made:
     names = [f"branch{number}" for number in range(pairs.branches)]
     comment = f"which cell of each window of {pool.name} is the strongest"
     for number, name in enumerate(names):
-        rest = f"{path}_rest" if context.resting(path) else None
+        rest = f"{path}_rest" if context.resting(pool.pre) else None
         dynamics.arrive(cells, name, "tau_trace", rest, None)
         own, group = pairs.on_branch(number), f"{cells.name}_{number}"
         tell = Joined(group, cells_of(pool.pre), cells.name, own.i, own.j, comment=comment)
@@ -244,7 +244,7 @@ def _sum_outputs(context: Context, p: Projection) -> Made:
     if context.circuit.populations[p.pre].path != "forward":
         return []
     size, group = context.circuit.populations[p.post].size, cells_of(p.post)
-    j, i = np.divmod(np.arange(size * size), size)
+    j, i = np.divmod(np.arange(context.holding.cells(p.post) * size), size)
     comment = "the sum that a softmax divides by"
     pooled = Joined(f"total_of_{p.pre}", group, group, i, j, comment=comment)
     pooled.add("total_post", f"exp({context.input_of(p)}_pre)", flag="summed")

@@ -40,7 +40,7 @@ class Translation:
         if kind != "rest":
             return self.context.holding.parts(key)[part]
         p = self.context.circuit.projections[name]
-        size = self.context.circuit.populations[p.post].size
+        size = self.context.holding.cells(p.post)
         strengths = _strengths(self.context, p, part)
         total = np.bincount(self.context.pairs(p).j, strengths, minlength=size)
         return total * self.context.parameters.rest(self.context.path(p.pre))

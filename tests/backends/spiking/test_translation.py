@@ -203,7 +203,7 @@ def test_parameters_scale():
     assert SpikingParameters(tau_trace=10 * ms) == SpikingParameters(tau_trace=0.01 * second)
     p = SpikingParameters.about_baseline(baseline=80 * Hz, unit=40 * Hz)
     assert p.rest("forward") == 2
-    assert SpikingParameters().rest("forward") == 0
+    assert SpikingParameters().rest("error") == 0.1
 
 
 def test_unknown_target():
