@@ -200,7 +200,7 @@ def plot_paths(
         if negative.any():
             note = "pale: the cell of a pair that fires for negative activity"
             ax.annotate(
-                note, (1, 0), xycoords="axes fraction", xytext=(0, -30),
+                note, (1, 0), xycoords="axes fraction", xytext=(0, -42),
                 textcoords="offset points", ha="right", va="top", fontsize=7, color=GREY,
             )  # fmt: skip
     return list(axes)

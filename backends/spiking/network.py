@@ -350,6 +350,7 @@ class SpikingNetwork:
         record_every_s: float | None = None,
         report: Report | None = None,
         slowing: tuple[float, float] = (1.0, 1.0),
+        chunk: int | None = None,
     ) -> Presentation:
         """Present samples one after another, each for `present_time`.
 
@@ -376,6 +377,9 @@ class SpikingNetwork:
             As Brian2's: (elapsed_s, completed, start_s, duration_s).
         slowing : (float, float)
             Learning rates at the first and the last sample, as parts of `rates`; linear between.
+        chunk : int, optional
+            For C++ standalone: how many samples the program for this presents; by default the
+            network's.
 
         Warns
         -----
@@ -402,7 +406,9 @@ class SpikingNetwork:
         if learn and y is None:
             raise ValueError("learn=True needs y, the class numbers that the output should have")
         factors = (slowing[0] * learn, slowing[1] * learn)
-        shown = present(self._engine, x, y, factors, record, record_every_s, report, self.chunk)
+        shown = present(
+            self._engine, x, y, factors, record, record_every_s, report, chunk or self.chunk
+        )
         for text in at_limit_said(shown.at_limit, self.parameters, self.circuit):
             warnings.warn(text, SaturationWarning, stacklevel=2)
         return shown

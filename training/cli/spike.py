@@ -420,6 +420,8 @@ def _facts(result: SpikingResult, content: dict[str, Any]) -> Table:
     if result.mean_rates_hz:
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in result.mean_rates_hz.items())
         table.add_row("mean rates (Hz)", rates)
+    for repeat in result.repeats:
+        table.add_row("spikes", f"{repeat}, at the end")
     took = f"{result.simulated_s:.1f} s simulated in {result.wall_s - result.compiling_s:.1f} s"
     compiled = f", after {result.compiling_s:.1f} s of compiling" if result.compiling_s else ""
     table.add_row("time", took + compiled)

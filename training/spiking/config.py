@@ -54,6 +54,11 @@ class SpikingConfig:
         "spikes at random at its rate",
         RUN_INPUTS,
     )
+    in_turn: bool = option(
+        False,
+        "phases that data drives one after another, so that cells that share an activity are seen "
+        "to repeat it; a sample takes as much longer",
+    )
     unshared: bool = option(
         False,
         "convolutions as local connections, each synapse with a weight of its own; weights that "

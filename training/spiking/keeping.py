@@ -54,14 +54,10 @@ class SpikeKeeper:
     def __init__(self, circuit: Circuit, window: Window) -> None:
         self.circuit, self.window = circuit, window
         self._parts: list[tuple[Mapping[str, Spikes], list[PhaseInterval]]] = []
-        self._driven = " + ".join(p.name for p in circuit.phases.values() if not p.noisy)
 
     def see_samples(self, shown: Presentation) -> None:
         """Take what samples evoked."""
-        from oneway.backends.spiking import PhaseInterval
-
-        start_s = float(shown.onsets_s[0])
-        self._see(shown.spikes, [PhaseInterval(self._driven, start_s, start_s + shown.simulated_s)])
+        self._see(shown.spikes, list(shown.intervals))
 
     def see_noise(self, record: SpontaneousRecord) -> None:
         """Take what fired in noise."""

@@ -54,7 +54,7 @@ class Probe:
     def present(self, network: SpikingNetwork, samples: int = PROBE) -> Presentation:
         """The samples with their targets; nothing learns."""
         x, y = self.x[:samples].numpy(), self.y[:samples].numpy()
-        shown = network.present(x, y, **everything(self.circuit))
+        shown = network.present(x, y, chunk=samples, **everything(self.circuit))
         self.seen(shown)
         return shown
 
@@ -124,11 +124,10 @@ def take_excerpt(
         ]
         rates |= noise.mean_rates_hz
     if shown is not None and shown.spikes:
-        start = float(shown.onsets_s[0])
-        stop = start + shown.simulated_s * min(SHOWN / len(shown.onsets_s), 1)
-        records.append((shown.spikes, start, stop))
-        driven = [p.name for p in circuit.phases.values() if not p.noisy]
-        intervals.append(PhaseInterval(" + ".join(driven), start, stop))
+        few = shown.first(SHOWN)
+        start, stop = few.intervals[0].start_s, few.intervals[-1].stop_s
+        records.append((few.spikes, start, stop))
+        intervals += few.intervals
         rates |= shown.mean_rates_hz
     if not records:
         return Excerpt(None, {})

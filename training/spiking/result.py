@@ -14,6 +14,7 @@ from oneway.circuits import Circuit
 from ..records import jsonable
 from .config import SpikingConfig
 from .probe import Excerpt
+from .repeats import Repeat, repeats
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData, SpikingParameters
@@ -74,6 +75,12 @@ class SpikingResult:
         sizes = [self.circuit.populations[name].size for name in self.mean_rates_hz]
         return float(np.average(list(self.mean_rates_hz.values()), weights=sizes)) if sizes else 0.0
 
+    @property
+    def repeats(self) -> list[Repeat]:
+        """What cells that mimic others copied of their spikes, in the excerpt."""
+        data = self.excerpt.data
+        return [] if data is None else list(repeats(self.circuit, data, float(self.parameters.dt)))
+
     def as_dict(self, **about: Any) -> dict[str, Any]:
         """For JSON: the keys that others rely on, then the rest; nan becomes null."""
         verdict = check_wiring(self.circuit)
@@ -97,6 +104,7 @@ class SpikingResult:
                 "seed": self.config.seed,
                 "config": asdict(self.config),
                 "lesions": {cut.projection: cut.at_s for cut in self.config.lesions},
+                "repeats": [asdict(one) for one in self.repeats],
                 "curve": self.curve,
             }
         )

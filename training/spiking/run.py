@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..progress import ProgressBar, keep_quiet
 from .config import WORTH_COMPILING_S, Lesion, SpikingConfig
 from .keeping import SpikeKeeper, Window
-from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, everything, take_excerpt
+from .probe import PROBE, SHOWN_NOISE_S, Excerpt, Probe, take_excerpt
 from .result import SpikingResult
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         SpontaneousRecord,
     )
 
-# A compiled program is of one length, so that a few samples cost as much as these; fewer would
-# start it too often.
-CHUNK = 60
+# A compiled program is of one length, so that the last few samples cost as much as these; fewer
+# would start it too often. That of the few that angles are measured on is another.
+CHUNK = 240
 WORTH_TELLING_S = 30.0
 TRIED_SAMPLES = 5
+# Part of a run after which it is judged whether units fire as fast as they can.
+WORTH_JUDGING = 0.2
 
 
 class SpikingRun:
@@ -96,7 +98,8 @@ class SpikingRun:
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None
         self.rates_hz: dict[str, float] = {}
-        self._at_limit: set[str] = set()  # populations of which that has been said
+        self._shown_s, self._at_limit_s = 0.0, dict[str, np.ndarray]()
+        self._told_of: set[str] = set()  # populations at their limit
 
     def _network(self, weights, biases, parameters) -> SpikingNetwork:
         with clear():
@@ -116,6 +119,7 @@ class SpikingRun:
                 target=self.target,
                 shared=not self.config.unshared,
                 dale=self.config.dale,
+                in_turn=self.config.in_turn,
                 input=self.config.input,
                 pairs=self.config.pairs,
                 threads=self.config.threads,
@@ -161,12 +165,13 @@ class SpikingRun:
 
     @property
     def present_s(self) -> float:
-        """How long a sample is presented."""
+        """How long a sample is presented, in all phases."""
         from oneway.backends.spiking.sessions.engine import settling_steps
 
         p = self.parameters
         settling = (settling_steps(self.wired, p, self.config.dale) + 2) * p.dt
-        return float(settling if self.config.dynamics == "settled" else p.present_time)
+        turns = len(self.wired.reading.data_phases) if self.config.in_turn else 1
+        return turns * float(settling if self.config.dynamics == "settled" else p.present_time)
 
     def _warn_if_long(self) -> None:
         """Say how long it will take, from a few samples, where one would wonder."""
@@ -233,7 +238,7 @@ class SpikingRun:
             self.network.simulated_s,
             time.perf_counter() - began,
             self.network.compiling_s - compiled_s,
-            self.keeper and self.keeper.data(self.network.simulated_s),
+            None if self.keeper is None else self.keeper.data(self.network.simulated_s),
         )
 
     def _learn(self, data: DataSet) -> Iterator[float]:
@@ -255,26 +260,31 @@ class SpikingRun:
             yield float(epoch.mean())
 
     def _present(self, x: np.ndarray, y: np.ndarray | None = None, **how: Any) -> Presentation:
-        if self.target == "cpp_standalone":
-            how |= everything(self.wired)  # as the probe does: one program for both
-        elif self._kept(len(x) * self.present_s):
+        if self._kept(len(x) * self.present_s):
             how |= {"record": [f"{name}.spikes" for name in self.wired.populations]}
         shown = self.network.present(x, y, report=self.bar.report, **how)
         self._tell_compiled()
         if self.keeper is not None and shown.spikes:
             self.keeper.see_samples(shown)
         self.bar.done_s(shown.simulated_s)
-        self._tell_limits(shown)
+        self._note_limits(shown)
         return shown
 
-    def _tell_limits(self, shown: Presentation) -> None:
-        """Name units that fire as fast as they can, once."""
+    def _note_limits(self, shown: Presentation) -> None:
+        """Name units that fire as fast as they can for a good part of the run, once."""
         from oneway.backends.spiking import at_limit_said
 
-        new = {name: part for name, part in shown.at_limit.items() if name not in self._at_limit}
-        for name, part in new.items():
-            for text in at_limit_said({name: part}, self.parameters, self.wired):
-                self._at_limit.add(name)
+        self._shown_s += shown.simulated_s
+        for name, part in shown.at_limit.items():
+            before = self._at_limit_s.get(name, 0.0)
+            self._at_limit_s[name] = before + part * shown.simulated_s
+        # Errors of a network that knows nothing are large, which passes.
+        if self._shown_s < WORTH_JUDGING * self.duration_s():
+            return
+        parts = {name: of / self._shown_s for name, of in self._at_limit_s.items()}
+        for name in set(parts) - self._told_of:
+            for text in at_limit_said({name: parts[name]}, self.parameters, self.wired):
+                self._told_of.add(name)
                 self.notify(text)
 
     def _kept(self, length_s: float) -> bool:
@@ -285,7 +295,7 @@ class SpikingRun:
         )
 
     def _learn_chunk(self, x: np.ndarray, y: np.ndarray, done: int, total: int) -> list[bool]:
-        began = time.perf_counter()
+        began, compiled_s = time.perf_counter(), self.network.compiling_s
         slowing = (1 - done / total, 1 - (done + len(y)) / total)
         shown = self._present(x, y, learn=True, slowing=slowing)
         right = (shown.answers == y).tolist()
@@ -295,9 +305,9 @@ class SpikingRun:
             self._sleep(self.config.interlude)
         self._measure(float(np.mean(right)))
         if not done and self.target == "cpp_standalone":
-            # Compiled before, while angles were measured.
             left_s = (total - len(y)) * self.present_s
-            self._tell_length((time.perf_counter() - began) / shown.simulated_s, left_s)
+            took_s = time.perf_counter() - began - (self.network.compiling_s - compiled_s)
+            self._tell_length(took_s / shown.simulated_s, left_s)
         return right
 
     def _sleep(self, seconds: float) -> None:

@@ -13,7 +13,7 @@ from ..brian.runs import Recorded, Report
 from ..translation.context import HELD, cells_of
 from .engine import Engine, Running
 from .given import Given, Trains, given
-from .record import Presentation, of_units
+from .record import PhaseInterval, Presentation, of_units
 from .trials import Trials, target_rows
 from .watch import Watch, parted
 
@@ -124,6 +124,27 @@ def _presentation(
         simulated_s=duration,
         wall_s=0.0,  # of all parts together
         variables=watch.traces(recorded),
+        intervals=_intervals(trials, running, start_s),
+    )
+
+
+def _intervals(trials: Trials, running: Running, start_s: float) -> tuple[PhaseInterval, ...]:
+    """When which phases ran: all the time the same ones, or one after another in each sample."""
+    when = running.translation.context.when
+    names = {
+        number: " + ".join(name for name in when.turns.names if when.numbers[name] == number)
+        for number in trials.phases
+    }
+    if len(names) == 1:
+        end_s = start_s + trials.samples * trials.trial_s
+        return (PhaseInterval(names[trials.phases[0]], start_s, end_s),)
+    phase_s = trials.trial_s / len(trials.phases)
+    return tuple(
+        PhaseInterval(names[number], begin_s, begin_s + phase_s)
+        for onset_s in start_s + trials.onsets_s
+        for number, begin_s in zip(
+            trials.phases, onset_s + phase_s * np.arange(len(trials.phases)), strict=True
+        )
     )
 
 

@@ -244,6 +244,8 @@ class Presentation:
         Population → array (N,): the part of the time in which a unit fired about as fast as its
         cells can, so that a larger activity would have changed nothing.
     simulated_s, wall_s : float
+    intervals : tuple of PhaseInterval
+        When which phases ran: one interval, where they run together.
     variables : mapping
         Recorded variable, such as "h1.v" → its `Trace`.
     """
@@ -261,6 +263,7 @@ class Presentation:
     simulated_s: float
     wall_s: float
     variables: Mapping[str, Trace] = field(default_factory=dict)
+    intervals: tuple[PhaseInterval, ...] = ()
 
     @property
     def answers(self) -> np.ndarray:
@@ -306,6 +309,11 @@ class Presentation:
             activity_times_s=self.activity_times_s[activity_times],
             variables={name: trace.before(end_s) for name, trace in self.variables.items()},
             onsets_s=self.onsets_s[:samples],
+            intervals=tuple(
+                replace(one, stop_s=min(one.stop_s, end_s))
+                for one in self.intervals
+                if one.start_s < end_s - 1e-9
+            ),
             mean_rates_hz={
                 name: rate
                 * len(self.spikes[name].before(end_s))
@@ -318,8 +326,10 @@ class Presentation:
 
 
 def _joined(values: Sequence[Any]) -> Any:
-    """Arrays, spikes or mappings to these, one after another as one."""
+    """Arrays, spikes, tuples or mappings to these, one after another as one."""
     first = values[0]
+    if isinstance(first, tuple):
+        return tuple(one for value in values for one in value)
     if isinstance(first, Mapping):
         return {name: _joined([value[name] for value in values]) for name in first}
     if isinstance(first, Spikes | Trace):
