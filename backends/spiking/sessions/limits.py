@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from oneway.circuits import Circuit
 
-from ..parameters import SpikingParameters
+if TYPE_CHECKING:  # a warning is to be read without Brian2
+    from ..parameters import SpikingParameters
 
 # Part of the time that a unit may spend at its limit. The errors of a network that knows nothing
 # are as large as they get, which passes.
