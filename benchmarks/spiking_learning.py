@@ -23,6 +23,7 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def learn(
     """One result for each seed, from its file or from a run."""
     rule, network, results = parse_rule(rule_name), None, []
     wired = rule.wire(circuit)
-    for config in configs:
+    for config in (replace(config, **rule.in_spikes) for config in configs):
         name = re.sub("[^a-z0-9]+", "_", rule_name)
         file = folder / f"{name}_dt{dt_ms:g}_seed{config.seed}.json"
         if file.exists():

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("brian2")
 
-from oneway.backends.spiking import PhaseInterval, SpikeData, SpikingNetwork, Spikes
+from oneway.backends.spiking import PhaseInterval, SpikeData, Spikes, SpikingNetwork
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training.spiking.repeats import repeats
@@ -38,7 +38,8 @@ def test_what_is_no_copy_is_counted_as_none():
         "h1": Spikes(np.array([0.110, 0.120, 0.130]), np.array([0, 1, 2])),
         "h2": Spikes(np.array([0.111, 0.121, 0.132]), np.array([0, 2, 2])),
     }
-    data = SpikeData(trains, dict.fromkeys(trains, 5), 0.0, 0.2, (PhaseInterval("mimic", 0.1, 0.2),))
+    sharing = (PhaseInterval("mimic", 0.1, 0.2),)
+    data = SpikeData(trains, dict.fromkeys(trains, 5), 0.0, 0.2, sharing)
     (one,) = repeats(WIRED, data, 0.001)
     assert (one.spikes, one.copies) == (3, 1)
     assert str(one) == "h2 repeats h1 in phase mimic: 1 of 3 spikes, 1 ms later"

@@ -80,7 +80,9 @@ class SpikingConfig:
     no_cache: bool = option(False, "compile anew, and keep no compiled program")
     epochs: int = option(5, "passes over the training samples; 0 only tests")
     rate: float = option(0.02, "learning rate of both paths, falling linearly to zero")
-    decay: float = option(1e-4, "decay of both paths' weights with each sample, falling alike")
+    decay: float = option(
+        1e-4, "decay of both paths' weights with each sample, falling alike; 3e-4 for asap"
+    )
     seconds: float = option(
         20.0, "of noise for each layer that mirrors, before the first sample; without task: in all"
     )
