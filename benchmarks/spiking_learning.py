@@ -13,7 +13,7 @@ interrupted benchmark goes on where it was. With --quick a few samples and the n
 Several time steps make a row each: a finer one should change nothing.
 
     python benchmarks/spiking_learning.py [FOLDER] [--rules fa kp wm asap,k=2,gate=local]
-        [--seeds 0 1 2] [--dt 1 0.5 0.25] [--epochs 5] [--circuit mlp:64-48-48-10] [--quick]
+        [--seeds 0 1 2] [--dt 1 0.5 0.25] [--epochs 10] [--circuit mlp:64-48-48-10] [--quick]
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def learn(
     """One result for each seed, from its file or from a run."""
     rule, network, results = parse_rule(rule_name), None, []
     wired = rule.wire(circuit)
-    for config in (replace(config, **rule.in_spikes) for config in configs):
+    for config in configs:
         name = re.sub("[^a-z0-9]+", "_", rule_name)
         file = folder / f"{name}_dt{dt_ms:g}_seed{config.seed}.json"
         if file.exists():
@@ -169,7 +168,7 @@ if __name__ == "__main__":
     parser.add_argument("--rules", nargs="+", default=RULES, metavar="RULE")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), metavar="N")
     parser.add_argument("--dt", nargs="+", type=float, default=(1.0,), metavar="MS")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--circuit", default="mlp:64-48-48-10")
     parser.add_argument("--quick", action="store_true", help="few samples, to see that it runs")
     try:

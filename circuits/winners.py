@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from .assembly import Assembly
 from .connectors import Connector, Shape
@@ -51,7 +52,7 @@ class WinnersConnector(Connector):
 
 def _within(part: ProductRelation, whole: ProductRelation) -> bool:
     axes = zip(part.factors, whole.factors, strict=True)
-    return all(not np.any(a & ~b) for a, b in axes)
+    return all((csr_array(a) > csr_array(b)).nnz == 0 for a, b in axes)
 
 
 def is_route(p: Projection) -> bool:

@@ -39,7 +39,7 @@ RULES = {
     "Kolen-Pollack": "kp",
     "floor: only the output learns": "fa,frozen=hidden",
 }
-EPOCHS = 5
+EPOCHS = 10
 
 
 def learn(rule: str, samples: tuple[int, int], config: SpikingConfig) -> SpikingResult:

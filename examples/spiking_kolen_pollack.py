@@ -33,7 +33,7 @@ from oneway.training.spiking.run import SpikingRun
 
 RULES = {"kp": "Kolen-Pollack", "fa": "feedback alignment"}
 SIZES = (64, 48, 48, 10)
-EPOCHS = 5
+EPOCHS = 10
 
 
 def learn(rule: str, samples: tuple[int, int], config: SpikingConfig) -> SpikingResult:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Literal
 
 from oneway.circuits import ACTIVITY, Circuit, taught_by
 from oneway.rules.base import Rule
@@ -46,9 +44,6 @@ class ASAP(Rule, name="asap"):
         each synapse the element that it needs (Fig. 3b), which takes no phase, but one more
         connection for each forward synapse. Both make the same changes.
     """
-
-    # W and B grow together: with usual settings some seeds diverge.
-    in_spikes: ClassVar[Mapping[str, float]] = MappingProxyType({"rate": 0.015, "decay": 3e-4})
 
     k: int = 2
     fully_connected: Literal["auto", "share", "fa"] = "auto"

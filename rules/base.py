@@ -6,11 +6,10 @@ import functools
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from traceback import extract_tb
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_type_hints
 
 from oneway.circuits import Circuit, Draw, WiringError
@@ -63,8 +62,6 @@ class Rule(ABC):
 
     name: ClassVar[str]
     needs_spikes: ClassVar[bool] = False
-    # Settings of a spiking run, such as η and λ of a sample, that suit it better than the usual.
-    in_spikes: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     gate: Gate = "exact"
     norm: Norm = "full"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .network import SpikingNetwork
     from .parameters import SpikingParameters
     from .sessions.engine import Rates
-    from .sessions.limits import SaturationWarning, at_limit_said
+    from .sessions.limits import IdleWarning, SaturationWarning, at_limit_said
     from .sessions.objects import BrianObjects
     from .sessions.record import (
         Changes,
@@ -47,7 +47,7 @@ _NAMES = {
     "network": "SpikingNetwork",
     "parameters": "SpikingParameters",
     "sessions.engine": "Rates",
-    "sessions.limits": "SaturationWarning at_limit_said",
+    "sessions.limits": "IdleWarning SaturationWarning at_limit_said",
     "sessions.objects": "BrianObjects",
     "sessions.record": "Changes PhaseInterval Presentation SpikeData Spikes SpontaneousRecord "
     "Trace",
@@ -59,6 +59,7 @@ __all__ = [
     "Carriers",
     "Changes",
     "Dynamics",
+    "IdleWarning",
     "PhaseInterval",
     "Presentation",
     "Rates",

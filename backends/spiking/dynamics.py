@@ -82,6 +82,9 @@ class Dynamics:
         it may read `side`, the sign that its cell stands for. None: that of leaky halves.
     partner : str, optional
         Of such a membrane: what a spike does to that of the pair's other cell.
+    limit : str, optional
+        True after a spike where the cell would fire more often than it can, so that units are
+        named that say less than is meant. None: where its trace is near the greatest rate.
     side : str, optional
         Of a pair's membrane: above zero where a spike is that of the cell for positive activity.
     rectifies : bool
@@ -126,6 +129,7 @@ class Dynamics:
     pairs: Dynamics | None = None
     halves: Dynamics | None = None
     partner: str = ""
+    limit: str = ""
     side: str = ""
     rectifies: bool = True
     tau_input: str = ""
@@ -164,8 +168,10 @@ class Dynamics:
     @cached_property
     def reads(self) -> frozenset[str]:
         """Every name in equations, threshold and reset."""
-        codes = (self.threshold, self.reset, self.refractory, self.partner, self.side, self.apical)
-        names = set(self.parsed.identifiers).union(*map(get_identifiers, (*codes, self.tau_input)))
+        codes = (self.threshold, self.reset, self.partner, self.limit, self.side, self.apical)
+        names = set(self.parsed.identifiers).union(
+            *map(get_identifiers, (*codes, self.refractory, self.tau_input))
+        )
         starts = (end for start in self.start.values() for end in _ends(start))
         return frozenset(names | {end for end in starts if isinstance(end, str)})
 

@@ -18,6 +18,8 @@ SETTLED = "settled"
 # What it is behind by, a cell fires later, but it does not fire on and on.
 _BOUND = "backlog * (v_threshold - v_rest)"
 _WITHIN = f"v = clip(v, v_rest - {_BOUND}, v_rest + {_BOUND})"
+# Swings of the input make a cell late by a spike or two; by more only an input that lasts does.
+_BEHIND = "abs(v - v_rest) > 4 * (v_threshold - v_rest)"
 
 
 def leaky(parameters: SpikingParameters | None = None) -> Dynamics:
@@ -36,6 +38,7 @@ def leaky(parameters: SpikingParameters | None = None) -> Dynamics:
         start={"v": ("v_rest", "v_threshold")},
         pairs=leaky_pair(p),
         halves=leaky_half(p),
+        limit=_BEHIND,
     )
 
 
@@ -62,6 +65,7 @@ def leaky_pair(parameters: SpikingParameters | None = None) -> Dynamics:
         reset=f"v -= side * (v_threshold - v_rest)\n{_WITHIN}",
         refractory=_refractory(p),
         start={"v": "v_rest"},
+        limit=_BEHIND,
         side="sign(v - v_rest)",
     )
 
@@ -78,6 +82,7 @@ def leaky_half(parameters: SpikingParameters | None = None) -> Dynamics:
         reset=f"v -= v_threshold - v_rest\n{_WITHIN}",
         refractory=_refractory(p),
         start={"v": "v_rest"},
+        limit=_BEHIND,
         partner=f"v += v_threshold - v_rest\n{_WITHIN}",
     )
 
@@ -95,6 +100,7 @@ def poisson(parameters: SpikingParameters | None = None) -> Dynamics:
         rectifies=False,
         tau_input="tau_mem",
         gain=False,
+        limit="abs(rate) > max_rate",
     )
     half = chance.format(rate="clip(side * rate, 0 * Hz, max_rate)")
     return replace(
@@ -126,6 +132,7 @@ def adaptive(
         """,
         reset=f"v -= v_threshold - v_rest\n{_WITHIN}\nadapted += adaptation",
         refractory=_refractory(p),
+        limit=_BEHIND,
         constants={"adaptation": adaptation, "tau_adaptation": tau_adaptation},
         start={"v": ("v_rest", "v_threshold")},
         drive=(-3.0, most),
@@ -197,6 +204,7 @@ def two_compartment(
         """,
         reset=basal.reset,
         refractory=basal.refractory,
+        limit=basal.limit,
         constants={"coupling": coupling, "tau_apical": tau_apical},
         start={**basal.start, "v_apical": "v_rest"},
         apical="(v_rest - v_apical) / (v_threshold - v_rest)",

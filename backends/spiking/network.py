@@ -384,7 +384,7 @@ class SpikingNetwork:
         Warns
         -----
         SaturationWarning
-            Units fired near the greatest rate that their cells have for more than a twentieth of
+            Units were to fire faster than their cells can for more than a tenth of
             the time (`Presentation.at_limit`).
 
         Notes
@@ -579,6 +579,11 @@ class SpikingNetwork:
             time. Weights that forget at a constant λ know the last 1/λ only, and come no closer
             to what they follow than this shows; with `slowing_s` near `batch_time` / λ all that
             has happened counts alike.
+
+        Warns
+        -----
+        IdleWarning
+            All turns of phases are shorter than `adapt_time`, so that nothing is learned.
 
         Raises
         ------

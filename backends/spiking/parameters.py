@@ -96,7 +96,7 @@ class SpikingParameters:
 
     dt: Quantity = field(default_factory=lambda: 1 * ms)
     tau_mem: Quantity = field(default_factory=lambda: 20 * ms)
-    tau_mem_signed: Quantity = field(default_factory=lambda: 30 * ms)
+    tau_mem_signed: Quantity = field(default_factory=lambda: 60 * ms)
     tau_syn: Quantity = field(default_factory=lambda: 2 * ms)
     tau_trace: Quantity = field(default_factory=lambda: 20 * ms)
     tau_mean: Quantity = field(default_factory=lambda: 0.5 * second)

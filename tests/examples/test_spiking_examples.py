@@ -71,4 +71,6 @@ def test_wake_and_sleep(tmp_path):
     result = example("spiking_wake_and_sleep").main(tmp_path, quick=True)
     phases = {part.phase for part in result.excerpt.data.intervals}
     assert phases == {"mirror h1", "mirror h2", "engaged"}
+    first, last = result.curve[0]["angles_deg"], result.angles_deg
+    assert all(last[drive] < first[drive] - 10 for drive in last), "the line is to fall"
     assert (tmp_path / "spiking_wake_and_sleep_raster.png").exists()

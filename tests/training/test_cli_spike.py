@@ -349,7 +349,9 @@ def test_without_brian2_the_fix_is_named(oneway, monkeypatch):
 def test_compiling_is_told_apart_from_running(oneway, monkeypatch):
     """As if the program had been compiled when it first ran."""
     compiling_s = property(lambda network: 31.0 if network.simulated_s else 0.0)
-    monkeypatch.setattr("oneway.backends.spiking.network.SpikingNetwork.compiling_s", compiling_s)
+    from oneway.backends.spiking import SpikingNetwork
+
+    monkeypatch.setattr(SpikingNetwork, "compiling_s", compiling_s)
     code, out, err = oneway(*SPIKE, "--rule", "kp", "--json")
     assert code == 0 and json.loads(out)["compiling_s"] == 31
     assert err.count("compiled in 31 s") == 1

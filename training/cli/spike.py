@@ -125,9 +125,8 @@ def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what a rule file prints
         settings = given(arguments, ("circuit", "rule", "gate", "limit", *_DATA))
-        recipe = make_recipe(check_settings("spike", settings))
+        recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
-        config = _config(arguments, rule)
         wired = _delayed(wire(recipe.make_circuit(), rule), arguments.delay or [])
         data = _data(arguments, recipe, wired)
         spiking = _start(arguments, wired, rule, data, config)
@@ -161,9 +160,8 @@ def _delayed(wired: Circuit, delays: list[str]) -> Circuit:
     return wired
 
 
-def _config(arguments: argparse.Namespace, rule: Rule | None) -> SpikingConfig:
-    settings = dict(rule.in_spikes) if rule else {}
-    settings |= given(arguments, (f.name for f in fields(SpikingConfig)))
+def _config(arguments: argparse.Namespace) -> SpikingConfig:
+    settings = given(arguments, (f.name for f in fields(SpikingConfig)))
     settings["lesions"] = tuple(map(Lesion.parse, settings.get("lesions", ())))
     if arguments.weights is not None:
         settings.setdefault("epochs", 0)

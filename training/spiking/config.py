@@ -78,11 +78,9 @@ class SpikingConfig:
     )
     threads: int = option(0, "OpenMP threads of cpp_standalone; 0 for none")
     no_cache: bool = option(False, "compile anew, and keep no compiled program")
-    epochs: int = option(5, "passes over the training samples; 0 only tests")
-    rate: float = option(0.02, "learning rate of both paths, falling linearly to zero")
-    decay: float = option(
-        1e-4, "decay of both paths' weights with each sample, falling alike; 3e-4 for asap"
-    )
+    epochs: int = option(10, "passes over the training samples; 0 only tests")
+    rate: float = option(0.01, "learning rate of both paths, falling linearly to zero")
+    decay: float = option(1e-4, "decay of both paths' weights with each sample, falling alike")
     seconds: float = option(
         20.0, "of noise for each layer that mirrors, before the first sample; without task: in all"
     )

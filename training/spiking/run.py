@@ -99,7 +99,9 @@ class SpikingRun:
         self.noise: SpontaneousRecord | None = None
         self.rates_hz: dict[str, float] = {}
         self._shown_s, self._at_limit_s = 0.0, dict[str, np.ndarray]()
-        self._told_of: set[str] = set()  # populations at their limit
+        self._told_of: set[str] = (
+            set()
+        )  # what has been said: populations at their limit, idle sleeps
 
     def _network(self, weights, biases, parameters) -> SpikingNetwork:
         with clear():
@@ -320,9 +322,17 @@ class SpikingRun:
 
     def _noise(self, duration_s: float, measurements: int) -> None:
         """Let noise drive the circuit, and note the angles on the way."""
-        record = self.network.run_spontaneous(
-            duration_s, duration_s / measurements, report=self.bar.report
-        )
+        from oneway.backends.spiking import IdleWarning
+
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", IdleWarning)
+            record = self.network.run_spontaneous(
+                duration_s, duration_s / measurements, report=self.bar.report
+            )
+        for one in said:
+            if issubclass(one.category, IdleWarning) and str(one.message) not in self._told_of:
+                self._told_of.add(str(one.message))
+                self.notify(f"{one.message} (--seconds, --interlude)")
         self._tell_compiled()
         self.noise = record
         if self.keeper is not None:

@@ -276,7 +276,7 @@ class Engine:
 
 
 def limited(model: Model) -> dict[str, Place]:
-    """Population → where its cells count the spikes that they fire near their greatest rate."""
+    """Population → where its cells count spikes while they are to fire faster than they can."""
     return {
         group.name.removeprefix(cells_of("")): (group.name, LIMITED)
         for group in model.cells

@@ -12,14 +12,17 @@ from oneway.circuits import Circuit
 if TYPE_CHECKING:  # a warning is to be read without Brian2
     from ..parameters import SpikingParameters
 
-# Part of the time that a unit may spend at its limit. The errors of a network that knows nothing
-# are as large as they get, which passes.
-TOLERATED = 0.05
+# Part of the time that a unit may spend at its limit.
+TOLERATED = 0.1
 NAMED = 5
 
 
 class SaturationWarning(UserWarning):
-    """Units fired near their greatest rate for a good part of the time."""
+    """Units were to fire faster than they can for a good part of the time."""
+
+
+class IdleWarning(UserWarning):
+    """Noise drove the circuit, and nothing was learned."""
 
 
 def at_limit_said(
@@ -34,9 +37,9 @@ def at_limit_said(
         feedback = circuit.populations[name].path == "feedback"
         listed = ", ".join(map(str, units[:NAMED])) + (", ..." if len(units) > NAMED else "")
         said.append(
-            f"{len(units)} of {len(part)} units of {name!r} ({listed}) fire near their greatest "
-            f"rate, {parameters.max_rate}, in up to {100 * part.max():.0f} % of the time, so that "
-            f"what is larger is not said. Lower "
+            f"{len(units)} of {len(part)} units of {name!r} ({listed}) are to fire faster than "
+            f"they can, {parameters.max_rate}, in up to {100 * part.max():.0f} % of the time, so "
+            f"that what is larger is not said. Lower "
             f"SpikingParameters.{'error_unit' if feedback else 'unit'} or the learning rate"
         )
     return said

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 
 from oneway.circuits import WiringError
 
 from ..brian.runs import Report
 from .engine import Engine
+from .limits import IdleWarning
 from .noise import NoisyTurns
 from .record import SpontaneousRecord
 from .watch import Watch
@@ -33,12 +35,13 @@ def run_spontaneous(
     turns = NoisyTurns.of(when, engine.parameters, duration_s, slowing_s)
     learning = [p.name for p in when.turns.select() if p.plasticity]
     if learning and not turns.learns:
-        raise ValueError(
+        text = (
             f"nothing is learned in {duration_s:g} s of noise: in each turn of a phase, running "
             f"means settle for adapt_time = {engine.parameters.adapt_time} first, and this is "
             f"{duration_s / len(when.turns.names):g} s a phase. Let it last longer, or lower "
             "SpikingParameters.adapt_time"
         )
+        warnings.warn(text, IdleWarning, stacklevel=3)
     names = (*when.turns.populations, *learning)
     watch = Watch.of(engine, translation, names, every_s, activity=False)
     watch = watch.with_variables(translation, record, record_every_s)

@@ -189,7 +189,7 @@ class Spikes(Signalling):
         reset = [f"activity += {side}1 / ({path}_unit * tau_trace)"]
         if following:
             reset += membrane.resets(self.when.during(following))
-            reset.append(self._note_limit(cells, path))
+            reset.append(self._note_limit(cells, path, membrane))
         if self.context.paired(name):
             reset += self._choose_side(cells, population, membrane)
         if self.turns.mimicking(name):
@@ -268,12 +268,12 @@ class Spikes(Signalling):
         cells.add("side", side, flag=latched)
         return after
 
-    def _note_limit(self, cells: Cells, path: str) -> str:
-        """Count spikes of a cell that fires about as fast as it can, so that more is not said."""
-        cells.add(LIMITED, comment="spikes near the greatest rate")
-        most = f"{NEAR_LIMIT} * max_rate / {path}_unit"
+    def _note_limit(self, cells: Cells, path: str, membrane: Membrane) -> str:
+        """Count spikes of a cell that would fire more often than it can, so that more is unsaid."""
+        cells.add(LIMITED, comment="spikes of a cell that is to fire more often than it can")
         resting = f" + {path}_rest" if self.context.about_baseline else ""
-        return f"{LIMITED} += int(abs(activity{resting}) > {most})"
+        near = f"abs(activity{resting}) > {NEAR_LIMIT} * max_rate / {path}_unit"
+        return f"{LIMITED} += int({membrane.limit or near})"
 
     # -- synapses --------------------------------------------------------------------------
 

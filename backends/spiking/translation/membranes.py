@@ -41,6 +41,11 @@ class Membrane:
         """What a spike does to them while a condition is true."""
         return [self._in_our_words(line) for line in self.model.resets(condition)]
 
+    @property
+    def limit(self) -> str:
+        """Where they would fire more often than they can; empty where that is not stated."""
+        return self._in_our_words(self.model.limit)
+
     def to_partner(self, condition: str | None) -> list[str]:
         """What a spike of one cell of a pair that is apart does to the other, for a synapse."""
         own = re.compile(rf"\b({'|'.join(self.model.parsed.names)})\b")
@@ -124,6 +129,7 @@ class Replay(Membrane):
     refractory = ""
     threshold = "t - begin > fires_at - dt / 2"
     side = "sign_of_next"
+    limit = "False"
 
     def resets(self, condition: str | None) -> list[str]:
         return ["next_spike += 1"]

@@ -276,7 +276,7 @@ def test_constants_of_cells_are_checked(given, message):
 
 
 def test_a_constant_that_cells_do_not_read_is_refused():
-    own = {"tau_mem": {"output": np.ones(1) * ms}}
+    own = {"tau_mem": {"output": np.full(1, 10) * ms}}
     with pytest.raises(WiringError, match=r"'tau_mem' of 'output'.*do not read it.*tau_mem_signed"):
         SpikingNetwork(**biased_cells(), heterogeneous=own).present(np.zeros((1, 1)))
 

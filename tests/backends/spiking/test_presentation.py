@@ -138,7 +138,7 @@ def test_continuous_learning_never_pauses():
 
 
 def test_learn_time_is_not_for_continuous_learning():
-    with pytest.raises(ValueError, match=r"learn_time = 10. ms, but.*'continuous'.*Leave it out"):
+    with pytest.raises(ValueError, match=r"learn_time = 10. ms: with.*'continuous'.*Leave it out"):
         SpikingParameters(presentation="continuous", learn_time=10 * ms)
     with pytest.raises(ValueError, match="presentation = 'trial', expected one of sequence, tri"):
         SpikingParameters(presentation="trial")

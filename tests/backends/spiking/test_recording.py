@@ -81,7 +81,7 @@ def test_noise_is_recorded_too():
     [
         ("h2", "'h2', which is neither.*There are: x, h1,.*such as 'h1.v'"),
         ("h2.v", "no population or projection is called 'h2'. There are: x, h1, output"),
-        ("h1.u", "'h1' has no variable 'u'. There are: .*activity.*v, spikes"),
+        ("h1.u", "'h1' has no variable 'u'. There are: .*activity.*v, limited, spikes"),
         ("h1 -> output.v", "'h1 -> output' has no variable 'v'. There are: .*w"),
     ],
 )

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -280,7 +281,7 @@ def test_a_compiled_program_does_the_same(quick_compiler, tmp_path, monkeypatch)
     def build(*_):
         pytest.fail("it is in the cache")
 
-    monkeypatch.setattr("oneway.backends.spiking.brian.standalone.build", build)
+    monkeypatch.setattr(import_module("oneway.backends.spiking.brian.standalone"), "build", build)
     kept = SpikingNetwork(circuit, target="cpp_standalone", chunk=3, seed=1)
     kept.set_weights(SpikingNetwork(circuit).weights())
     same = kept.present(x, y, learn=True, record=["delta_output"])

@@ -188,10 +188,10 @@ def test_a_synapse_reads_its_own_two_cells_and_the_schedule(rule, dynamics):
         ({"baseline": 20 * mV}, "baseline = 20. mV, expected a quantity such as 100. Hz"),
         ({"unit": -3 * Hz}, "unit = -3. Hz, expected > 0"),
         ({"noise": -3 * mV}, "noise = -3. mV, expected >= 0"),
-        ({"refractory": 20 * ms}, "cannot fire at baseline = 100. Hz"),
+        ({"refractory": 20 * ms}, r"unit = 200. Hz: cells fire at 50. Hz at most"),
         ({"v_rest": -40 * mV}, "must lie below v_threshold"),
         ({"coding": "ternary"}, "coding = 'ternary', expected one of push_pull, baseline"),
-        ({"read_from": 1 * second}, "read_from = 1. s is longer than present_time = 100. ms"),
+        ({"read_from": 1 * second}, "read_from = 1. s: it is longer than present_time = 100. ms"),
     ],
 )
 def test_parameters_are_checked(changes, message):
