@@ -78,11 +78,11 @@ class SpikingNetwork:
         that are read are means over them, and `synapses` has each. `told`: each cell keeps a trace
         of its partner's spikes too, and its synapses learn from the difference. `independent`:
         from its own spikes alone, with which Kolen-Pollack does not learn.
-    threads : int
-        For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     input : {"current", "poisson"}
         What cells of the input make of the values that they are given: a current, on which they
         fire regularly; or spikes at random, at a value's rate, whatever the other cells do.
+    threads : int
+        For C++ standalone: how many OpenMP threads; 0 for none, which is faster for small networks.
     chunk : int
         For C++ standalone: how many samples the program presents that is built once and run for
         one chunk after another.
@@ -160,16 +160,16 @@ class SpikingNetwork:
         self._engine = Engine(
             circuit,
             self.parameters,
-            Holding(self._arrays, shared, dale, pairs != "shared", pairs == "told"),
+            Holding(self._arrays, shared, dale, apart=pairs != "shared", told=pairs == "told"),
             seed,
             dynamics,
             target,
             self.loss,
             in_turn,
             threads,
-            input,
-            cache,
-            varied(heterogeneous or {}, circuit, self.parameters, model),
+            input=input,
+            cached=cache,
+            varied=varied(heterogeneous or {}, circuit, self.parameters, model),
         )
         self._order = np.random.default_rng(seed)
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 CHUNK = 240
 WORTH_TELLING_S = 30.0
 TRIED_SAMPLES = 5
-# Part of a run after which it is judged whether units fire as fast as they can.
-WORTH_JUDGING = 0.2
+# Part of a run, and seconds of it, after which it is judged whether units fire as fast as they can.
+WORTH_JUDGING, WORTH_JUDGING_S = 0.2, 10.0
 
 
 class SpikingRun:
@@ -281,7 +281,7 @@ class SpikingRun:
             before = self._at_limit_s.get(name, 0.0)
             self._at_limit_s[name] = before + part * shown.simulated_s
         # Errors of a network that knows nothing are large, which passes.
-        if self._shown_s < WORTH_JUDGING * self.duration_s():
+        if self._shown_s < max(WORTH_JUDGING * self.duration_s(), WORTH_JUDGING_S):
             return
         parts = {name: of / self._shown_s for name, of in self._at_limit_s.items()}
         for name in set(parts) - self._told_of:
