@@ -11,8 +11,8 @@ Every finished run is a file in the folder; those that are there are not run aga
 few samples and the numpy target.
 
     python benchmarks/spiking_pairs.py [FOLDER] [--rules kp wm,bias_blocking=yes fa
-        asap,k=2,gate=local] [--pairs shared told independent unlike] [--seeds 0 1 2] [--epochs 5]
-        [--circuit mlp:64-48-48-10] [--rate 0.02] [--quick]
+        asap,k=2,gate=local] [--pairs shared told independent unlike] [--seeds 0 1 2] [--epochs 10]
+        [--circuit mlp:64-48-48-10] [--rate 0.01] [--quick]
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ if __name__ == "__main__":
     parser.add_argument("--rules", nargs="+", default=RULES, metavar="RULE")
     parser.add_argument("--pairs", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), metavar="N")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rate", type=float, help="η; by default that of oneway spike")
     parser.add_argument("--circuit", default="mlp:64-48-48-10")
     parser.add_argument("--quick", action="store_true", help="few samples, to see that it runs")
