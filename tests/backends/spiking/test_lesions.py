@@ -88,6 +88,7 @@ class Cut(Both):
 KP, WM = (parse_rule(rule).wire(mlp((4, 5, 5, 3))) for rule in ("kp", "wm"))
 LOCAL = parse_rule("asap,gate=local").wire(mlp((4, 5, 5, 3)))
 TANH = parse_rule("kp").wire(mlp((4, 5, 3), activation="tanh"))
+DELAYED = KP.with_delays(2.0).with_delays({"teach: delta_h2 -> h2": 5.0})
 POOLED = parse_rule("kp").wire(small_conv("relu", MaxPoolConnector(2)))
 CASES = (
     (KP, "delta_output -> delta_h2"),
@@ -98,6 +99,8 @@ CASES = (
     (LOCAL, "mimic: h1 -> h2"),
     (WM, "mimic: h2 -> delta_h2"),
     (POOLED, "pool -> h2"),
+    (DELAYED, "teach: delta_h2 -> h2"),
+    (DELAYED, "x -> h1"),
 )
 
 
