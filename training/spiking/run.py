@@ -210,6 +210,11 @@ class SpikingRun:
             self._warn_if_long()
             if self.target == "cpp_standalone":
                 self.notify("a program of each kind of run is compiled before it first runs")
+            if self.config.in_turn and self.config.epochs and self.config.dynamics != "settled":
+                self.notify(
+                    "--in-turn is for looking: what a phase leaves to the next is held as it is at "
+                    "one moment, from which spiking cells learn badly. Learn without it"
+                )
             if self.data is None:
                 self._noise(self.config.seconds, self.config.measurements)
             else:
