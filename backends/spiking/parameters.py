@@ -199,7 +199,10 @@ class SpikingParameters:
 
     @classmethod
     def about_baseline(cls, **changes: Any) -> SpikingParameters:
-        """Cells that fire about a baseline of 100 Hz, with noisy membranes."""
+        """Cells that fire about a baseline of 100 Hz, with noisy membranes: for mirrors.
+
+        They do not learn the digits: the noise of a trace is as large as an activity of 1.
+        """
         usual: dict[str, Any] = {
             "coding": "baseline",
             "unit": 50 * Hz,
@@ -209,6 +212,21 @@ class SpikingParameters:
             "refractory": 2 * ms,
         }
         return cls(**usual | changes)
+
+    @classmethod
+    def usual(cls, dynamics: str, **changes: Any) -> SpikingParameters:
+        """Those with which cells of a dynamics learn best of what has been tried.
+
+        Spikes at random need to be averaged: Poisson cells have longer currents and samples, and
+        learn all through the second half of each.
+        """
+        longer: dict[str, Any] = {
+            "tau_syn": 10 * ms,
+            "present_time": 200 * ms,
+            "read_from": 80 * ms,
+            "learn_time": 100 * ms,
+        }
+        return cls(**(longer if dynamics == "poisson" else {}) | changes)
 
     @classmethod
     def precise(cls, **changes: Any) -> SpikingParameters:

@@ -107,9 +107,10 @@ class SpikingRun:
         with clear():
             from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 
-            self.parameters = replace(
-                parameters or SpikingParameters(), presentation=self.config.presentation
-            )
+            usual = SpikingParameters.usual(self.config.dynamics)
+            if self.config.presentation == "continuous":
+                usual = replace(usual, learn_time=0 * usual.learn_time)  # it is all the time
+            self.parameters = replace(parameters or usual, presentation=self.config.presentation)
             self.target = self.config.target_for(self.duration_s())
             network = SpikingNetwork(
                 self.wired,
