@@ -6,7 +6,7 @@ won, for which the whole window has to be heard. So the gate joins more cells th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -46,8 +46,9 @@ class WinnersConnector(Connector):
         for one in products:
             if len(products) == len(found) and all(_within(other, one) for other in products):
                 return one
-        pairs = np.unique(np.concatenate([one.listed() for one in found]), axis=0)
-        return ListedRelation(pairs, found[0].n_pre, found[0].n_post)
+        pairs = np.concatenate([one.listed() for one in found])
+        joined = ListedRelation(pairs, found[0].n_pre, found[0].n_post)
+        return replace(joined, pairs=joined.listed())  # each once
 
 
 def _within(part: ProductRelation, whole: ProductRelation) -> bool:

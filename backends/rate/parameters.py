@@ -168,8 +168,7 @@ def check_learnable(circuit: Circuit) -> None:
                 f"{p.label}: its synapses learn from the order of pairs of spikes, which rates do "
                 "not have. Run it as spikes (oneway spike, backends.spiking.SpikingNetwork), or "
                 "state what such pairs come to where noise drives one cell and the other follows, "
-                "a Hebbian covariance, as rule wm does: pre and post Signal(centred='batch'), "
-                "hebbian=True"
+                "a Hebbian covariance: pre and post Signal(centred='batch'), hebbian=True"
             )
 
 

@@ -31,7 +31,7 @@ def varied(
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     usual = {name: getattr(parameters, name) for name in OF_CELLS}
-    for one in (model, model and model.pairs):
+    for one in (model, model and model.pairs, model and model.halves):
         usual |= one.constants if one else {}
     if given and model is None:
         raise ValueError(

@@ -83,7 +83,7 @@ def leaky_half(parameters: SpikingParameters | None = None) -> Dynamics:
         refractory=_refractory(p),
         start={"v": "v_rest"},
         limit=_BEHIND,
-        partner=f"v += v_threshold - v_rest\n{_WITHIN}",
+        partner=f"v = clip(v + v_threshold - v_rest, v_rest - {_BOUND}, v_rest + {_BOUND})",
     )
 
 

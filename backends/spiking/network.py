@@ -77,7 +77,8 @@ class SpikingNetwork:
         Copies of a weight start alike, and each learns at its own two cells; weights and changes
         that are read are means over them, and `synapses` has each. `told`: each cell keeps a trace
         of its partner's spikes too, and its synapses learn from the difference. `independent`:
-        from its own spikes alone, with which Kolen-Pollack does not learn.
+        from its own spikes alone; the copies of a feedback weight that learns from what its error
+        cell is taught then drift apart.
     input : {"current", "poisson"}
         What cells of the input make of the values that they are given: a current, on which they
         fire regularly; or spikes at random, at a value's rate, whatever the other cells do.

@@ -173,12 +173,6 @@ class SpikingParameters:
                     f"{self.refractory} in steps of dt = {self.dt}. Lower one of them",
                     name,
                 )
-        if self.baseline * self.refractory >= 1:
-            self._refuse(
-                f"cells cannot fire at this rate at rest with a refractory period of "
-                f"{self.refractory}. Lower one of them",
-                "baseline",
-            )
 
     def _refuse(self, why: str, name: str) -> None:
         raise ValueError(f"SpikingParameters: {name} = {getattr(self, name)}: {why}")
@@ -226,6 +220,8 @@ class SpikingParameters:
             "read_from": 80 * ms,
             "learn_time": 100 * ms,
         }
+        if changes.get("presentation") == "continuous":  # they learn all the time
+            del longer["learn_time"]
         return cls(**(longer if dynamics == "poisson" else {}) | changes)
 
     @classmethod

@@ -93,24 +93,22 @@ class SpikingRun:
         self.compiled_s = self.network.compiling_s
         self._cut(config.lesions)
         self.keeper = None if keep is None else SpikeKeeper(wired, keep)
-        seen = self.keeper.see_samples if self.keeper else lambda shown: None
-        self.probe = Probe(wired, data, config.dynamics, seen) if data is not None else None
+        seen = {"seen": self.keeper.see_samples} if self.keeper else {}
+        self.probe = Probe(wired, data, config.dynamics, **seen) if data is not None else None
         self.curve: list[dict[str, Any]] = []
         self.noise: SpontaneousRecord | None = None
         self.rates_hz: dict[str, float] = {}
         self._shown_s, self._at_limit_s = 0.0, dict[str, np.ndarray]()
-        self._told_of: set[str] = (
-            set()
-        )  # what has been said: populations at their limit, idle sleeps
+        # What has been said: populations at their limit, idle sleeps.
+        self._told_of: set[str] = set()
 
     def _network(self, weights, biases, parameters) -> SpikingNetwork:
         with clear():
             from oneway.backends.spiking import SpikingNetwork, SpikingParameters
 
-            usual = SpikingParameters.usual(self.config.dynamics)
-            if self.config.presentation == "continuous":
-                usual = replace(usual, learn_time=0 * usual.learn_time)  # it is all the time
-            self.parameters = replace(parameters or usual, presentation=self.config.presentation)
+            how = {"presentation": self.config.presentation}
+            usual = SpikingParameters.usual(self.config.dynamics, **how)
+            self.parameters = replace(parameters, **how) if parameters else usual
             self.target = self.config.target_for(self.duration_s())
             network = SpikingNetwork(
                 self.wired,

@@ -12,6 +12,8 @@ import numpy as np
 
 from oneway.circuits import WiringError, to_json
 
+from ..dynamics import Dynamics
+from ..heterogeneous import Varied
 from ..sessions.engine import Engine
 from .archive import read_arrays, write_arrays
 
@@ -52,7 +54,9 @@ def _settings(engine: Engine) -> dict[str, Any]:
     return {
         "circuit": engine.circuit.name,
         "wiring": to_json(engine.circuit, indent=None),
-        "dynamics": engine.dynamics,
+        "dynamics": str(engine.dynamics),
+        "cells": _cells(engine.dynamics),
+        "heterogeneous": _values(engine.varied),
         "target": engine.target,
         "loss": engine.loss,
         "in_turn": engine.in_turn,
@@ -62,6 +66,23 @@ def _settings(engine: Engine) -> dict[str, Any]:
         "told": engine.holding.told,
         "input": engine.input,
         **{item.name: _plain(getattr(p, item.name)) for item in fields(p)},
+    }
+
+
+def _cells(dynamics: str | Dynamics) -> tuple[str, ...]:
+    """The cell model as its equations say it, where that is not one of ours by its name."""
+    if isinstance(dynamics, str):
+        return ()
+    pairs = [kind for kind in (dynamics.pairs, dynamics.halves) if kind]
+    own = (dynamics.equations, dynamics.threshold, dynamics.reset, dynamics.refractory)
+    constants = (f"{name} = {value!r}" for name, value in dynamics.constants.items())
+    return (*own, *constants, *(text for kind in pairs for text in _cells(kind)))
+
+
+def _values(varied: Varied) -> dict[str, dict[str, tuple[float, ...]]]:
+    return {
+        name: {constant: tuple(values.tolist()) for constant, values in own.items()}
+        for name, own in varied.items()
     }
 
 

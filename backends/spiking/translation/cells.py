@@ -24,8 +24,7 @@ def translate_population(context: Context, population: Population) -> list[Cells
     biases = _bias_cells(context, population, cells)
     for constant, values in context.varied.get(population.name, {}).items():
         unit = unit_text(context.constants[constant])
-        both = np.tile(values, context.holding.halves(population.name))
-        cells.add(constant, unit=unit, flag="constant", start=both, comment="of each cell")
+        cells.add(constant, unit=unit, flag="constant", start=values, comment="of each cell")
     context.when.tell(cells)
     if context.apart(population.name):
         cells.add("side", start=sides(population.size), flag="constant", comment="its sign")

@@ -71,8 +71,8 @@ def _check_apart(context: Context) -> None:
         if p.weights is not None and p.weights.kind != "independent":
             raise WiringError(
                 f"{p.label}: its weights are {p.weights.kind} to those of {p.weights.to!r}, but "
-                "where no two synapses share a weight each has its own. Use a rule without weight "
-                f"transport (kp, wm, fa, asap). {instead}"
+                "where no two synapses share a weight each has its own. Let its weights be "
+                f"independent, with a rule without weight transport. {instead}"
             )
         if context.pairs(p).branch is not None and any(ends):
             raise WiringError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from brian2 import ms
 
 from oneway.circuits import PHI, Circuit, Projection
@@ -53,6 +54,10 @@ class Context:
         if not self.turns.data:
             self.parameters = self.parameters.for_noise()
         self.model = dynamics_named(self.dynamics, self.parameters)
+        self.varied = {
+            name: {c: np.tile(values, self.holding.halves(name)) for c, values in own.items()}
+            for name, own in self.varied.items()
+        }
 
     # -- time ------------------------------------------------------------------------------
 
@@ -210,9 +215,13 @@ class Context:
             return self.told(p)
         return "activity" if p.role == "drive" else "own"
 
-    def side_sent(self, p: Projection) -> str:
-        """Which cell of a presynaptic pair fired the spike that arrives."""
-        return side_pre(self.delay_steps(p))
+    def side_sent(self, pre: str, delay: int) -> str:
+        """Which cell of a presynaptic pair fired the spike that arrives after so many steps.
+
+        Cells that are apart keep their sign.
+        """
+        before = ago("fired_side", delay) if delay and self.paired(pre) else "side"
+        return f"{before}_pre"
 
     def delay_steps(self, p: Projection) -> int:
         """For how many steps what a projection passes on is on its way."""
@@ -283,11 +292,6 @@ class Context:
 def ago(variable: str, steps: int) -> str:
     """What a variable was so many steps ago."""
     return f"{variable}_{steps}_ago" if steps else variable
-
-
-def side_pre(delay: int) -> str:
-    """Which cell of a pair fired the spike that arrives after so many steps."""
-    return f"{ago('fired_side', delay)}_pre" if delay else "side_pre"
 
 
 def _suffix(part: str) -> str:

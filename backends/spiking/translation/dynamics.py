@@ -15,11 +15,12 @@ from oneway.circuits import Population
 
 from ..brian.model import Cells, Joined
 from .activations import phi
-from .context import Context, ago, side_pre
+from .context import Context, ago
 from .lesions import times
 from .membranes import Membrane, membrane_of
 
-# What cells count their spikes in that they fire at this part of the greatest rate or more.
+# What cells count spikes in that they fire while they are to fire more often than they can; of a
+# model that does not say when that is, at this part of the greatest rate or more.
 LIMITED, NEAR_LIMIT = "limited", 0.9
 
 
@@ -279,9 +280,7 @@ class Spikes(Signalling):
 
     def transmit(self, joined: Joined, variable: str, pulse: Pulse) -> None:
         signed = pulse.signed and self.context.sided(pulse.pre)
-        # Which cell of a pair fires changes, but cells that are apart keep their sign.
-        delay = pulse.delay if self.context.paired(pulse.pre) else 0
-        side = f"{side_pre(delay)} * " if signed else ""
+        side = f"{self.context.side_sent(pulse.pre, pulse.delay)} * " if signed else ""
         kick = f"{pulse.strength or 1} / ({self.context.path(pulse.pre)}_unit * {pulse.filtered})"
         joined.on_pre = f"{variable}_post += {side}{kick}"
         joined.delay = self._delay(pulse.delay)
@@ -293,9 +292,8 @@ class Spikes(Signalling):
         joined.on_pre = f"heard_post = {times(passing, 't')}{never}"
         joined.delay = self._delay(delay)
         if self.context.paired(post):
-            joined.on_pre += (
-                f"\nheard_side_post = {side_pre(delay) if self.context.paired(pre) else 1}"
-            )
+            side = self.context.side_sent(pre, delay) if self.context.paired(pre) else 1
+            joined.on_pre += f"\nheard_side_post = {side}"
 
     def remember(self, cells: Cells, sent: str, steps: int) -> None:
         if not cells.paired:

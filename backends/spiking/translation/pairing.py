@@ -13,7 +13,7 @@ from oneway.circuits import Plasticity, Population, Projection, Signal, WiringEr
 from oneway.circuits.timing import Lobe
 
 from ..brian.model import SPIKE, WHOLE, Cells, Event, Joined, ModelGroup, Pathway
-from .context import Context, side_pre
+from .context import Context
 from .lesions import intact, times
 from .plasticity import _change, _keep_up_with_rest, _learn, _scaling, _stated, carrier
 
@@ -119,8 +119,8 @@ def told_of(context: Context, p: Projection, passing: str | None) -> str:
     never = "" if passing is None else f" - (1 - {passing}) * second"
     for heard, _ in _looked_back_on(context, p.post):
         if heard.brought is p:
-            delay = context.delay_steps(p) if context.paired(p.pre) else 0
-            side = f"\n{heard.name}_of_post = {side_pre(delay)}" if heard.sign() else ""
+            sent = context.side_sent(p.pre, context.delay_steps(p))
+            side = f"\n{heard.name}_of_post = {sent}" if heard.sign() else ""
             return f"\n{heard.name}_at_post = {times(passing, 't')}{never}{side}"
     return ""
 

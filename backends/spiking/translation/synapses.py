@@ -184,7 +184,7 @@ def _one_sign(context: Context, p: Projection, joined: Joined, part: str) -> str
     _refer_to_opposite(context, p, joined, part)
     stronger = "int(w > opposite)"
     if context.paired(p.pre):
-        side = context.side_sent(p)
+        side = context.side_sent(p.pre, context.delay_steps(p))
         stronger = f"(int({side} > 0) * {stronger} + int({side} < 0) * int(opposite > w))"
     return f"{sign_magnitude(context.circuit, p)!r} * {stronger}"
 
@@ -198,7 +198,7 @@ def _never_negative(
     context: Context, p: Projection, joined: Joined, part: str, strength: str | None
 ) -> str:
     """What a spike of either cell of a pair brings under Dale's law."""
-    side = context.side_sent(p)
+    side = context.side_sent(p.pre, context.delay_steps(p))
     if p.weights is None:
         fixed = "" if strength is None else f" * {strength}"
         return f"int({side} {'>' if part == EXCITATORY else '<'} 0){fixed}"

@@ -250,6 +250,19 @@ def test_a_cell_with_a_membrane_of_its_own_behaves_as_one_among_its_like():
     assert got.cells.size > 10
 
 
+def test_both_cells_of_a_unit_that_is_two_have_its_constants():
+    """Where pairs are apart; so the answer is that of pairs that share a membrane."""
+    own = {"v_rest": {"x": np.array([-72, -70, -68]) * mV}}
+    how = {"circuit": mlp((3, 4, 2)), "heterogeneous": own}
+    x = np.array([[3.0, -2.0, 1.0]])
+    trains = [
+        SpikingNetwork(**how, pairs=pairs).present(x, record=["x"]).spikes["x"]
+        for pairs in ("shared", "independent")
+    ]
+    shared, apart = (sorted(zip(t.times_s.round(6), t.cells, strict=True)) for t in trains)
+    assert shared == apart and len(shared) > 50
+
+
 def test_each_cell_has_a_curve_of_its_own_where_its_constants_differ():
     thresholds = np.linspace(-58, -42, 6) * mV
     how = {"parameters": LONG, "dynamics": "conductance"}

@@ -9,7 +9,7 @@ pytest.importorskip("brian2")
 
 from brian2 import ms
 
-from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.backends.spiking import Dynamics, SpikingNetwork, SpikingParameters
 from oneway.circuits import WiringError, mlp
 from oneway.rules import parse_rule
 
@@ -87,8 +87,28 @@ def test_what_it_cannot_go_on_with_is_named(tmp_path):
         network(parameters=replace(SHORT, present_time=30 * ms)).load_state(path)
     with pytest.raises(WiringError, match="dale = False there and True here"):
         network(dale=True).load_state(path)
+    with pytest.raises(WiringError, match="told = False there and True here"):
+        network(pairs="told").load_state(path)
     with pytest.raises(WiringError, match="another wiring of circuit 'mlp:4-6-3'"):
         network(WM).load_state(path)
+
+
+def test_cells_of_ones_own_go_on_and_no_others(tmp_path):
+    def cells(fall, taus):
+        falling = Dynamics("own", "dv/dt = fall * rate * (v_threshold - v_rest) : volt",
+                           constants={"fall": fall}, start={"v": "v_rest"})  # fmt: skip
+        return network(dynamics=falling, heterogeneous={"tau_mem_signed": {"x": taus * ms}})
+
+    taus, x = np.array([20, 30, 40, 50]), np.ones((2, 4))
+    net = cells(1.0, taus)
+    net.present(x)
+    path = net.save_state(tmp_path / "own")
+    other = cells(1.0, taus)
+    other.load_state(path)
+    np.testing.assert_array_equal(other.present(x).outputs, net.present(x).outputs)
+    for changed, named in ((cells(0.5, taus), "cells"), (cells(1.0, 2 * taus), "heterogeneous")):
+        with pytest.raises(WiringError, match=named):
+            changed.load_state(path)
 
 
 @pytest.mark.parametrize("kind", ["cut", "changed", "foreign", "pickle", "text", "spikes"])
