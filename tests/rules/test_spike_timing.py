@@ -68,7 +68,7 @@ def test_rates_answer_but_do_not_learn_from_the_order_of_spikes(rule):
     assert net(x).shape == (2, 3)
     message = (
         r"projection 'delta_h2 -> delta_h1' .*order of pairs of spikes, which rates do not have\. "
-        r"Run it as spikes .*Hebbian covariance, as rule wm does"
+        r"Run it as spikes .*a Hebbian covariance: .*Signal\(centred='batch'\), hebbian=True"
     )
     learn = [net.parameter_groups, lambda: net.step(x, y)]
     learn += [lambda: net.spontaneous_step(2)] * ("engaged" not in rule)
