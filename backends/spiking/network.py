@@ -365,7 +365,8 @@ class SpikingNetwork:
             Or `SpikeData`, whose spikes of the input population its cells fire, and which lasts
             for whole samples (`load_spikes`).
         y : array, optional
-            Class numbers (samples,) or rows like the output.
+            Class numbers (samples,) or rows like the output. A circuit without a target learns, if
+            its synapses learn by themselves, and has none.
         learn : bool
             Whether synapses learn; `rates` says how fast.
         record : sequence of str
@@ -404,7 +405,7 @@ class SpikingNetwork:
         >>> shown.variables["h1.v"].values.shape  # every step of 1 ms
         (100, 6)
         """
-        if learn and y is None:
+        if learn and y is None and self.circuit.target is not None:
             raise ValueError("learn=True needs y, the class numbers that the output should have")
         factors = (slowing[0] * learn, slowing[1] * learn)
         shown = present(

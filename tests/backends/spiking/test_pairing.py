@@ -10,9 +10,10 @@ pytest.importorskip("brian2")
 from brian2 import ms, second
 
 from oneway.analysis import angle_deg
-from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.backends.spiking import SpikeData, Spikes, SpikingNetwork, SpikingParameters
 from oneway.circuits import (
     ACTIVITY,
+    AllToAllConnector,
     Circuit,
     SpikeWindow,
     Wiring,
@@ -82,6 +83,23 @@ def learning_from_pairs() -> Circuit:
     how = {"window": WINDOW, "rate": RATE, "decay": DECAY}
     net.learn("delta_output -> delta_h1", ACTIVITY, taught_by("h1"), **how)
     return net.build()
+
+
+def test_a_circuit_without_a_target_learns_from_recorded_spikes():
+    """Plain STDP: what its synapses learn from is at hand, so that there is nothing to be told."""
+    net = Wiring("stdp")
+    x, h = net.population("x", (3,)), net.population("h", (4,), activation="relu")
+    drive = net.connect(x, h, AllToAllConnector(), name="drive")
+    net.learn(drive, ACTIVITY, ACTIVITY, window=WINDOW, rate=RATE, decay=0.0)
+    rng = np.random.default_rng(0)
+    steps, cells = np.nonzero(rng.random((100, 3)) < 0.2)
+    given = SpikeData({"x": Spikes((steps + 0.5) / 1000, cells)}, {"x": 3}, 0.0, 0.1)
+    spiking = SpikingNetwork(net.build(), SpikingParameters(**STEPS))
+    spiking.set_weights({"drive": np.ones((4, 3))})
+    shown = spiking.present(given, learn=True, record=["x", "h"])
+    pairs = pair_changes(events(shown.spikes["h"], 4), events(shown.spikes["x"], 3), (4, 3), 100)
+    assert len(shown.spikes["h"]) > 10
+    np.testing.assert_allclose(spiking.weight("drive"), 1 + RATE * pairs.sum(axis=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize("presentation", ["sequence", "trials"])
