@@ -13,7 +13,8 @@ what all three can express: currents that fade within 5 ms, membranes of 20 ms, 
 Each is a process that builds once and then takes turns with the others; a turn starts from the
 same weights. Its seconds are of the simulation alone, without building, wiring or reading out. All
 have to fire at the same rate within 3 % and to learn the same: changes of all weights correlate by
-0.9 or more; in NEST a spike takes a step more to arrive. Prints a table.
+0.85 or more; in NEST a spike takes a step more to arrive, and Brian2's script counts two spikes in
+one step as a pair. Prints a table.
 
     python benchmarks/simulators.py [--cells 100 316 1000] [--dt 0.1] [--seconds 2] [--rounds 5]
         [--threads 1] [--nest PYTHON] [--json FILE]
@@ -352,7 +353,7 @@ def check(results: dict[str, Result]) -> None:
     """All did the same; raises SystemExit if they did not."""
     expected = results["oneway"]["hz"]
     for name, found in results.items():
-        if not expected or abs(found["hz"] / expected - 1) > 0.03 or found["alike"] < 0.9:
+        if not expected or abs(found["hz"] / expected - 1) > 0.03 or found["alike"] < 0.85:
             raise SystemExit(
                 f"{name} fires at {found['hz']:.2f} Hz, oneway at {expected:.2f} Hz, and changes "
                 f"of weights correlate by {found['alike']:.3f}: not the same network"

@@ -18,6 +18,7 @@ Run it on an idle machine. Nothing is drawn at random but weights and data, seed
     python benchmarks/spiking.py pair [--target numpy] [--rounds 7] [--samples 30]
     python benchmarks/spiking.py pair --target cpp_standalone --samples 480
     python benchmarks/spiking.py scale [--target numpy] [--cells 10 32 100 ...] [--out scale.png]
+    python benchmarks/spiking.py scale --target cpp_standalone --cells 1000 --samples 20 --threads 2
     python benchmarks/spiking.py realtime [--circuit mlp:64-48-48-10] [--rule kp] [--samples 360]
 """
 
@@ -316,10 +317,10 @@ def _all_cpu_s() -> float:
 # -- scale -------------------------------------------------------------------------------------
 
 
-def measure(cells: int, target: str, samples: int) -> dict[str, float]:
+def measure(cells: int, target: str, samples: int, threads: int) -> dict[str, float]:
     """One size, in this process."""
     circuit = parse_rule("kp").wire(mlp((cells, cells, 10)))
-    net = generated(circuit, target)
+    net = generated(circuit, target, chunk=samples, threads=threads)
     x, y = random_task((cells, 10), samples)
     first = net.present(x, y, learn=True)
     again = net.present(x, y, learn=True)
@@ -339,7 +340,8 @@ _MAC = sys.platform == "darwin"  # where the peak is in bytes
 
 def scale(chosen: argparse.Namespace) -> None:
     if chosen.one:
-        print(json.dumps(measure(chosen.one, chosen.target, chosen.samples)))
+        one = measure(chosen.one, chosen.target, chosen.samples, chosen.threads)
+        print(json.dumps(one))
         return
     print(f"{chosen.target}; {hardware_line()}")
     print(f"{'cells':>8}{'synapses':>11}{'s per s':>10}{'build s':>10}{'peak MiB':>10}")
@@ -347,6 +349,7 @@ def scale(chosen: argparse.Namespace) -> None:
     for cells in chosen.cells:
         command = [sys.executable, __file__, "scale", "--one", str(cells)]
         command += ["--target", chosen.target, "--samples", str(chosen.samples)]
+        command += ["--threads", str(chosen.threads)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{cells} cells: {done.stderr.strip().splitlines()[-1]}")
@@ -432,7 +435,8 @@ def options() -> argparse.Namespace:
     scaled.add_argument("--one", type=int, help=argparse.SUPPRESS)
     real.add_argument("--circuit", default="mlp:64-48-48-10")
     real.add_argument("--rule", default="kp")
-    real.add_argument("--threads", type=int, default=0, help="OpenMP threads")
+    for threaded in (scaled, real):
+        threaded.add_argument("--threads", type=int, default=0, help="OpenMP threads")
     return parser.parse_args()
 
 
