@@ -10,7 +10,9 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +23,7 @@ from oneway.circuits import WiringError
 from ..errors import ConfigError, DataError, TrainingError
 from .shared import BAD_INPUT
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 CUT_OFF = 141
 
 # Each lives in its own module, which offers `add_options(parser)` and `run(arguments)` and is
@@ -62,9 +64,11 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    asked: list[int] = []  # to end, by which signal
     try:
-        arguments = _parser(argv).parse_args(argv)
-        code = arguments.run(arguments)
+        with _ended_by_sigterm(asked):
+            arguments = _parser(argv).parse_args(argv)
+            code = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except (WiringError, ConfigError, DataError, TrainingError) as error:
@@ -75,7 +79,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
+        if asked:
+            return _say(f"terminated. {interrupt}", TERMINATED)
         return _say(f"interrupted. {interrupt}", INTERRUPTED)
+
+
+@contextmanager
+def _ended_by_sigterm(asked: list[int]) -> Iterator[None]:
+    """Let SIGTERM, which schedulers send before they kill, end a command as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signal can be handled
+        return
+
+    def end(number: int, _: object) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(message: str) -> int:

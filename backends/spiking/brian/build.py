@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from brian2 import BrianLogger, Clock, Network, NeuronGroup, Synapses, TimedArray, prefs, second
+from brian2 import (
+    BrianLogger,
+    Clock,
+    Network,
+    NeuronGroup,
+    Quantity,
+    Synapses,
+    TimedArray,
+    prefs,
+    second,
+)
 from brian2.core.variables import ArrayVariable
 
 from .functions import FUNCTIONS
@@ -144,7 +154,8 @@ class Objects:
         for name, values in self.model.curves.items():
             namespace[name] = TimedArray(values, dt=second, name=f"curve_{name}")
         period = 1 * second
-        self.network.run(ticks * tick, report=report, report_period=period, namespace=namespace)
+        how = {"report": report, "report_period": period, "namespace": namespace}
+        run_whole(self.network, ticks * tick, **how)
 
 
 def _changing(group: Any, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +169,18 @@ def _own(variable: Any, group: str, name: str) -> bool:
     """Whether a variable is an array of the group itself, not one that it refers to."""
     own = isinstance(variable, ArrayVariable) and variable.owner is not None
     return own and variable.owner.name == group and variable.name == name
+
+
+def run_whole(network: Network, duration: Quantity, **how: Any) -> None:
+    """Run a network to the end, or raise `KeyboardInterrupt`.
+
+    At Ctrl-C Brian2 lets a run end early, after a whole step, and goes on as if it were done.
+    """
+    end_s = float(network.t) + float(duration)
+    network.run(duration, **how)
+    t_s = float(network.t)
+    if Network._globally_stopped or t_s < end_s - 1e-9:
+        raise KeyboardInterrupt(f"Stopped at {t_s:.4g} s of {end_s:.4g} s simulated")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from brian2 import Clock, Network, NeuronGroup, Quantity, get_unit, second
 
 from ..dynamics import Dynamics, unit_text
-from .build import codegen
+from .build import codegen, run_whole
 
 SETTLING, COUNTED = 1 * second, 0.5 * second
 DRIVES, ROUNDS, RATES = 200, 3, 1000
@@ -160,9 +160,9 @@ def rates_of(
         setattr(group, f"{variable}_", model.first(variable, drives.size, first))
     network = Network(group)
     with codegen("numpy"):
-        network.run(SETTLING)
+        run_whole(network, SETTLING)
         group.counted = 0
-        network.run(COUNTED)
+        run_whole(network, COUNTED)
     counted, since = np.array(group.counted_[:]), np.array(group.last_spike_ - group.first_spike_)
     rates = np.where(counted > 1, (counted - 1) / np.where(counted > 1, since, 1.0), 0.0)
     return rates.reshape(count, cells)

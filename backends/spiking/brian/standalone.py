@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -172,15 +173,23 @@ class Executable:
         )
         said = []
         assert running.stdout is not None
-        for line in running.stdout:
-            kind, *numbers = line.split()
-            if kind == "progress" and job.report is not None:
-                job.report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
-            elif kind != "progress":
-                said.append(line)
-        if running.wait() != 0:
+        try:
+            for line in running.stdout:
+                kind, *numbers = line.split()
+                if kind == "progress" and job.report is not None:
+                    job.report(float(numbers[0]), float(numbers[1]), 0.0, self.duration_s)
+                elif kind != "progress":
+                    said.append(line)
+            code = running.wait()
+        except BaseException:  # it must not go on without us
+            running.kill()
+            running.wait()
+            raise
+        if code == -signal.SIGINT:
+            raise KeyboardInterrupt
+        if code != 0:
             raise RuntimeError(
-                f"the simulation in {self.folder} ended with code {running.returncode}: "
+                f"the simulation in {self.folder} ended with code {code}: "
                 f"{''.join(said[-5:]) or 'it said nothing'}"
             )
 
@@ -218,9 +227,11 @@ def build(rows: Rows, job: Job, folder: Path, threads: int) -> Executable:
         )
     set_device("cpp_standalone", build_on_run=False)
     settings = prefs.devices.cpp_standalone
-    before = settings.openmp_threads
+    before = settings.openmp_threads, prefs.core.stop_on_keyboard_interrupt
     try:
         settings.openmp_threads = threads
+        # A program that ends early at Ctrl-C would leave what it has as if it were done.
+        prefs.core.stop_on_keyboard_interrupt = False
         objects = Objects(model)
         monitors = Monitors(objects, job.recording)
         objects.network.add(*monitors.all)
@@ -237,7 +248,7 @@ def build(rows: Rows, job: Job, folder: Path, threads: int) -> Executable:
             job.ticks * float(model.tick),
         )
     finally:
-        settings.openmp_threads = before
+        settings.openmp_threads, prefs.core.stop_on_keyboard_interrupt = before
         get_device().reinit()
         reset_device()
 
