@@ -7,8 +7,10 @@ writes files.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -26,6 +28,9 @@ T = TypeVar("T")
 
 # Changes travel together in buffers of so many numbers: few messages, little extra memory.
 BUFFER = 2**24
+# How long processes wait for one that has stopped answering.
+PATIENCE_S = 300.0
+_ROUND_S = 2.0  # in which all notice that one is missing
 
 
 class Processes:
@@ -78,15 +83,22 @@ class Processes:
 
 
 class Team(Processes):
-    """Several processes, over torch.distributed's default group."""
+    """Several processes, over torch.distributed's default group.
 
-    def __init__(self, part: Part) -> None:
+    Parameters
+    ----------
+    part : Part
+    store : torch.distributed.Store, optional
+        Where those that miss one of them say so.
+    """
+
+    def __init__(self, part: Part, store: dist.Store | None = None) -> None:
         super().__init__(part)
-        self.stack = self._stack
+        self.stack, self._store = self._stack, store
 
     def _stack(self, tensor: Tensor) -> Tensor:
         parts = tensor.new_empty(self.part.world, *tensor.shape)
-        with _in_touch():
+        with self._in_touch():
             dist.all_gather(list(parts), tensor.contiguous())
         return parts
 
@@ -118,42 +130,67 @@ class Team(Processes):
     def average_changes(self, parameters: Iterable[Tensor], share: float) -> None:
         # Synapses that change alike may have one tensor between them.
         changes = {p.grad.data_ptr(): p.grad for p in parameters if p.grad is not None}
-        _all([change.mul_(share) for change in changes.values()], dist.all_reduce)
+        self._all([change.mul_(share) for change in changes.values()], dist.all_reduce)
 
     def copy_lead(self, tensors: Iterable[Tensor]) -> None:
-        _all(tensors, partial(dist.broadcast, src=0))
+        self._all(tensors, partial(dist.broadcast, src=0))
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        _all([tensor.div_(self.part.world) for tensor in tensors], dist.all_reduce)
+        self._all([tensor.div_(self.part.world) for tensor in tensors], dist.all_reduce)
 
     def total(self, tensor: Tensor) -> Tensor:
         summed = tensor.clone()
-        with _in_touch():
+        with self._in_touch():
             dist.all_reduce(summed)
         return summed
 
     def from_lead(self, ask: Callable[[], T]) -> T:
         answer: list[Any] = [ask() if self.leads else None]
-        with _in_touch():
+        with self._in_touch():
             dist.broadcast_object_list(answer)
         return answer[0]
 
     def from_each(self, value: T) -> list[T]:
         values: list[Any] = [None] * self.part.world
-        with _in_touch():
+        with self._in_touch():
             dist.all_gather_object(values, value)
         return values
 
+    def _all(self, tensors: Iterable[Tensor], collective: Callable[[Tensor], Any]) -> None:
+        """Let a collective change tensors, whatever their layout, a buffer at a time."""
+        for together in _buffers(tensors):
+            flat = torch.cat([tensor.reshape(-1) for tensor in together])
+            with self._in_touch():
+                collective(flat)
+            pieces = flat.split([tensor.numel() for tensor in together])
+            for tensor, piece in zip(together, pieces, strict=True):
+                tensor.copy_(piece.view_as(tensor))
 
-def _all(tensors: Iterable[Tensor], collective: Callable[[Tensor], Any]) -> None:
-    """Let a collective change tensors, whatever their layout, a buffer at a time."""
-    for together in _buffers(tensors):
-        flat = torch.cat([tensor.reshape(-1) for tensor in together])
-        with _in_touch():
-            collective(flat)
-        pieces = flat.split([tensor.numel() for tensor in together])
-        for tensor, piece in zip(together, pieces, strict=True):
-            tensor.copy_(piece.view_as(tensor))
+    @contextmanager
+    def _in_touch(self) -> Iterator[None]:
+        """Whatever the engine reports when it cannot reach the others, as an error of ours."""
+        try:
+            yield
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0].partition(". ")[0]
+            raise TrainingError(
+                f"{self._missing()} ended or cannot be reached ({reason}). Once the cause is gone, "
+                "go on with --resume"
+            ) from error
+
+    def _missing(self) -> str:
+        """Those that do not say in turn that they miss somebody."""
+        rank, world = self.part.rank, self.part.world
+        try:
+            if self._store is not None:
+                self._store.set(f"here/{rank}", "")
+                time.sleep(_ROUND_S)
+                gone = [r for r in range(world) if not self._store.check([f"here/{r}"])]
+                if gone:
+                    return f"process {', '.join(map(str, gone))} of {world} (counted from 0) has"
+        except RuntimeError:
+            pass  # where they met is gone, too
+        return "another process has"
 
 
 def _buffers(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -167,26 +204,21 @@ def _buffers(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
     yield from open_groups.values()
 
 
-@contextmanager
-def _in_touch() -> Iterator[None]:
-    """Whatever the engine reports when it cannot reach the others, as an error of ours."""
-    try:
-        yield
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        raise TrainingError(
-            f"another process ended or cannot be reached ({reason}). Once the cause is gone, go on "
-            "with --resume"
-        ) from error
-
-
 # -- starting and ending -----------------------------------------------------------------------
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
+def joined(patience_s: float = PATIENCE_S) -> Iterator[Processes]:
     """Join the processes that torchrun started next to this one; alone if there are none.
 
+    Parameters
+    ----------
+    patience_s : float
+        How many seconds they wait for one that does not answer. Then all end with an error that
+        names it.
+
+    Notes
+    -----
     On a machine with GPUs, ``cuda`` is from here on the one of this process.
 
     Examples
@@ -203,8 +235,7 @@ def joined() -> Iterator[Processes]:
         rank, world = number("RANK"), number("WORLD_SIZE")
         if torch.cuda.is_available():
             torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-        _meet(rank, world)
-        yield Team(Part(rank, world))
+        yield Team(Part(rank, world), _meet(rank, world, patience_s))
         # Not after an error: others may wait for this process, and it would wait for them.
         dist.destroy_process_group()
 
@@ -212,13 +243,15 @@ def joined() -> Iterator[Processes]:
 _meetings = count()
 
 
-def _meet(rank: int, world: int) -> None:
+def _meet(rank: int, world: int, patience_s: float) -> dist.Store:
     engines = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         store, _, _ = next(dist.rendezvous("env://"))
         # Where processes meet a second time, addresses of the first must not mislead them.
         store = dist.PrefixStore(f"oneway/{next(_meetings)}", store)
-        dist.init_process_group(engines, store=store, rank=rank, world_size=world)
+        how = {"rank": rank, "world_size": world, "timeout": timedelta(seconds=patience_s)}
+        dist.init_process_group(engines, store=store, **how)
+        return store
     except (ValueError, RuntimeError) as error:
         raise ConfigError(
             f"process {rank} of {world} cannot join the others ({str(error).splitlines()[0]}). "
