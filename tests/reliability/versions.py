@@ -28,8 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ENDS = ("lowest", "newest")
 WITH, WITHOUT = "with brian2", "without brian2"
-# Beside the extra `test`; tests of optional readers are skipped where these are missing.
-EXTRAS = {WITH: ("spiking", "test"), WITHOUT: ("test",)}
+EXTRAS = {WITH: ("graphs", "spiking", "test"), WITHOUT: ("graphs", "test")}
 SHOWN = ("numpy", "scipy", "torch", "matplotlib", "networkx", "scikit-learn", "pillow", "brian2")
 
 
