@@ -116,3 +116,17 @@ class ProgressBar:
         self._task = bar.add_task(self.label, total=self.total)
         bar.start()
         return bar
+
+
+def spell(seconds: float) -> str:
+    """A duration for people.
+
+    Examples
+    --------
+    >>> spell(42), spell(150), spell(9000), spell(200_000)
+    ('42 s', '2.5 min', '2.5 h', '2.3 days')
+    """
+    for least, size, unit in ((172_800, 86_400, "days"), (5400, 3600, "h"), (90, 60, "min")):
+        if seconds >= least:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
