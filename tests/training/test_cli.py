@@ -398,6 +398,11 @@ def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert err == f"oneway: interrupted. Metrics so far are in {tmp_path}; go on with --resume\n"
+    *epochs, last = err.splitlines()
+    assert last == (
+        f"oneway: interrupted. Metrics so far are in {tmp_path}; go on with 'oneway train --resume "
+        f"{tmp_path}'"
+    )
+    assert epochs[0].startswith("fa, seed 0: epoch 1 of 100000, loss ")
     records = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
