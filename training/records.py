@@ -147,8 +147,8 @@ class RunFolder:
         if (self.path / RECIPE).exists():
             other = f" --set {setting}=..." if setting else ""
             return f"'oneway train --resume {shlex.quote(str(self.path))}{other}'"
-        other = f", and {setting} and new_rates=True" if setting else ""
-        return f"train(..., out={str(self.path)!r}, resume=True){other}"
+        other = ", new_rates=True" if setting else ""
+        return f"train(..., out={str(self.path)!r}, resume=True{other})"
 
     @classmethod
     def to_read(cls, path: Path) -> RunFolder:

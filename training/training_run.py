@@ -359,7 +359,7 @@ class TrainingRun:
         state, path = self.folder.saved(), self.folder.path
         begun = self.folder.settings() if state is None else state["run"]
         if begun:
-            done = 0 if state is None else len(state["history"])
+            done = 0 if state is None else len(state.get("history", ()))
             check_resumable(path, begun, self.identity, done, new_rates)
             if done == self.config.epochs and changes_of(begun, self.identity, done):
                 raise ConfigError(
@@ -369,13 +369,13 @@ class TrainingRun:
         return state and state | {"path": str(path)}
 
     def _note_changes(self, state: Mapping[str, Any], notify: Callable[[str], None]) -> None:
-        """Write down which rates are others from here on, in the checkpoint at once."""
+        """Keep at once, in the checkpoint, which rates are others from here on, and the floor."""
         new = changes_of(state["run"], self.identity, len(self.history))
         self.changes = [*state.get("changes", ()), *new]
         for change in new:
-            setting, before, now = (change[key] for key in ("setting", "before", "now"))
-            notify(f"{setting} = {now} from here on, {before} before")
-        if new:
+            before, now = (_said(change[key]) for key in ("before", "now"))
+            notify(f"{change['setting']} = {now} from here on, {before} before")
+        if new or self.floor != state["floor"]:
             self._save()
 
     def _result(self) -> RunResult:
@@ -410,3 +410,7 @@ class TrainingRun:
             return None
         best = max(self.history, key=lambda record: record["validation_accuracy"])
         return {key: best[key] for key in ("epoch", "validation_accuracy", "test_accuracy")}
+
+
+def _said(rate: float | None) -> str:
+    return "none of its own" if rate is None else f"{rate:g}"

@@ -393,7 +393,8 @@ def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
     )
     metrics = tmp_path / "metrics.jsonl"
     deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+    while not (metrics.exists() and metrics.read_bytes().count(b"\n") > 1):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)

@@ -131,7 +131,9 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     """The runs in the folder that ``--resume`` names, with what the command line changes."""
     out, changes = Path(arguments.resume).expanduser(), _changes(arguments)
     recipe = _with(recipe_settings(out), changes)
-    runs = {folder: _own(folder, usual, changes) for folder, usual in _apart(out, recipe)}
+    runs = dict(_apart(out, recipe))
+    if len(runs) > 1:
+        runs = {folder: _own(folder, usual, changes) for folder, usual in runs.items()}
     for folder in runs:
         RunFolder.check(folder, RunFolder.holds_run(folder))
     return Plan(out, recipe, runs, goes_on=True)

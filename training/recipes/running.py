@@ -58,10 +58,10 @@ def train_seed(
     processes = processes or Processes()
     own = replace(recipe, seeds=1, config=replace(recipe.config, seed=seed))
     with _written(folder, own, processes):
-        resume, begun = processes.from_lead(partial(_kept, folder))
+        resume, begun, as_long = processes.from_lead(partial(_kept, folder, own))
         start = own.make_start(data, rule, seed)
         floor = None
-        if own.floor and not begun:
+        if own.floor and not (begun and as_long):
             how: dict[str, Any] = {"processes": processes, "start": start, "quiet": quiet}
             floor = floor_accuracy(wired, data, own.config, **how)
         return train(
@@ -94,6 +94,8 @@ def _written(folder: Path, recipe: Recipe, processes: Processes) -> Iterator[Non
         yield
 
 
-def _kept(folder: Path) -> tuple[bool, bool]:
-    """Whether a folder holds a run, and a checkpoint, which has the floor and all weights."""
-    return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists()
+def _kept(folder: Path, recipe: Recipe) -> tuple[bool, bool, bool]:
+    """Whether a folder holds a run, a checkpoint, which has all weights, and a floor as long."""
+    config = RunFolder.to_read(folder).settings().get("config", {})
+    as_long = config.get("epochs") == recipe.config.epochs
+    return RunFolder.holds_run(folder), (folder / CHECKPOINT).exists(), as_long

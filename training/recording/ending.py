@@ -72,7 +72,7 @@ def _of_nothing(
     if not empty:
         return
     name, (before, now) = next(iter(empty.items()))
-    others = f" and {len(empty) - 1} other drives" if len(empty) > 1 else ""
+    others = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
     angle = next(a for n, a in angles.items() if name in (n, circuit.projections[n].partner))
     said = "" if angle is None or angle != angle else f" of {angle:.1f}°"
     yield (

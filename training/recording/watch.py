@@ -196,7 +196,8 @@ def called(name: str) -> str:
 
 def _many(names: Sequence[str]) -> str:
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{called(names[0])}{others} are"
+    single = not others and not names[0].startswith("weights.")
+    return f"{called(names[0])}{others} {'is' if single else 'are'}"
 
 
 def _cells(names: Sequence[str]) -> str:
