@@ -171,7 +171,7 @@ def train(
         if resume:
             run.restore(notify, new_rates)
         elif run.taken:
-            notify(f"of {weights.circuit.name} {run.taken}" if weights else "")
+            notify(f"of {weights.circuit.name} are {run.taken}" if weights else "")
         for note in circuit.notes:
             notify(f"note: {note}")
         clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))

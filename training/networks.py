@@ -170,10 +170,14 @@ def load_weights(path: str | Path) -> RateNetwork:
     ConfigError, DataError
         As `load_run` does, but for runs that are not finished.
     """
-    path = Path(path).expanduser()
-    _check_one(path)
-    _check_complete(path)
-    return _loaded(path)
+    check_saved(path)
+    return _loaded(Path(path).expanduser())
+
+
+def check_saved(path: str | Path) -> None:
+    """Complain if a folder does not hold one run, with a checkpoint."""
+    _check_one(Path(path).expanduser())
+    _check_complete(Path(path).expanduser())
 
 
 def _loaded(path: Path, **options: Any) -> RateNetwork:

@@ -113,6 +113,7 @@ def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunR
         recipe, smoke = plan.recipe, processes.from_lead(lambda: plan.smoke)
     else:
         recipe, smoke = asked(arguments), arguments.smoke
+        recipe.check_weights()
     rule, wired, data = parts(recipe, partial(_load, recipe, smoke=smoke))
     if not arguments.resume:
         resume = arguments.resume is not None

@@ -24,7 +24,7 @@ from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import ConfigError
 from ..fitting import check_decay, check_wired, wire
-from ..networks import import_module, load_weights
+from ..networks import check_saved, import_module, load_weights
 from ..sources import read_circuit
 from ..tensorboard import check_installed
 
@@ -107,6 +107,11 @@ class Recipe:
     def make_weights(self) -> RateNetwork | None:
         """The network whose weights it starts with."""
         return load_weights(self.weights) if self.weights else None
+
+    def check_weights(self) -> None:
+        """Complain if `make_weights` would find no run."""
+        if self.weights:
+            check_saved(self.weights)
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
         return load_data(
