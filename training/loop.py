@@ -163,7 +163,7 @@ def train(
     processes.check(config, loss, data.n_train)
     # Only the first process touches files.
     path = Path(out) if out is not None and processes.leads else None
-    with _sole_writer(path, resume):
+    with _sole_writer(path, resume, tensorboard):
         folder = None if path is None else RunFolder(path, resume, tensorboard)
         listeners = Listeners(on_epoch, on_step, quiet)
         told = (folder, floor, published, processes, start, weights, listeners)
@@ -182,12 +182,12 @@ def train(
 
 
 @contextmanager
-def _sole_writer(folder: Path | None, resume: bool) -> Iterator[None]:
+def _sole_writer(folder: Path | None, resume: bool, tensorboard: bool) -> Iterator[None]:
     """Nobody else writes to the folder, which is made."""
     if folder is None:
         yield
         return
-    RunFolder.check(folder, resume)
+    RunFolder.check(folder, resume, tensorboard)
     with locked(folder):
         yield
 

@@ -133,9 +133,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path, resume: bool = False, tensorboard: bool = False) -> None:
         self.path = Path(path)
-        if tensorboard:
-            check_installed()
-        self.check(self.path, resume)
+        self.check(self.path, resume, tensorboard)
         if resume:
             remove_unfinished(self.path, (*_FILES, CIRCUIT, NAMES, RECIPE))
         else:
@@ -175,8 +173,10 @@ class RunFolder:
         return kept or any((path / name).exists() for name in (RESULT, CHECKPOINT))
 
     @staticmethod
-    def check(path: Path, resume: bool) -> None:
+    def check(path: Path, resume: bool, tensorboard: bool = False) -> None:
         """Complain if a run cannot go on in a folder, or cannot begin there."""
+        if tensorboard:
+            check_installed()
         (RunFolder.check_resumable if resume else RunFolder.check_free)(path)
 
     @staticmethod
