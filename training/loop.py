@@ -170,8 +170,8 @@ def train(
         run = TrainingRun(circuit, data, config, loss, rule, *told)
         if resume:
             run.restore(notify, new_rates)
-        elif run.taken:
-            notify(f"of {weights.circuit.name} are {run.taken}" if weights else "")
+        elif run.weights_taken:
+            notify(f"of {weights.circuit.name} are {run.weights_taken}" if weights else "")
         for note in circuit.notes:
             notify(f"note: {note}")
         clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))

@@ -75,7 +75,9 @@ class TrainingRun:
         )
         if start is not None:
             start_from(self.network, start)
-        self.taken: Taken | None = None if weights is None else take_weights(self.network, weights)
+        self.weights_taken: Taken | None = (
+            None if weights is None else take_weights(self.network, weights)
+        )
         self.processes.copy_lead(self.network.state_dict().values())
         if config.compile != "no":
             self.network.compile(mode=config.compile)
@@ -227,7 +229,8 @@ class TrainingRun:
         where = ""
         if self.folder is not None:
             where = f", from the last checkpoint on with {self.folder.go_on(trouble.setting)}"
-            where += f". Metrics up to epoch {len(self.history)} are in {self.folder.path}"
+            if self.history:
+                where += f". Metrics up to epoch {len(self.history)} are in {self.folder.path}"
         raise TrainingError(f"{self.label}: {trouble.what}. {trouble.fix}{where}")
 
     # -- what is told ----------------------------------------------------------------------

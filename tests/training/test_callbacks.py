@@ -1,7 +1,9 @@
 """What a run tells while it goes on, to Python and to people, and what its last line says."""
 
 import json
+import re
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -172,3 +174,18 @@ def test_who_learned_and_lost_it_is_told_so(digits, monkeypatch):
     no_change = replace(learns, milestones=(7,), schedule="step", step_factor=0.0, momentum=0.0)
     lost = wire_and_train(CIRCUIT, parse_rule("bp"), digits, no_change)
     assert lost.warnings[0].startswith("it fell to chance: ") and " % in epoch " in lost.warnings[0]
+
+
+def test_the_page_runs(capsys):
+    """The code block of docs/training.md stops when it says that it will."""
+    page = (Path(__file__).parents[2] / "docs/training.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names = {}
+    exec(compile(block, "training.md", "exec"), names)
+    *epochs, last = capsys.readouterr().out.splitlines()
+    assert last == "good enough" and len(epochs) == len(names["angles"]) < 20
+    fields = {name for name in EpochEnd.__dataclass_fields__} | {
+        name for name, value in vars(EpochEnd).items() if isinstance(value, property)
+    }
+    told = set(re.findall(r"`(\w+)`", page.split("| `EpochEnd` |")[1].split("| `StepEnd` |")[0]))
+    assert fields - {"figures"} <= told

@@ -116,7 +116,7 @@ class Gaps:
 
         Earlier versions had none, and go on unpredicted, or no starts: it was what was drawn.
         """
-        saved = state if isinstance(state, Mapping) else {"fading": state}
+        saved: Mapping[str, Any] = state if isinstance(state, Mapping) else {"fading": state}
         self.starts = dict(saved.get("starts", self.starts))
         for i, fading in enumerate(self._of.values()):
             known = saved["fading"]

@@ -18,7 +18,7 @@ from ..config import TrainConfig
 # Looks are this many steps apart, so that a GPU need not wait for the CPU in every step, and come
 # at first after 1, 2, 4, ... steps: what diverges mostly does so at once.
 EVERY = 50
-_KINDS = {"weights": "weights", "biases": "bias", "norms": "batch norm"}
+_KINDS = {"weights": "weights", "bias": "bias", "norm": "batch norm"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Watch:
     Attributes
     ----------
     first : dict
-        Name in the network's ``state_dict`` → largest absolute value at the start.
+        Name, such as ``weights.x -> h1`` → largest absolute value at the start.
     last : dict
         The same when all was finite last.
     """
@@ -71,9 +71,9 @@ class Watch:
     def sizes(self) -> dict[str, float]:
         """The largest absolute value of each, nan where one of them is; a GPU is waited for."""
         held = {
-            name: tensor.detach()
-            for name, tensor in self.network.state_dict().items()
-            if tensor.is_floating_point() and tensor.numel() and not name.startswith("kept.")
+            ".".join(key): tensor
+            for key, tensor in self.network._held().items()
+            if tensor is not None and tensor.numel()
         }
         return dict(zip(held, _largest(list(held.values())), strict=True))
 
@@ -152,7 +152,8 @@ class Watch:
         if own is not None:
             return f"Lower the rule's own rate of these synapses (now {own:g})", None
         path = self.network.circuit.populations[projection.post].path
-        setting = "feedback_lr" if path == "feedback" else "lr"
+        own_path = path == "feedback" and self.config.feedback_lr is not None
+        setting = "feedback_lr" if own_path else "lr"
         return f"Lower {setting} (now {self.config.of_path(path, 'lr'):g})", setting
 
     def _projection(self, name: str | None) -> Projection | None:
@@ -182,16 +183,16 @@ class Watch:
 
 
 def called(name: str) -> str:
-    """What a name in a ``state_dict`` stands for.
+    """What stands behind a name, for people.
 
     Examples
     --------
-    >>> called("weights.x -> h1"), called("norms.x -> h1.mean")
+    >>> called("weights.x -> h1"), called("norm.x -> h1.mean")
     ("weights of 'x -> h1'", "batch norm of 'x -> h1'")
     """
     kind, _, owner = name.partition(".")
-    owner = owner.rpartition(".")[0] if kind == "norms" else owner
-    return f"{_KINDS.get(kind, kind)} of {owner!r}"
+    owner = owner.rpartition(".")[0] if kind == "norm" else owner
+    return f"{_KINDS[kind]} of {owner!r}"
 
 
 def _many(names: Sequence[str]) -> str:
@@ -209,5 +210,5 @@ def _largest(tensors: Sequence[Tensor]) -> list[float]:
     if not tensors:
         return []
     # Of all reductions that pass nan on, the fastest on a CPU; a sum of squares could overflow.
-    ends = [torch.stack(torch.aminmax(tensor)).double() for tensor in tensors]
-    return torch.stack(ends).abs().amax(1).tolist()
+    lows, highs = zip(*map(torch.aminmax, tensors), strict=True)
+    return torch.stack([*lows, *highs]).double().view(2, -1).abs().amax(0).tolist()
