@@ -28,6 +28,7 @@ from .loss import make_loss
 from .optimization.clock import alignment_clock
 from .progress import keep_quiet
 from .records import Published, RunFolder, RunResult
+from .restoring import restore
 from .training_run import TrainingRun
 
 
@@ -169,7 +170,7 @@ def train(
         told = (folder, floor, published, processes, start, weights, listeners)
         run = TrainingRun(circuit, data, config, loss, rule, *told)
         if resume:
-            run.restore(notify, new_rates)
+            restore(run, notify, new_rates)
         elif run.weights_taken:
             notify(f"of {weights.circuit.name} are {run.weights_taken}" if weights else "")
         for note in circuit.notes:

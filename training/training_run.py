@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,19 +11,18 @@ from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.exchange.importing import start_from
-from oneway.backends.rate.exchange.names import keep_of
 from oneway.backends.rate.exchange.taking import Taken, take_weights
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
-from .callbacks import EpochEnd, Listeners, StepEnd
+from .callbacks import Listeners
 from .checkpoint import Pace
 from .config import TrainConfig
 from .data.batches import batch_sizes
 from .data.dataset import Data
 from .distributed import Processes
-from .errors import ConfigError, DataError, TrainingError, first_line
-from .identity import STREAMS, changes_of, check_alike, check_resumable, generators, identity
+from .errors import TrainingError
+from .identity import STREAMS, check_alike, generators, identity
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
@@ -32,8 +31,7 @@ from .recording.ending import warnings_at_the_end
 from .recording.recorder import Recorder
 from .recording.watch import Watch
 from .records import Published, RunFolder, RunResult
-
-_FROM_THE_START = "no epoch was finished before the interruption: the run starts again"
+from .telling import Telling
 
 
 class TrainingRun:
@@ -55,7 +53,7 @@ class TrainingRun:
         listeners: Listeners | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
-        self.processes, self.listeners = processes or Processes(), listeners or Listeners()
+        self.processes = processes or Processes()
         world = self.processes.part.world
         self.identity: dict[str, Any] = {}
         if folder is not None or world > 1:
@@ -85,6 +83,9 @@ class TrainingRun:
         self.optimizers = Optimizers(self.network.parameter_groups, config)
         self.recorder = Recorder(self.network, self.optimizers, self.data, config)
         self.watch = Watch(self.network, config)
+        name = f"{self.label}, seed {config.seed}"
+        told = (listeners or Listeners(), name, config.epochs, self.network, self.processes)
+        self.telling = Telling(*told)
         drawn = generators(config, self.processes.part.rank)
         self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
@@ -94,7 +95,6 @@ class TrainingRun:
         self.changes: list[Mapping[str, Any]] = []
         self.pace = Pace()
         self.kept_epochs = -1  # that the checkpoint has, where there is one
-        self.epochs_before = 0  # this call
         self.seconds_before = 0.0
         self.started = time.monotonic()
 
@@ -111,26 +111,20 @@ class TrainingRun:
         warms_up = self.spontaneous and begins
         warmup = self.config.spontaneous_warmup_epochs if warms_up else 0
         total = steps * (warmup + self.config.epochs - len(self.history))
-        shown = self.processes.leads and not self.listeners.quiet
-        with ProgressBar(self.name, total, shown) as progress:
+        with ProgressBar(self.telling.run, total, self.telling.shows_progress) as progress:
             for _ in range(warmup * steps):
                 self._spontaneous_step()
                 progress.advance("spontaneous")
             if begins:
                 self._look("in the warm-up", memory=self.optimizers.memory)
-                self._save()
+                self.save()
             for epoch in range(len(self.history) + 1, self.config.epochs + 1):
                 self._record(self._epoch(epoch, progress))
-                self._tell()
+                self.telling.epoch(self.history, self.step, self._keep)
         result = self._result()
         if self.folder is not None:
             self.folder.write_result(result)
         return result
-
-    @property
-    def name(self) -> str:
-        """For progress."""
-        return f"{self.label}, seed {self.config.seed}"
 
     @property
     def seconds(self) -> float:
@@ -172,7 +166,7 @@ class TrainingRun:
             self.config.augment,
             self.processes.part,
         )
-        note = f"epoch {epoch}{self._figures()}"
+        note = self.telling.note(epoch, self.history)
         for (x, y), whole in zip(batches, self._batch_sizes(), strict=True):
             outcome = self._learn_batch(x, y, share=len(y) / whole)
             loss = outcome.loss.detach() * len(y)
@@ -182,7 +176,7 @@ class TrainingRun:
             if self.watch.due(self.step):
                 self._look(f"in epoch {epoch}", loss_sum, batch=(x, y))
             progress.advance(note)
-            self._tell_step(epoch, outcome.loss, len(y))
+            self.telling.step(self.step, epoch, len(y), outcome.loss)
         total = self._look(f"in epoch {epoch}", loss_sum, self.optimizers.memory, (x, y))
         n = self.data.n_train
         return total / n, float(self.processes.total(correct)) / n
@@ -233,48 +227,6 @@ class TrainingRun:
                 where += f". Metrics up to epoch {len(self.history)} are in {self.folder.path}"
         raise TrainingError(f"{self.label}: {trouble.what}. {trouble.fix}{where}")
 
-    # -- what is told ----------------------------------------------------------------------
-
-    def _figures(self) -> str:
-        """What the last epoch came to, for the bar."""
-        return f", {self._epoch_end().figures}" if self.history else ""
-
-    def _epoch_end(self) -> EpochEnd:
-        done = len(self.history)
-        here = time.monotonic() - self.started
-        left = self.config.epochs - done
-        return EpochEnd(
-            run=self.name,
-            epoch=done,
-            epochs=self.config.epochs,
-            step=self.step,
-            record=self.history[-1] if self.history else {},
-            seconds_left=left * here / max(1, done - self.epochs_before),
-            network=self.network,
-        )
-
-    def _tell(self) -> None:
-        """Tell of an epoch; where that raises, the checkpoint is made to have it first."""
-        if self.listeners.on_epoch is None:
-            return
-        raised: BaseException | None = None
-        if self.processes.leads:
-            try:
-                self.listeners.on_epoch(self._epoch_end())
-            except BaseException as error:
-                raised = error
-        if not self.processes.from_lead(lambda: raised is not None):
-            return
-        if self.kept_epochs < len(self.history):
-            self._save()
-        raise raised or TrainingError("the first process was stopped by what it called on_epoch")
-
-    def _tell_step(self, epoch: int, loss: Tensor, samples: int) -> None:
-        if self.listeners.on_step is not None and self.processes.leads:
-            # A copy: compiled code may use the memory again.
-            told = StepEnd(self.step, epoch, samples, loss.detach().clone(), self.network)
-            self.listeners.on_step(told)
-
     # -- what is kept ----------------------------------------------------------------------
 
     def _write_config(self) -> None:
@@ -295,12 +247,18 @@ class TrainingRun:
         if self.folder is not None:
             self.folder.append_metrics(record)
         if self.processes.from_lead(self._checkpoint_due):
-            self._save()
+            self.save()
+
+    def _keep(self) -> None:
+        """See to it that the last checkpoint has all epochs."""
+        if self.kept_epochs < len(self.history):
+            self.save()
 
     def _checkpoint_due(self) -> bool:
         return len(self.history) == self.config.epochs or self.pace.due()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Replace the checkpoint."""
         self.kept_epochs = len(self.history)
         noise = self.processes.from_each(self.generators["noise"].get_state())
         if self.folder is None:
@@ -323,63 +281,6 @@ class TrainingRun:
                     "noise_of_others": noise[1:],
                 }
             )
-
-    def restore(self, notify: Callable[[str], None], new_rates: bool = False) -> None:
-        """Take over what the last checkpoint holds; files change only once all of it fits."""
-        state = self.processes.from_lead(lambda: self._saved(new_rates))
-        if state is None:
-            notify(_FROM_THE_START)
-            return
-        try:
-            keep_of(self.network, state["network"])
-            self.network.load_state_dict(state["network"])
-            self.optimizers.load_state_dict(state["optimizers"])
-            self.loss_scale.load_state_dict(state.get("loss_scale"))
-            self.recorder.gaps.load_state_dict(state.get("gaps"))
-            self.watch.load_state_dict(state.get("watch"), state["step"])
-            for name, generator in self.generators.items():
-                generator.set_state(state["generators"][name])
-            noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
-            self.generators["noise"].set_state(noise[self.processes.part.rank])
-        except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
-            raise DataError(
-                f"checkpoint in {state['path']!r} does not fit this version of the network "
-                f"({first_line(error)}). Start the run again in another folder; nothing was changed"
-            ) from error
-        self.step, self.history = state["step"], state["history"]
-        self.kept_epochs = self.epochs_before = len(self.history)
-        self.floor = state["floor"] if self.floor is None else self.floor
-        self.seconds_before = state["seconds"]
-        if self.folder is not None:
-            self.folder.rewrite_metrics(self.history)
-        done = f"goes on after epoch {len(self.history)} of {self.config.epochs}"
-        notify(done if self.history else _FROM_THE_START)
-        self._note_changes(state, notify)
-
-    def _saved(self, new_rates: bool) -> dict[str, Any] | None:
-        """The state in the folder, once it is sure that it belongs to this run."""
-        assert self.folder is not None
-        state, path = self.folder.saved(), self.folder.path
-        begun = self.folder.settings() if state is None else state["run"]
-        if begun:
-            done = 0 if state is None else len(state.get("history", ()))
-            check_resumable(path, begun, self.identity, done, new_rates)
-            if done == self.config.epochs and changes_of(begun, self.identity, done):
-                raise ConfigError(
-                    f"the run in {str(path)!r} is finished: no epoch is left for other rates. Give "
-                    "it more with --epochs; nothing was changed"
-                )
-        return state and state | {"path": str(path)}
-
-    def _note_changes(self, state: Mapping[str, Any], notify: Callable[[str], None]) -> None:
-        """Keep at once, in the checkpoint, which rates are others from here on, and the floor."""
-        new = changes_of(state["run"], self.identity, len(self.history))
-        self.changes = [*state.get("changes", ()), *new]
-        for change in new:
-            before, now = (_said(change[key]) for key in ("before", "now"))
-            notify(f"{change['setting']} = {now} from here on, {before} before")
-        if new or self.floor != state["floor"]:
-            self._save()
 
     def _result(self) -> RunResult:
         last = self.history[-1]
@@ -413,7 +314,3 @@ class TrainingRun:
             return None
         best = max(self.history, key=lambda record: record["validation_accuracy"])
         return {key: best[key] for key in ("epoch", "validation_accuracy", "test_accuracy")}
-
-
-def _said(rate: float | None) -> str:
-    return "none of its own" if rate is None else f"{rate:g}"

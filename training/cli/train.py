@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,32 @@ from .shared import add_json, explained, print_json, tell
 from .train_plan import Plan, asked, plan_of
 from .train_plan import plan as plan_anew
 
+EXAMPLES = """
+examples:
+  oneway train --circuit mlp:64-32-32-10 --rule asap,gate=local --out runs/asap
+  oneway train asap-table1/cifar10-resnet18/asap --data-dir DATA --seeds 3
+  oneway train my_recipe.toml --set lr=0.05 --set epochs=40
+  oneway train --resume runs/asap                     go on, as it was started
+  oneway train --resume runs/asap --epochs 40         longer; --set lr=0.01: at another rate
+  oneway train --circuit mlp:64-32-32-10 --rule dfa --weights runs/asap
+"""
+
+# Which options stand together in the help; what is named nowhere says how it learns.
+_HOW = "how it learns"
+_GROUPS = {
+    "what is trained": ("circuit", "module", "rule", "gate", "norm", "weights"),
+    "on what": ("data", "data_dir", "limit", "test_fraction", "validation", "augment", "workers"),
+    _HOW: (),
+    "the feedback path, where it learns otherwise": ("feedback_*",),
+    "spontaneous activity, for weight mirrors": ("spontaneous_*",),
+    "runs, and what is recorded": ("seed", "seeds", "floor", "record_every", "tensorboard"),
+    "speed": ("device", "dtype", "channels_last", "compile"),
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
     parser.add_argument(
         "recipe",
         nargs="?",
@@ -77,13 +102,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--quiet", action="store_true", help="no progress and no notes: the result, and errors"
     )
     add_json(parser)
+    groups = {title: parser.add_argument_group(title) for title in _GROUPS}
     for key, described in recipes.recipe_keys().items():
         option, help = "--" + key.replace("_", "-"), explained(described)
+        group = groups[_group(key)]
         if recipes.is_switch(key):
             switch = argparse.BooleanOptionalAction
-            parser.add_argument(option, action=switch, default=None, help=help)
+            group.add_argument(option, action=switch, default=None, help=help)
         else:
-            parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+            group.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+
+
+def _group(key: str) -> str:
+    found = (title for title, names in _GROUPS.items() if any(fnmatch(key, n) for n in names))
+    return next(found, _HOW)
 
 
 def run(arguments: argparse.Namespace) -> int:
