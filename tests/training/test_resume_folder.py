@@ -3,6 +3,7 @@
 import contextvars
 import json
 import os
+import signal
 import stat
 import time
 from dataclasses import replace
@@ -213,17 +214,25 @@ def test_a_lock_that_was_just_removed_locks_nobody_in(tmp_path, monkeypatch):
         elsewhere(lock_and_release, tmp_path)
 
 
-def test_a_forked_worker_does_not_keep_the_lock(tmp_path):
-    with locked(tmp_path):
-        child = os.fork()
-        if child == 0:
-            time.sleep(60)
-            os._exit(0)
+def test_a_worker_does_not_keep_the_lock_of_a_killed_parent(tmp_path):
+    """Those that decode images are forked, and notice after seconds that they are alone."""
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        with locked(tmp_path):
+            worker = os.fork()
+            if worker == 0:
+                time.sleep(60)
+                os._exit(0)
+            os.write(writing, str(worker).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(parent, 0)
+    worker = int(os.read(reading, 100))
     try:
-        elsewhere(lock_and_release, tmp_path)
+        assert (tmp_path / LOCK).exists()
+        lock_and_release(tmp_path)
     finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+        os.kill(worker, signal.SIGKILL)
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path, monkeypatch):
