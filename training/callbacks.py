@@ -74,17 +74,19 @@ class EpochEnd:
         return fmean(known) if known else None
 
     @property
-    def figures(self) -> str:
-        """Loss, accuracies and angle, for people."""
-        angle = "" if self.angle_deg is None else f", angle {self.angle_deg:.1f}°"
-        return (
-            f"loss {self.train_loss:.4g}, train {100 * self.train_accuracy:.1f} %, "
-            f"test {100 * self.test_accuracy:.1f} %{angle}"
-        )
+    def short(self) -> str:
+        """Loss, test accuracy and angle, where there is little room."""
+        angle = "" if self.angle_deg is None else f", {self.angle_deg:.0f}°"
+        return f"loss {self.train_loss:.3g}, test {100 * self.test_accuracy:.1f} %{angle}"
 
     def __str__(self) -> str:
+        angle = "" if self.angle_deg is None else f", angle {self.angle_deg:.1f}°"
         left = f", {spell(self.seconds_left)} left" if self.epoch < self.epochs else ""
-        return f"{self.run}: epoch {self.epoch} of {self.epochs}, {self.figures}{left}"
+        return (
+            f"{self.run}: epoch {self.epoch} of {self.epochs}, loss {self.train_loss:.4g}, "
+            f"train {100 * self.train_accuracy:.1f} %, test {100 * self.test_accuracy:.1f} %"
+            f"{angle}{left}"
+        )
 
 
 @dataclass(frozen=True)

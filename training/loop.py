@@ -171,8 +171,8 @@ def train(
         run = TrainingRun(circuit, data, config, loss, rule, *told)
         if resume:
             restore(run, notify, new_rates)
-        elif run.weights_taken:
-            notify(f"of {weights.circuit.name} are {run.weights_taken}" if weights else "")
+        elif weights is not None:
+            notify(f"of {weights.circuit.name} are {run.weights_taken}")
         for note in circuit.notes:
             notify(f"note: {note}")
         clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))

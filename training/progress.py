@@ -15,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 PATIENCE_S = 2.0
 LOG_EVERY_S = 10.0
@@ -109,9 +110,14 @@ class ProgressBar:
             print(f"{description}: {self.done:,} of {self.total:,}", file=sys.stderr, flush=True)
 
     def _start(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        # Where a terminal is narrow, the bar gives way first, and what is counted never.
         bar = Progress(
-            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            console=Console(stderr=True),
+            transient=True,
         )
         self._task = bar.add_task(self.label, total=self.total)
         bar.start()

@@ -55,8 +55,8 @@ class Telling:
 
     def note(self, epoch: int, history: Sequence[Mapping[str, Any]]) -> str:
         """What a bar shows in an epoch: what the last one came to."""
-        figures = f", {self.epoch_end(history, 0).figures}" if history else ""
-        return f"epoch {epoch}{figures}"
+        last = f", {self.epoch_end(history, 0).short}" if history else ""
+        return f"epoch {epoch}{last}"
 
     def epoch(
         self, history: Sequence[Mapping[str, Any]], step: int, keep: Callable[[], None]
