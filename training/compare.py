@@ -59,7 +59,9 @@ class SavedRun:
             f"{c['setting']} {c['before']} to {c['now']} after epoch {c['after_epoch']}"
             for c in self.about.get("changes") or ()
         ]
-        return settings | ({"changed": "; ".join(changes)} if changes else {})
+        settings |= {"changed": "; ".join(changes)} if changes else {}
+        # Nor does a start with another run's weights, whatever they are, make it one with its own.
+        return settings | ({"weights": "taken"} if self.about.get("weights") else {})
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -295,6 +297,7 @@ def _unfinished(config: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, 
         "norm": rule.get("norm"),
         "config": config["config"],
         "changes": config.get("changes", []),
+        "weights": config.get("weights"),
     }
 
 

@@ -171,8 +171,8 @@ def train(
         run = TrainingRun(circuit, data, config, loss, rule, *told)
         if resume:
             restore(run, notify, new_rates)
-        elif weights is not None:
-            notify(f"of {weights.circuit.name} are {run.weights_taken}")
+        elif run.weights_from:
+            notify(f"weights from {run.weights_from}")
         for note in circuit.notes:
             notify(f"note: {note}")
         clock = alignment_clock(circuit, config, n_batches(run.data.n_train, config.batch_size))

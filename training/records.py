@@ -72,6 +72,8 @@ class RunResult:
         Error population → angle between its error and backpropagation's, at the end.
     changes : tuple of dict
         Rates that the run went on with: ``after_epoch``, ``setting``, ``before`` and ``now``.
+    weights : str or None
+        What was taken of another run's network, and what was not; None where all was drawn.
     warnings : tuple of str
         What its numbers alone would not say: that they are those of chance, or of no weights.
     """
@@ -91,6 +93,7 @@ class RunResult:
     published: Published | None = None
     error_angles_deg: Mapping[str, float] = field(default_factory=dict)
     changes: tuple[Mapping[str, Any], ...] = ()
+    weights: str | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -123,6 +126,7 @@ class RunResult:
                 "unlike_published": self.published and self.published.differs,
                 "config": asdict(self.config),
                 "changes": self.changes,
+                "weights": self.weights,
                 "warnings": self.warnings,
             }
         )

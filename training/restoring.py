@@ -40,7 +40,7 @@ def restore(run: TrainingRun, notify: Callable[[str], None], new_rates: bool = F
     run.step, run.history = state["step"], state["history"]
     run.kept_epochs = run.telling.done_before = len(run.history)
     run.floor = state["floor"] if run.floor is None else run.floor
-    run.seconds_before = state["seconds"]
+    run.seconds_before, run.weights_from = state["seconds"], state.get("weights")
     if run.folder is not None:
         run.folder.rewrite_metrics(run.history)
     done = f"goes on after epoch {len(run.history)} of {run.config.epochs}"

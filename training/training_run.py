@@ -11,7 +11,7 @@ from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.exchange.importing import start_from
-from oneway.backends.rate.exchange.taking import Taken, take_weights
+from oneway.backends.rate.exchange.taking import take_weights
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
@@ -73,9 +73,9 @@ class TrainingRun:
         )
         if start is not None:
             start_from(self.network, start)
-        self.weights_taken: Taken | None = (
-            None if weights is None else take_weights(self.network, weights)
-        )
+        self.weights_from: str | None = None
+        if weights is not None:
+            self.weights_from = f"{weights.circuit.name}, {take_weights(self.network, weights)}"
         self.processes.copy_lead(self.network.state_dict().values())
         if config.compile != "no":
             self.network.compile(mode=config.compile)
@@ -236,6 +236,7 @@ class TrainingRun:
             self.folder.write_config(
                 **self.identity,
                 changes=self.changes,
+                weights=self.weights_from,
                 train_samples=self.data.n_train,
                 test_samples=self.data.n_test,
                 notes=list(self.wired.notes),
@@ -270,6 +271,7 @@ class TrainingRun:
                     "step": self.step,
                     "history": self.history,
                     "changes": self.changes,
+                    "weights": self.weights_from,
                     "floor": self.floor,
                     "seconds": self.seconds,
                     "network": self.network.state_dict(),
@@ -295,6 +297,7 @@ class TrainingRun:
             angles_deg=last["angles_deg"],
             error_angles_deg=last.get("error_angles_deg", {}),
             changes=tuple(self.changes),
+            weights=self.weights_from,
             warnings=warnings_at_the_end(
                 self.history,
                 self.data.chance,

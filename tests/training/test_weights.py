@@ -114,7 +114,7 @@ def test_a_run_starts_there_and_goes_on_without_it(digits, tmp_path):
     still = (circuit, parse_rule("kp"), digits, replace(CONFIG, epochs=1, lr=0.0))
     wire_and_train(*still, weights=first, on_step=look, notify=said.append)
     assert said[0].startswith(
-        "of conv2:1x8x8-10,width=2,hidden=8 are taken: forward weights of 'x ->"
+        "weights from conv2:1x8x8-10,width=2,hidden=8, taken: forward weights of 'x -> "
     )
     whole = wire_and_train(*run, weights=first, out=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -122,6 +122,7 @@ def test_a_run_starts_there_and_goes_on_without_it(digits, tmp_path):
     resumed = wire_and_train(*run, out=tmp_path / "cut", resume=True)
     for a, b in zip(whole.history, resumed.history, strict=True):
         assert a | {"seconds": 0} == b | {"seconds": 0}
+    assert whole.weights == resumed.weights and "feedback weights of" in whole.weights
     one, other = (read_checkpoint(tmp_path / name / CHECKPOINT) for name in ("whole", "cut"))
     assert one["gaps"] == other["gaps"] and one["watch"] == other["watch"]
 
