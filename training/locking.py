@@ -55,7 +55,8 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         _ours.reset(token)
         _descriptors.discard(descriptor)
-        (folder / LOCK).unlink(missing_ok=True)  # first, so that nobody can lock what is no more
+        with suppress(OSError):  # while it is held, so that nobody can lock what is no more
+            (place / LOCK).unlink()
         os.close(descriptor)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..locking import LOCK, locked
 from ..recipes.recipe import Recipe, check_settings, make_recipe, options_of, recipe_keys
 from ..recipes.smoke import shrunk
 from ..recipes.tables import find
-from ..recipes.written import recipe_settings, write_recipe
+from ..recipes.written import accepted, recipe_settings
 from ..records import RESULT, RunFolder
 from .shared import given, tell
 
@@ -54,9 +54,8 @@ class Plan:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Nobody else does these runs, and their folder says what they are."""
-        with locked(self.out):
-            if len(self.runs) > 1:
-                write_recipe(self.out, self.recipe)
+        several = accepted(self.out, self.recipe) if len(self.runs) > 1 else nullcontext()
+        with locked(self.out), several:
             yield
 
 
