@@ -49,7 +49,7 @@ def _of_chance(history: Sequence[Mapping[str, Any]], chance: float, samples: int
     if not at_chance(last, chance, samples):
         return
     best = max(history, key=lambda record: record["test_accuracy"])
-    level = f"{100 * last:.1f} % on the test samples cannot be told from chance"
+    level = f"{100 * last:.1f} % on the test samples is no better than chance"
     chance_is = f"(the commonest class alone gives {100 * chance:.1f} %)"
     if at_chance(best["test_accuracy"], chance, samples):
         yield f"it has learned nothing that shows: {level} {chance_is}"
