@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from training_runs import wire_and_train
 
 from oneway.circuits import mlp
-from oneway.rules import parse_rule
+from oneway.rules import RULES, parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data, load_run
 from oneway.training.checkpoint import CHECKPOINT
 from oneway.training.files import new_folder
@@ -54,7 +54,16 @@ def assert_same(one, other):
 # -- the folder alone --------------------------------------------------------------------------
 
 
-def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(oneway, tmp_path, monkeypatch):
+@pytest.fixture
+def no_new_rule():
+    """A rule file adds its rule to the list, which other tests look at."""
+    yield
+    RULES.pop("mine", None)
+
+
+def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(
+    oneway, tmp_path, monkeypatch, no_new_rule
+):
     """A rule of the user's own, paths from where it began, seeds of which one never began."""
     (tmp_path / "mine.py").write_text(
         "from oneway.rules import KolenPollack\nclass Mine(KolenPollack, name='mine'):\n    pass\n"
