@@ -75,23 +75,11 @@ def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(
         (tmp_path / "cut/seed6" / name).unlink()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    code, out, err = _main("train", "--resume", tmp_path / "cut", "--epochs", "4", "--json")
+    code, out, err = oneway("train", "--resume", tmp_path / "cut", "--epochs", "4", "--json")
     assert code == 0 and "goes on after epoch 2 of 4" in err
     assert [run["seed"] for run in json.loads(out)["runs"]] == [4, 5, 6]
     for seed in ("seed4", "seed5", "seed6"):
         assert_same(tmp_path / "cut" / seed, tmp_path / "whole" / seed)
-
-
-def _main(*arguments):
-    from contextlib import redirect_stderr, redirect_stdout
-    from io import StringIO
-
-    from oneway.training.cli.main import main
-
-    out, err = StringIO(), StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
-    return code, out.getvalue(), err.getvalue()
 
 
 def test_a_recipe_is_written_whole(tmp_path):
