@@ -14,11 +14,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import DataError
@@ -67,10 +66,47 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     about["checksum"] = _checksum(values, tensors)
     # One name for all attempts, so that those cut short do not pile up.
     unfinished = path.with_name(f".{path.name}.unfinished")
-    save_file(tensors, unfinished, metadata=about)
-    _to_disk(unfinished)
+    with unfinished.open("wb") as file:
+        _write(file, tensors, about)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(unfinished, path)
     _to_disk(path.parent)
+
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def _write(file: BinaryIO, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
+    """Write safetensors' format: the length of a header, the header as JSON, and the values.
+
+    Its own writer has temporary files of its own, which stay where it is killed and which nobody
+    else may read, or makes two copies of everything in memory.
+    """
+    # The widest first, so that each begins where numbers of its size may lie.
+    widest_first = sorted(tensors.items(), key=lambda item: -item[1].element_size())
+    header: dict[str, Any] = {"__metadata__": about}
+    end = 0
+    for name, tensor in widest_first:
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        kind, shape = _DTYPES[tensor.dtype], list(tensor.shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for _, tensor in widest_first:
+        file.write(_bytes(tensor))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -107,10 +143,13 @@ def fingerprint(*tensors: Tensor) -> str:
     checksum = 0
     for tensor in tensors:
         checksum = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode(), checksum)
-        # As bytes: numpy has no word for some of torch's types.
-        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        checksum = zlib.crc32(content.numpy().data, checksum)
+        checksum = zlib.crc32(_bytes(tensor.detach().cpu().contiguous()), checksum)
     return f"{checksum:08x}"
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """What a tensor on the CPU holds; numpy has no word for some of torch's types."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
 def _checksum(values: str, tensors: Mapping[str, Tensor]) -> str:
@@ -141,9 +180,9 @@ def _resolved(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     return [_resolved(item, tensors) for item in value] if isinstance(value, list) else value
 
 
-def _to_disk(path: Path) -> None:
-    """Wait until a file, or what a folder lists, has reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _to_disk(folder: Path) -> None:
+    """Wait until what a folder lists has reached the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -53,7 +53,15 @@ class SavedRun:
     @property
     def settings(self) -> dict[str, Any]:
         config = self.about.get("config") or {}
-        return {key: value for key, value in config.items() if key not in _NOT_THE_CASE}
+        settings = {key: value for key, value in config.items() if key not in _NOT_THE_CASE}
+        # A rate that came later does not make it a run that had it all along.
+        changes = [
+            f"{c['setting']} {c['before']} to {c['now']} after epoch {c['after_epoch']}"
+            for c in self.about.get("changes") or ()
+        ]
+        settings |= {"changed": "; ".join(changes)} if changes else {}
+        # Nor does a start with another run's weights, whatever they are, make it one with its own.
+        return settings | ({"weights": "taken"} if self.about.get("weights") else {})
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -288,6 +296,8 @@ def _unfinished(config: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, 
         "gate": rule.get("gate"),
         "norm": rule.get("norm"),
         "config": config["config"],
+        "changes": config.get("changes", []),
+        "weights": config.get("weights"),
     }
 
 

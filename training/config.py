@@ -24,6 +24,10 @@ DTYPES = STORED_DTYPES | COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
 # How fast a run goes and how often it is looked at, not where to: it may be resumed with others.
 SPEED = ("channels_last", "compile", "record_every")
+# How fast it learns: a run may go on with others, if that is said.
+RATES = tuple(
+    f"{path}{rate}" for rate in ("lr", "momentum", "weight_decay") for path in ("", "feedback_")
+)
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from oneway.circuits import Circuit, to_json
 from oneway.rules import Rule
 
-from .config import SPEED, TrainConfig
+from .config import RATES, SPEED, TrainConfig
 from .data.dataset import Data
 from .distributed import Processes
 from .errors import ConfigError
@@ -46,22 +46,66 @@ def identity(
     return jsonable(settings)  # as it is when read back
 
 
-def check_resumable(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Complain if a folder holds another run; how fast it computed does not matter."""
-    kept = {key: begun[key] for key in now if key in begun}
-    # Settings that came into being since then were at what is now their default.
-    config = jsonable(asdict(TrainConfig())) | begun["config"]
-    begun = {"processes": 1} | kept | {"config": config}
-    listed = differences(_without_speed(begun), _without_speed(now), "there", "now")
+def check_resumable(
+    folder: Path,
+    begun: Mapping[str, Any],
+    now: Mapping[str, Any],
+    done: int = 0,
+    new_rates: bool = False,
+) -> None:
+    """Complain if a folder holds another run, of which so many epochs are done.
+
+    How fast it computed does not matter, nor how long it was to be, where what is done would have
+    been the same.
+    """
+    fixed = _fixed_length(now["config"], done)
+    free = {*SPEED, *(RATES if new_rates else ()), *(() if fixed else ("epochs",))}
+    listed = differences(_without(free, _known(begun, now)), _without(free, now), "there", "now")
     if listed:
+        why = f" ({fixed})" if fixed and "config.epochs = " in listed else ""
+        other = "" if new_rates else _other_rates(folder, listed)
         raise ConfigError(
-            f"folder {str(folder)!r} holds another run: {listed}. Resume with the settings of that "
-            "run, or choose another folder with --out; nothing was changed"
+            f"folder {str(folder)!r} holds another run: {listed}{why}. Resume with the settings of "
+            f"that run, {other}or choose another folder with --out; nothing was changed"
         )
 
 
-def _without_speed(identity: Mapping[str, Any]) -> dict[str, Any]:
-    config = {key: value for key, value in identity["config"].items() if key not in SPEED}
+def changes_of(begun: Mapping[str, Any], now: Mapping[str, Any], done: int) -> list[dict[str, Any]]:
+    """The rates that a run has from here on, beside those that it had."""
+    before, after = _known(begun, now)["config"], now["config"]
+    return [
+        {"after_epoch": done, "setting": rate, "before": before[rate], "now": after[rate]}
+        for rate in RATES
+        if before[rate] != after[rate]
+    ]
+
+
+def _fixed_length(config: Mapping[str, Any], done: int) -> str:
+    """Why a run cannot have so many epochs; nothing where it can."""
+    if config["epochs"] < done:
+        return f"{done} are done"
+    if "cosine" in (config["schedule"], config["feedback_schedule"]):
+        return "a cosine ends with the run, so all rates so far would have been others"
+    return ""
+
+
+def _other_rates(folder: Path, listed: str) -> str:
+    rate = next((rate for rate in RATES if listed.startswith(f"config.{rate} = ")), None)
+    said = f"with 'oneway train --resume {folder} --set {rate}=...' (in Python, new_rates=True), "
+    return "" if rate is None else said
+
+
+def _known(begun: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run had, as far as that is asked for now.
+
+    Settings that came into being since then were at what is now their default.
+    """
+    kept = {key: begun[key] for key in now if key in begun}
+    return {"processes": 1} | kept | {"config": jsonable(asdict(TrainConfig())) | begun["config"]}
+
+
+def _without(names: Collection[str], identity: Mapping[str, Any]) -> dict[str, Any]:
+    config = {key: value for key, value in identity["config"].items() if key not in names}
     return {**identity, "config": config}
 
 

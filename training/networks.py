@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from oneway.backends.rate import RateNetwork, from_torch
-from oneway.backends.rate.exchange.names import keep
+from oneway.backends.rate.exchange.names import keep_of
 from oneway.circuits import Circuit, WiringError, to_json
 from oneway.rules import Rule
 
@@ -159,6 +159,28 @@ def load_run(path: str | Path, **options: Any) -> RateNetwork:
     """
     path = Path(path)
     _check_finished(path)
+    return _loaded(path, **options)
+
+
+def load_weights(path: str | Path) -> RateNetwork:
+    """The network of a run as its last checkpoint has it, finished or not: to start another from.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `load_run` does, but for runs that are not finished.
+    """
+    check_saved(path)
+    return _loaded(Path(path).expanduser())
+
+
+def check_saved(path: str | Path) -> None:
+    """Complain if a folder does not hold one run, with a checkpoint."""
+    _check_one(Path(path).expanduser())
+    _check_complete(Path(path).expanduser())
+
+
+def _loaded(path: Path, **options: Any) -> RateNetwork:
     folder = RunFolder.to_read(path)
     config = folder.settings()["config"]
     state = folder.saved()
@@ -171,9 +193,7 @@ def load_run(path: str | Path, **options: Any) -> RateNetwork:
     }
     net = RateNetwork(circuit, **{**usual, **options})
     net.names = names
-    beside = {k: t for k, t in state["network"].items() if k.startswith("kept.")}
-    if beside:
-        keep(net, {k.removeprefix("kept."): t for k, t in beside.items()})
+    keep_of(net, state["network"])
     try:
         net.load_state_dict(state["network"])
     except RuntimeError as error:
@@ -222,6 +242,18 @@ def copy_run(path: str | Path, to: str | Path) -> None:
 
 
 def _check_finished(path: Path) -> None:
+    _check_one(path)
+    if not (path / RESULT).exists():
+        metrics = path / METRICS
+        done = len(metrics.read_text("utf-8").splitlines()) if metrics.exists() else 0
+        raise ConfigError(
+            f"the run in {str(path)!r} is not finished, {done} epochs are done: go on with "
+            f"{RunFolder.to_read(path).go_on()}"
+        )
+    _check_complete(path)
+
+
+def _check_one(path: Path) -> None:
     if not RunFolder.holds_run(path):
         several = sorted(seed.name for seed in path.glob("seed*") if RunFolder.holds_run(seed))
         if several:
@@ -232,13 +264,9 @@ def _check_finished(path: Path) -> None:
         raise ConfigError(
             f"folder {str(path)!r} holds no run: name one that 'oneway train --out' wrote"
         )
-    if not (path / RESULT).exists():
-        metrics = path / METRICS
-        done = len(metrics.read_text("utf-8").splitlines()) if metrics.exists() else 0
-        raise ConfigError(
-            f"the run in {str(path)!r} is not finished, {done} epochs are done: go on with "
-            f"'oneway train ... --out {path} --resume'"
-        )
+
+
+def _check_complete(path: Path) -> None:
     missing = [name for name in (CONFIG, CHECKPOINT, CIRCUIT) if not (path / name).exists()]
     if missing:
         raise DataError(

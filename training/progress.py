@@ -15,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 PATIENCE_S = 2.0
 LOG_EVERY_S = 10.0
@@ -109,10 +110,29 @@ class ProgressBar:
             print(f"{description}: {self.done:,} of {self.total:,}", file=sys.stderr, flush=True)
 
     def _start(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        # Where a terminal is narrow, the bar gives way first, and what is counted never.
         bar = Progress(
-            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            console=Console(stderr=True),
+            transient=True,
         )
         self._task = bar.add_task(self.label, total=self.total)
         bar.start()
         return bar
+
+
+def spell(seconds: float) -> str:
+    """A duration for people.
+
+    Examples
+    --------
+    >>> spell(42), spell(150), spell(9000), spell(200_000)
+    ('42 s', '2.5 min', '2.5 h', '2.3 days')
+    """
+    for least, size, unit in ((172_800, 86_400, "days"), (5400, 3600, "h"), (90, 60, "min")):
+        if seconds >= least:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from oneway.backends.rate.exchange.names import Names
 from oneway.circuits import Circuit, load_circuit, to_json
@@ -20,10 +19,11 @@ from oneway.circuits import Circuit, load_circuit, to_json
 from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
+from .files import jsonable, remove_unfinished, unwritable, write_json, write_text
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
-CIRCUIT, NAMES = "circuit.json", "names.json"
+CIRCUIT, NAMES, RECIPE = "circuit.json", "names.json", "recipe.toml"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
 
 
@@ -70,6 +70,12 @@ class RunResult:
         The paper's figure, where there is one for this data, circuit and rule.
     error_angles_deg : dict
         Error population → angle between its error and backpropagation's, at the end.
+    changes : tuple of dict
+        Rates that the run went on with: ``after_epoch``, ``setting``, ``before`` and ``now``.
+    weights : str or None
+        What was taken of another run's network, and what was not; None where all was drawn.
+    warnings : tuple of str
+        What its numbers alone would not say: that they are those of chance, or of no weights.
     """
 
     rule: str | None
@@ -86,6 +92,9 @@ class RunResult:
     floor_accuracy: float | None = None
     published: Published | None = None
     error_angles_deg: Mapping[str, float] = field(default_factory=dict)
+    changes: tuple[Mapping[str, Any], ...] = ()
+    weights: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -116,6 +125,9 @@ class RunResult:
                 "published_recipe": self.published and self.published.recipe,
                 "unlike_published": self.published and self.published.differs,
                 "config": asdict(self.config),
+                "changes": self.changes,
+                "weights": self.weights,
+                "warnings": self.warnings,
             }
         )
 
@@ -125,13 +137,20 @@ class RunFolder:
 
     def __init__(self, path: str | Path, resume: bool = False, tensorboard: bool = False) -> None:
         self.path = Path(path)
-        if tensorboard:
-            check_installed()
+        self.check(self.path, resume, tensorboard)
         if resume:
-            self.check_resumable(self.path)
+            remove_unfinished(self.path, (*_FILES, CIRCUIT, NAMES, RECIPE))
         else:
             self._begin()
         self._board = Board(self.path) if tensorboard else None
+
+    def go_on(self, setting: str | None = None) -> str:
+        """How to go on here, with another value of a setting: the command, or the call."""
+        if (self.path / RECIPE).exists():
+            other = f" --set {setting}=..." if setting else ""
+            return f"'oneway train --resume {shlex.quote(str(self.path))}{other}'"
+        other = ", new_rates=True" if setting else ""
+        return f"train(..., out={str(self.path)!r}, resume=True{other})"
 
     @classmethod
     def to_read(cls, path: Path) -> RunFolder:
@@ -141,15 +160,28 @@ class RunFolder:
         return folder
 
     def _begin(self) -> None:
-        self.check_free(self.path)
         try:
-            (self.path / METRICS).touch(exist_ok=False)
+            (self.path / METRICS).touch()
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     @staticmethod
     def holds_run(path: Path) -> bool:
         return any((path / name).exists() for name in _FILES)
+
+    @staticmethod
+    def worth_keeping(path: Path) -> bool:
+        """Whether anything was computed in a folder."""
+        metrics = path / METRICS
+        kept = metrics.exists() and metrics.stat().st_size > 0
+        return kept or any((path / name).exists() for name in (RESULT, CHECKPOINT))
+
+    @staticmethod
+    def check(path: Path, resume: bool, tensorboard: bool = False) -> None:
+        """Complain if a run cannot go on in a folder, or cannot begin there."""
+        if tensorboard:
+            check_installed()
+        (RunFolder.check_resumable if resume else RunFolder.check_free)(path)
 
     @staticmethod
     def check_resumable(path: Path) -> None:
@@ -171,6 +203,8 @@ class RunFolder:
     def check_free(path: Path) -> None:
         """Make the folder; complain if it cannot be made or holds a run."""
         there = [name for name in _FILES if (path / name).exists()]
+        if not RunFolder.worth_keeping(path):  # cut short before it began
+            there = []
         there += sorted(seed.name for seed in path.glob("seed*") if (seed / METRICS).exists())
         if there:
             raise ConfigError(
@@ -180,7 +214,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         _check_writable(path)
 
     def write_config(self, **settings: Any) -> None:
@@ -231,15 +265,19 @@ class RunFolder:
     def save(self, state: Mapping[str, Any]) -> None:
         try:
             write_checkpoint(self.checkpoint, state)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             raise TrainingError(
                 f"the checkpoint in {str(self.path)!r} cannot be written ({error}). Make room, "
-                "then go on from the one before with --resume"
+                f"then go on from the one before with {self.go_on()}"
             ) from error
 
     def saved(self) -> dict[str, Any] | None:
         """The state at the last checkpoint; None where the run was cut short before the first."""
         return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
+
+    def reopen(self) -> None:
+        """A finished run gets more epochs: what stands in its result is no result any more."""
+        (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: RunResult) -> None:
         write_json(self.path / RESULT, result.as_dict())
@@ -249,37 +287,4 @@ class RunFolder:
 
 def _check_writable(path: Path) -> None:
     if not os.access(path, os.W_OK | os.X_OK):
-        raise _unwritable(path, PermissionError(13, "Permission denied"))
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"output folder {str(path)!r} cannot be written ({error.strerror}). Choose another one "
-        "with --out"
-    )
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON as `write_text` writes."""
-    write_text(path, json.dumps(jsonable(content), indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, through a temporary name beside it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def jsonable(value: Any) -> Any:
-    """The same with nan and infinity as None, which JSON has no word for."""
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
+        raise unwritable(path, PermissionError(13, "Permission denied"))

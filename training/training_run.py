@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,25 +11,27 @@ from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.exchange.importing import start_from
+from oneway.backends.rate.exchange.taking import take_weights
 from oneway.circuits import Circuit
 from oneway.rules import Rule
 
+from .callbacks import Listeners
 from .checkpoint import Pace
 from .config import TrainConfig
 from .data.batches import batch_sizes
 from .data.dataset import Data
 from .distributed import Processes
-from .errors import DataError, TrainingError, first_line
-from .identity import STREAMS, check_alike, check_resumable, generators, identity
+from .errors import TrainingError
+from .identity import STREAMS, check_alike, generators, identity
 from .optimization.loss_scale import LossScale
 from .optimization.optimizers import Optimizers
 from .progress import ProgressBar
 from .recording.accuracy import accuracies
+from .recording.ending import warnings_at_the_end
 from .recording.recorder import Recorder
+from .recording.watch import Watch
 from .records import Published, RunFolder, RunResult
-
-# The loss is looked at this often, so that a GPU need not wait for the CPU in every step.
-CHECK_EVERY = 50
+from .telling import Telling
 
 
 class TrainingRun:
@@ -48,6 +49,8 @@ class TrainingRun:
         published: Published | None = None,
         processes: Processes | None = None,
         start: RateNetwork | None = None,
+        weights: RateNetwork | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
         self.wired, self.rule, self.config, self.folder = wired, rule, config, folder
         self.processes = processes or Processes()
@@ -70,20 +73,28 @@ class TrainingRun:
         )
         if start is not None:
             start_from(self.network, start)
+        self.weights_from: str | None = None
+        if weights is not None:
+            self.weights_from = f"{weights.circuit.name}, {take_weights(self.network, weights)}"
         self.processes.copy_lead(self.network.state_dict().values())
         if config.compile != "no":
             self.network.compile(mode=config.compile)
         self.loss_scale = LossScale(self.network)
         self.optimizers = Optimizers(self.network.parameter_groups, config)
         self.recorder = Recorder(self.network, self.optimizers, self.data, config)
+        self.watch = Watch(self.network, config)
+        name = f"{self.label}, seed {config.seed}"
+        told = (listeners or Listeners(), name, config.epochs, self.network, self.processes)
+        self.telling = Telling(*told)
         drawn = generators(config, self.processes.part.rank)
         self.generators = dict(zip(STREAMS, drawn, strict=True))
         self.spontaneous = any(phase.noisy for phase in wired.phases.values())
         self.step = 0
         self.history: list[Mapping[str, Any]] = []
         self.floor, self.published = floor, published
+        self.changes: list[Mapping[str, Any]] = []
         self.pace = Pace()
-        self.resumed = False
+        self.kept_epochs = -1  # that the checkpoint has, where there is one
         self.seconds_before = 0.0
         self.started = time.monotonic()
 
@@ -94,19 +105,22 @@ class TrainingRun:
     def run(self) -> RunResult:
         self._write_config()
         steps = len(self._batch_sizes())
-        # The first checkpoint comes after the warm-up: a resumed run has that behind it.
-        warms_up = self.spontaneous and not self.resumed
+        # A checkpoint stands before the first epoch, after the warm-up: whoever finds one has the
+        # warm-up behind it, and whatever has metrics can go on.
+        begins = self.kept_epochs < 0
+        warms_up = self.spontaneous and begins
         warmup = self.config.spontaneous_warmup_epochs if warms_up else 0
         total = steps * (warmup + self.config.epochs - len(self.history))
-        label = f"{self.label}, seed {self.config.seed}"
-        with ProgressBar(label, total, self.processes.leads) as progress:
+        with ProgressBar(self.telling.run, total, self.telling.shows_progress) as progress:
             for _ in range(warmup * steps):
                 self._spontaneous_step()
                 progress.advance("spontaneous")
-            if warmup:
-                self._save()
+            if begins:
+                self._look("in the warm-up", memory=self.optimizers.memory)
+                self.save()
             for epoch in range(len(self.history) + 1, self.config.epochs + 1):
                 self._record(self._epoch(epoch, progress))
+                self.telling.epoch(self.history, self.step, self._keep)
         result = self._result()
         if self.folder is not None:
             self.folder.write_result(result)
@@ -152,15 +166,20 @@ class TrainingRun:
             self.config.augment,
             self.processes.part,
         )
+        note = self.telling.note(epoch, self.history)
         for (x, y), whole in zip(batches, self._batch_sizes(), strict=True):
             outcome = self._learn_batch(x, y, share=len(y) / whole)
-            loss_sum += outcome.loss.detach() * len(y)
+            loss = outcome.loss.detach() * len(y)
+            loss_sum += loss
             correct += (outcome.output.argmax(1) == y).sum()
-            if self.step % CHECK_EVERY == 0:
-                self._finite_total(loss_sum, epoch)
-            progress.advance(f"epoch {epoch}")
+            self.watch.hear(loss)
+            if self.watch.due(self.step):
+                self._look(f"in epoch {epoch}", loss_sum, batch=(x, y))
+            progress.advance(note)
+            self.telling.step(self.step, epoch, len(y), outcome.loss)
+        total = self._look(f"in epoch {epoch}", loss_sum, self.optimizers.memory, (x, y))
         n = self.data.n_train
-        return self._finite_total(loss_sum, epoch) / n, float(self.processes.total(correct)) / n
+        return total / n, float(self.processes.total(correct)) / n
 
     def _learn_batch(self, x: Tensor, y: Tensor, share: float) -> Any:
         x = self.data.normalise(x, self.config.torch_dtype)
@@ -186,24 +205,38 @@ class TrainingRun:
             if errors:
                 self.recorder.gaps.step()
 
-    def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
-        total = float(self.processes.total(loss_sum))
-        if isfinite(total):
+    def _look(
+        self,
+        when: str,
+        loss_sum: Tensor | None = None,
+        memory: Sequence[Tensor] = (),
+        batch: tuple[Tensor, Tensor] | None = None,
+    ) -> float:
+        """The sum of losses, over all processes, where all is finite; the run ends where not."""
+        total = 0.0 if loss_sum is None else float(self.processes.total(loss_sum))
+        trouble = self.watch.look(self.step, when, total, memory)
+        if trouble is None:
             return total
-        where = (
-            f" Metrics up to epoch {epoch - 1} are in {self.folder.path}." if self.folder else ""
-        )
-        raise TrainingError(
-            f"{self.label}: the loss is not finite any more at step {self.step} in epoch {epoch}. "
-            f"Lower lr (now {self.config.lr:g}) or feedback_lr.{where}"
-        )
+        if batch is not None:
+            x, y = self.data.normalise(batch[0], self.config.torch_dtype), batch[1]
+            trouble = self.watch.with_cells(trouble, x, y)
+        where = ""
+        if self.folder is not None:
+            where = f", from the last checkpoint on with {self.folder.go_on(trouble.setting)}"
+            if self.history:
+                where += f". Metrics up to epoch {len(self.history)} are in {self.folder.path}"
+        raise TrainingError(f"{self.label}: {trouble.what}. {trouble.fix}{where}")
 
     # -- what is kept ----------------------------------------------------------------------
 
     def _write_config(self) -> None:
         if self.folder is not None:
+            if len(self.history) < self.config.epochs:
+                self.folder.reopen()
             self.folder.write_config(
                 **self.identity,
+                changes=self.changes,
+                weights=self.weights_from,
                 train_samples=self.data.n_train,
                 test_samples=self.data.n_test,
                 notes=list(self.wired.notes),
@@ -212,18 +245,22 @@ class TrainingRun:
 
     def _record(self, record: Mapping[str, Any]) -> None:
         self.history.append(record)
-        try:
-            # Before the metrics, so that whatever has some can go on.
-            if self.processes.from_lead(self._checkpoint_due):
-                self._save()
-        finally:
-            if self.folder is not None:
-                self.folder.append_metrics(record)
+        if self.folder is not None:
+            self.folder.append_metrics(record)
+        if self.processes.from_lead(self._checkpoint_due):
+            self.save()
+
+    def _keep(self) -> None:
+        """See to it that the last checkpoint has all epochs."""
+        if self.kept_epochs < len(self.history):
+            self.save()
 
     def _checkpoint_due(self) -> bool:
         return len(self.history) == self.config.epochs or self.pace.due()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Replace the checkpoint."""
+        self.kept_epochs = len(self.history)
         noise = self.processes.from_each(self.generators["noise"].get_state())
         if self.folder is None:
             return
@@ -233,52 +270,19 @@ class TrainingRun:
                     "run": self.identity,
                     "step": self.step,
                     "history": self.history,
+                    "changes": self.changes,
+                    "weights": self.weights_from,
                     "floor": self.floor,
                     "seconds": self.seconds,
                     "network": self.network.state_dict(),
                     "optimizers": self.optimizers.state_dict(),
                     "loss_scale": self.loss_scale.state_dict(),
                     "gaps": self.recorder.gaps.state_dict(),
+                    "watch": self.watch.state_dict(),
                     "generators": {name: g.get_state() for name, g in self.generators.items()},
                     "noise_of_others": noise[1:],
                 }
             )
-
-    def restore(self, notify: Callable[[str], None]) -> None:
-        """Take over what the last checkpoint holds; files change only once all of it fits."""
-        state = self.processes.from_lead(self._saved)
-        if state is None:
-            notify("no epoch was finished before the interruption: the run starts again")
-            return
-        try:
-            self.network.load_state_dict(state["network"])
-            self.optimizers.load_state_dict(state["optimizers"])
-            self.loss_scale.load_state_dict(state.get("loss_scale"))
-            self.recorder.gaps.load_state_dict(state.get("gaps"))
-            for name, generator in self.generators.items():
-                generator.set_state(state["generators"][name])
-            noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
-            self.generators["noise"].set_state(noise[self.processes.part.rank])
-        except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
-            raise DataError(
-                f"checkpoint in {state['path']!r} does not fit this version of the network "
-                f"({first_line(error)}). Start the run again in another folder; nothing was changed"
-            ) from error
-        self.step, self.history = state["step"], state["history"]
-        self.floor = state["floor"] if self.floor is None else self.floor
-        self.seconds_before, self.resumed = state["seconds"], True
-        if self.folder is not None:
-            self.folder.rewrite_metrics(self.history)
-        notify(f"goes on after epoch {len(self.history)} of {self.config.epochs}")
-
-    def _saved(self) -> dict[str, Any] | None:
-        """The state in the folder, once it is sure that it belongs to this run."""
-        assert self.folder is not None
-        state, path = self.folder.saved(), self.folder.path
-        begun = self.folder.settings() if state is None else state["run"]
-        if begun:
-            check_resumable(path, begun, self.identity)
-        return state and state | {"path": str(path)}
 
     def _result(self) -> RunResult:
         last = self.history[-1]
@@ -292,6 +296,15 @@ class TrainingRun:
             test_accuracy=last["test_accuracy"],
             angles_deg=last["angles_deg"],
             error_angles_deg=last.get("error_angles_deg", {}),
+            changes=tuple(self.changes),
+            weights=self.weights_from,
+            warnings=warnings_at_the_end(
+                self.history,
+                self.data.chance,
+                self.data.n_test,
+                self.wired,
+                self.watch.faded(),
+            ),
             seconds=self.seconds,
             selected=self._selected(),
             history=tuple(self.history),

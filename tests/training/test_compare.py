@@ -232,3 +232,16 @@ def test_a_rule_that_is_another_one_here_says_so_when_it_is_trained_and_compared
         "asap": True,
         "fa": False,
     }
+
+
+def test_a_rate_that_came_later_or_weights_that_were_there_make_another_case(tmp_path):
+    made(tmp_path / "a", test=0.5, lr=0.1)
+    made(tmp_path / "b", test=0.6, lr=0.1)
+    made(tmp_path / "c", test=0.7, lr=0.1)
+    change = {"after_epoch": 1, "setting": "lr", "before": 0.5, "now": 0.1}
+    for name, more in (("b", {"changes": [change]}), ("c", {"weights": "mlp, taken: all"})):
+        path = tmp_path / name / RESULT
+        path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    (group,) = group_runs(read_runs([tmp_path]))
+    labels = [case.label for case in group.cases]
+    assert labels == ["kp weights=taken", "kp changed=lr 0.5 to 0.1 after epoch 1", "kp"]

@@ -202,7 +202,10 @@ def test_an_interruption_is_said_once(tmp_path):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     words, _ = our_words(process)
-    assert words == [f"interrupted. Metrics so far are in {tmp_path / 'run'}; go on with --resume"]
+    run = tmp_path / "run"
+    assert words == [
+        f"interrupted. Metrics so far are in {run}; go on with 'oneway train --resume {run}'"
+    ]
 
 
 class TestSettingsThatCannotBeShared:

@@ -101,7 +101,7 @@ def test_dropout_is_resumed_bit_by_bit(digits, finished, tmp_path, monkeypatch):
         with pytest.raises(TrainingError):
             train(*how, rule=rule, start=net, out=tmp_path / "cut")
     with pytest.raises(
-        ConfigError, match=r"is not finished, 1 epochs are done: go on with .*--res"
+        ConfigError, match=r"is not finished, 1 epochs are done: go on with train\(.*resume=True"
     ):
         load_run(tmp_path / "cut")
     train(*how, rule=rule, start=net, out=tmp_path / "cut", resume=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextvars import Context
 from io import StringIO
 
 import pytest
@@ -11,6 +12,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.training import TrainConfig, load_data, progress
 from oneway.training.cli.reproduction_shown import show_table
 from oneway.training.compare import read_runs
+from oneway.training.locking import locked
 from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.recipe import Recipe, make_recipe
 from oneway.training.reproduction import running
@@ -441,3 +443,13 @@ def test_a_folder_is_used_once(oneway, table, quick):
     assert oneway("reproduce", table, "--plan", "--out", "out")[0] == 0
     code, _, err = oneway("reproduce", table, "--out", "out")
     assert code == 2 and "holds a reproduction already" in err
+
+
+def test_a_reproduction_has_one_writer(oneway, table, quick, tmp_path):
+    assert oneway("reproduce", table, "--plan", "--out", "out")[0] == 0
+    plan = (tmp_path / "out/plan.json").read_bytes()
+    with locked(tmp_path / "out"):
+        resume = ("reproduce", "--resume", "--out", "out")
+        code, out, err = Context().run(oneway, *resume)  # as another process would
+    assert (code, out) == (2, "") and "'out' is being written by process" in err
+    assert (tmp_path / "out/plan.json").read_bytes() == plan

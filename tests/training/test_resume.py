@@ -25,6 +25,7 @@ from oneway.training.checkpoint import (
     write_checkpoint,
 )
 from oneway.training.cli.main import main
+from oneway.training.records import RunFolder
 
 CIRCUIT = mlp((64, 12, 12, 10), norm="before")
 CONV = parse_circuit("conv2:1x8x8-10,width=3,hidden=8")
@@ -125,9 +126,16 @@ def test_a_run_may_be_killed_again_and_again(digits, tmp_path, killed_at):
     assert metrics(wire_and_train(*run, out=tmp_path / "cut", resume=True)) == metrics(whole)
 
 
-def test_killed_before_the_first_checkpoint_it_starts_again(digits, tmp_path, killed_at):
+def _killed(*arguments):
+    raise Killed
+
+
+def test_killed_before_the_first_checkpoint_it_starts_again(digits, tmp_path, monkeypatch):
     run = (CIRCUIT, parse_rule("fa"), digits, CONFIG)
-    killed_at(1, *run, out=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "save", _killed)
+        with pytest.raises(Killed):
+            wire_and_train(*run, out=tmp_path)
     assert not (tmp_path / CHECKPOINT).exists()
     said = []
     other = (CIRCUIT, parse_rule("fa"), digits, replace(CONFIG, lr=0.5))
@@ -136,6 +144,26 @@ def test_killed_before_the_first_checkpoint_it_starts_again(digits, tmp_path, ki
     resumed = wire_and_train(*run, out=tmp_path, resume=True, notify=said.append)
     assert metrics(resumed) == metrics(wire_and_train(*run))
     assert said[0].startswith("no epoch was finished")
+
+
+@pytest.mark.parametrize("rule", ["kp", "wm"])
+def test_killed_between_the_first_metrics_and_a_checkpoint_it_goes_on(
+    digits, tmp_path, killed_at, monkeypatch, rule
+):
+    """The checkpoint before the first epoch, after the warm-up, is always there."""
+    run = (CIRCUIT, parse_rule(rule), digits, replace(CONFIG, spontaneous_warmup_epochs=1))
+    whole = wire_and_train(*run)
+    monkeypatch.setattr(Pace, "QUICK_S", 0.0)
+    monkeypatch.setattr(Pace, "APART", 1e9)
+    killed_at(STEPS + 1, *run, out=tmp_path)
+    assert len(lines(tmp_path)) == 1
+    assert read_checkpoint(tmp_path / CHECKPOINT)["history"] == []
+    said = []
+    assert metrics(wire_and_train(*run, out=tmp_path, resume=True, notify=said.append)) == metrics(
+        whole
+    )
+    assert said[0].startswith("no epoch was finished")
+    assert [record["epoch"] for record in lines(tmp_path)] == [1, 2, 3, 4]
 
 
 def test_a_kill_between_metrics_and_checkpoint_leaves_no_epoch_twice(digits, tmp_path, killed_at):
@@ -149,12 +177,14 @@ def test_a_kill_between_metrics_and_checkpoint_leaves_no_epoch_twice(digits, tmp
 
 
 def test_a_slow_checkpoint_is_written_less_often(digits, tmp_path, killed_at, monkeypatch):
-    """After the first epoch and the last; what came between is learned again."""
-    monkeypatch.setattr(Pace, "QUICK_S", 0.0)
-    monkeypatch.setattr(Pace, "APART", 1e9)
+    """Before the first epoch, once more when it may, and at the end."""
     run = (CIRCUIT, parse_rule("kp"), digits, CONFIG)
-    killed_at(3 * STEPS + 1, *run, out=tmp_path)
+    due = iter([True, False, False])
+    with monkeypatch.context() as patched:
+        patched.setattr(Pace, "due", lambda self: next(due))
+        killed_at(3 * STEPS + 1, *run, out=tmp_path)
     assert len(lines(tmp_path)) == 3
+    monkeypatch.setattr(Pace, "due", lambda self: False)
     said = []
     resumed = wire_and_train(*run, out=tmp_path, resume=True, notify=said.append)
     assert f"goes on after epoch 1 of {CONFIG.epochs}" in said
@@ -191,12 +221,12 @@ def test_the_old_checkpoint_stays_until_the_new_one_is_complete(tmp_path, monkey
     path = tmp_path / CHECKPOINT
     write_checkpoint(path, {"step": 1, "w": torch.ones(3)})
 
-    def cut_short(tensors, file, metadata):
-        file.write_bytes(b"half of i")
+    def cut_short(file, tensors, about):
+        file.write(b"half of i")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("oneway.training.checkpoint.save_file", cut_short)
+        patched.setattr("oneway.training.checkpoint._write", cut_short)
         with pytest.raises(OSError, match="No space"):
             write_checkpoint(path, {"step": 2, "w": torch.zeros(3)})
     assert read_checkpoint(path)["step"] == 1
@@ -246,7 +276,10 @@ OTHER = {
     "samples": (dict(limit=(240, 59)), "samples = "),
     "setting": (dict(lr=0.03), r"config\.lr = 0\.02 there, 0\.03 now\. Resume with the settings"),
     "seed": (dict(seed=1), r"config\.seed = 0 there, 1 now"),
-    "epochs": (dict(epochs=9), r"config\.epochs = 4 there, 9 now"),
+    "epochs": (
+        dict(epochs=9),
+        r"config\.epochs = 4 there, 9 now \(a cosine ends with the run, so all rates so far",
+    ),
     "milestones": (
         dict(schedule="step", milestones=(2,)),
         r"config\.schedule = 'cosine' there, 'step' now; config\.milestones = \[\] there, \[2\]",
@@ -335,7 +368,7 @@ def test_a_checkpoint_that_cannot_be_written_is_no_traceback(digits, tmp_path, m
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("oneway.training.checkpoint.save_file", full)
+    monkeypatch.setattr("oneway.training.checkpoint._write", full)
     code = main([*COMMAND, "--epochs", "1", "--out", str(tmp_path)])
     assert code == 2 and "cannot be written ([Errno 28] No space left" in capsys.readouterr().err
 
@@ -348,14 +381,18 @@ COMMAND = ["train", "--circuit", "mlp:64-8-10", "--rule", "kp", "--limit", "130,
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--resume"], "--resume needs the folder of the run: name it with --out"),
+        (["--resume"], "--resume needs the folder of the run: name it, as in oneway train --re"),
         (["--resume", "--out", "nowhere"], "folder 'nowhere' holds no run to resume"),
         (
             ["--resume", "--out", "nowhere", "--seeds", "2"],
             "'nowhere/seed0' holds no run to resume",
         ),
         (["--out", "done"], "or go on with --resume; nothing was changed"),
-        (["--out", "done", "--resume", "--epochs", "2"], "config.epochs = 1 there, 2 now"),
+        (
+            ["--out", "done", "--resume", "--lr", "2"],
+            "config.lr = 0.01 there, 2.0 now. Resume with the settings of that run, with 'oneway "
+            "train --resume done --set lr=...'",
+        ),
     ],
 )
 def test_bad_resume_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, options, complaint):

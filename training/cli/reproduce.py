@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import ConfigError
+from ..files import new_folder
+from ..locking import locked
 from .shared import add_json, given, print_json, tell
 
 if TYPE_CHECKING:
@@ -99,7 +101,9 @@ def run(arguments: argparse.Namespace) -> int:
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
         state = _load(out) if arguments.resume else _begin(arguments, out)
-        content = _go(state, arguments, sys.stderr if arguments.json else output, started)
+        with locked(state.out):
+            state.save()
+            content = _go(state, arguments, sys.stderr if arguments.json else output, started)
     if arguments.json:
         print_json(content)
     return HOLES if any(cell.get("status") == "failed" for cell in content["cells"]) else 0
@@ -190,28 +194,28 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _folder(arguments: argparse.Namespace) -> Iterator[Path]:
-    """Where to: a plan without a folder of its own leaves nothing behind."""
+def _folder(arguments: argparse.Namespace) -> Iterator[Path | None]:
+    """Where to, None for a new one: a plan without a folder of its own leaves nothing behind."""
     if arguments.out is not None or not arguments.plan:
-        name = Path(arguments.table or "").stem
-        yield arguments.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+        yield arguments.out
         return
     with TemporaryDirectory() as folder:
         yield Path(folder) / "plan"
 
 
-def _load(out: Path) -> Reproduction:
+def _load(out: Path | None) -> Reproduction:
     from ..hardware import hardware_line
     from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
+    assert out is not None  # checked with the options
     state = Reproduction.load(out)
     look_for_data(state)
     state.move_to(hardware_line(state.cells[0].recipe().config.device))
     return state
 
 
-def _begin(arguments: argparse.Namespace, out: Path) -> Reproduction:
+def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     """A new reproduction; its folder is made once all is in order."""
     from ..hardware import hardware_line
     from ..recipes.recipe import options_of
@@ -224,7 +228,7 @@ def _begin(arguments: argparse.Namespace, out: Path) -> Reproduction:
     rows, columns = _names(arguments.rows), _names(arguments.rules)
     cells = cells_of(arguments.table, rows, columns, changes)
     state = Reproduction(
-        out,
+        out or Path(),
         arguments.table,
         cells,
         arguments.epochs,
@@ -234,8 +238,8 @@ def _begin(arguments: argparse.Namespace, out: Path) -> Reproduction:
         versions(),
     )
     look_for_data(state)
-    free_folder(out)
-    state.save()
+    state.out = out or new_folder(Path(arguments.table).stem)
+    free_folder(state.out)
     return state
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,18 +25,44 @@ from ..compare import mean_and_spread, mean_of, percent, spread
 from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
 from ..distributed import Processes, joined
-from ..errors import ConfigError, MissingData
+from ..errors import MissingData
 from ..progress import keep_quiet
 from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
 from ..recipes.running import parts, train_seed
-from ..recipes.smoke import shrunk, synthetic
-from ..recipes.tables import find, published_figure
-from ..records import RunFolder, RunResult, jsonable
-from .shared import add_json, explained, given, print_json, tell
+from ..recipes.smoke import synthetic
+from ..recipes.tables import published_figure
+from ..records import RunResult, jsonable
+from .shared import add_json, explained, print_json, tell
+from .train_plan import Plan, asked, plan_of
+from .train_plan import plan as plan_anew
+
+EXAMPLES = """
+examples:
+  oneway train --circuit mlp:64-32-32-10 --rule asap,gate=local --out runs/asap
+  oneway train asap-table1/cifar10-resnet18/asap --data-dir DATA --seeds 3
+  oneway train my_recipe.toml --set lr=0.05 --set epochs=40
+  oneway train --resume runs/asap                     go on, as it was started
+  oneway train --resume runs/asap --epochs 40         longer; --set lr=0.01: at another rate
+  oneway train --circuit mlp:64-32-32-10 --rule dfa --weights runs/asap
+"""
+
+# Which options stand together in the help; what is named nowhere says how it learns.
+_HOW = "how it learns"
+_GROUPS = {
+    "what is trained": ("circuit", "module", "rule", "gate", "norm", "weights"),
+    "on what": ("data", "data_dir", "limit", "test_fraction", "validation", "augment", "workers"),
+    _HOW: (),
+    "the feedback path, where it learns otherwise": ("feedback_*",),
+    "spontaneous activity, for weight mirrors": ("spontaneous_*",),
+    "runs, and what is recorded": ("seed", "seeds", "floor", "record_every", "tensorboard"),
+    "speed": ("device", "dtype", "channels_last", "compile"),
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
     parser.add_argument(
         "recipe",
         nargs="?",
@@ -64,17 +91,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resume",
-        action="store_true",
-        help="go on with the run in --out after its last finished epoch; settings as before",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="go on with the run in DIR after its last finished epoch, with the settings that it "
+        "was started with; --set lr=0.01, --epochs and the like change what may change. Without "
+        "DIR, behind the command that started it: with the run in --out",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress and no notes: the result, and errors"
     )
     add_json(parser)
+    groups = {title: parser.add_argument_group(title) for title in _GROUPS}
     for key, described in recipes.recipe_keys().items():
         option, help = "--" + key.replace("_", "-"), explained(described)
+        group = groups[_group(key)]
         if recipes.is_switch(key):
             switch = argparse.BooleanOptionalAction
-            parser.add_argument(option, action=switch, default=None, help=help)
+            group.add_argument(option, action=switch, default=None, help=help)
         else:
-            parser.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+            group.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
+
+
+def _group(key: str) -> str:
+    found = (title for title, names in _GROUPS.items() if any(fnmatch(key, n) for n in names))
+    return next(found, _HOW)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -99,37 +140,24 @@ def _chatter(heard: bool) -> Iterator[None]:
 
 
 def _run(arguments: argparse.Namespace, processes: Processes) -> tuple[list[RunResult], Path]:
-    recipe = recipes.make_recipe(_settings(arguments))
-    rule, wired, data = parts(recipe, partial(_load, recipe, smoke=arguments.smoke))
-    if arguments.resume and arguments.out is None:
-        raise ConfigError("--resume needs the folder of the run: name it with --out")
-    folders = processes.from_lead(
-        lambda: _folders(arguments.out or _new_folder(recipe), recipe, arguments.resume)
-    )
+    if arguments.resume:
+        plan = processes.from_lead(lambda: plan_of(arguments))
+        recipe, smoke = plan.recipe, processes.from_lead(lambda: plan.smoke)
+    else:
+        recipe, smoke = asked(arguments), arguments.smoke
+        recipe.check_weights()
+    rule, wired, data = parts(recipe, partial(_load, recipe, smoke=smoke))
+    if not arguments.resume:
+        resume = arguments.resume is not None
+        plan = processes.from_lead(lambda: plan_anew(recipe, arguments.out, resume))
     try:
-        return _train_all(recipe, wired, rule, data, folders, processes), _common(folders)
+        with plan.held() if processes.leads else nullcontext():
+            return _train_all(plan, wired, rule, data, processes, arguments.quiet), plan.out
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Metrics so far are in {_common(folders)}; go on with --resume"
+            f"Metrics so far are in {plan.out}; go on with 'oneway train --resume "
+            f"{shlex.quote(str(plan.out))}'"
         ) from None
-
-
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Recipe, then --smoke, then --set, then options: the later ones win."""
-    settings = _recipe_settings(arguments.recipe) if arguments.recipe else {}
-    settings = shrunk(settings) if arguments.smoke else settings
-    later = recipes.options_of("--set").parse(arguments.set)
-    later |= recipes.check_settings("train", given(arguments, recipes.recipe_keys()))
-    if "module" in later:  # in place of the recipe's circuit
-        settings.pop("circuit", None)
-    return settings | later
-
-
-def _recipe_settings(name: str) -> dict[str, Any]:
-    entry = find(name)
-    if entry.source:
-        tell(entry.sentence())
-    return dict(entry.settings)
 
 
 def _load(recipe: Recipe, shape: tuple[int, ...] | None, *, smoke: bool) -> Data:
@@ -144,15 +172,16 @@ def _load(recipe: Recipe, shape: tuple[int, ...] | None, *, smoke: bool) -> Data
 
 
 def _train_all(
-    recipe: Recipe,
+    plan: Plan,
     wired: Circuit,
     rule: Rule | None,
     data: Data,
-    folders: Sequence[Path],
     processes: Processes,
+    quiet: bool,
 ) -> list[RunResult]:
     sizes = data.n_train, data.n_test
-    published = published_figure(data.name, wired.name, rule, recipe.config, *sizes)
+    # A bar has it all; where there is none, a log gets its line.
+    in_lines = not quiet and not sys.stderr.isatty()
     return [
         # Without --resume no folder gets here that holds a run.
         train_seed(
@@ -160,47 +189,17 @@ def _train_all(
             rule,
             wired,
             data,
-            recipe.config.seed + i,
+            recipe.config.seed,
             folder,
-            published=published,
-            notify=tell if i == 0 else keep_quiet,  # it holds for the others too
+            published=published_figure(data.name, wired.name, rule, recipe.config, *sizes),
+            notify=tell if i == 0 and not quiet else keep_quiet,  # it holds for the others too
             processes=processes,
+            new_rates=plan.goes_on,
+            on_epoch=(lambda end: tell(str(end))) if in_lines else None,
+            quiet=quiet,
         )
-        for i, folder in enumerate(folders)
+        for i, (folder, recipe) in enumerate(plan.runs.items())
     ]
-
-
-# -- folders -----------------------------------------------------------------------------------
-
-
-def _new_folder(recipe: Recipe) -> Path:
-    rule = Path(recipe.rule or "wired").stem.split(",")[0]
-    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(recipe.data).stem}-{rule}"
-
-
-def _folders(out: Path, recipe: Recipe, resume: bool) -> list[Path]:
-    """One a seed; made now, so that a folder that cannot be used is known before training.
-
-    When several seeds are resumed, some may be finished and others not have begun.
-    """
-    if recipe.seeds == 1:
-        folders = [out]
-    else:
-        seeds = range(recipe.config.seed, recipe.config.seed + recipe.seeds)
-        folders = [out / f"seed{seed}" for seed in seeds]
-    begun = [folder for folder in folders if RunFolder.holds_run(folder)]
-    if resume and not begun:
-        RunFolder.check_resumable(folders[0])
-    for folder in folders:
-        if resume and folder in begun:
-            RunFolder.check_resumable(folder)
-        else:
-            RunFolder.check_free(folder)
-    return folders
-
-
-def _common(folders: Sequence[Path]) -> Path:
-    return folders[0] if len(folders) == 1 else folders[0].parent
 
 
 # -- results -----------------------------------------------------------------------------------
@@ -228,6 +227,10 @@ def _show(results: Sequence[RunResult], out: Path) -> None:
     if first.angles_deg or first.error_angles_deg:
         console.print(_angles(results))
     console.print(f"metrics and results: {escape(str(out))}", soft_wrap=True, highlight=False)
+    for result in results:  # last of all: who reads one line reads this
+        for warning in result.warnings:
+            seed = f"seed {result.seed}: " if len(results) > 1 else ""
+            console.print(f"note: {escape(seed + warning)}", soft_wrap=True, highlight=False)
 
 
 def _accuracies(results: Sequence[RunResult]) -> Table:

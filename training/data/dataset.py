@@ -74,6 +74,11 @@ class Data(ABC):
     @abstractmethod
     def _size(self, part: str) -> int: ...
 
+    @property
+    @abstractmethod
+    def chance(self) -> float:
+        """Part of the test samples that has the commonest class: what naming it always gets."""
+
     @abstractmethod
     def train_batches(
         self,
@@ -206,6 +211,10 @@ class DataSet(Data):
         y = getattr(self, f"{part}_y")
         return 0 if y is None else len(y)
 
+    @property
+    def chance(self) -> float:
+        return commonest(self.test_y)
+
     def train_batches(
         self,
         size: int,
@@ -267,6 +276,11 @@ class DataSet(Data):
         train_x = self.train_x[rows]
         mean, std = _channel_moments(train_x)
         return replace(self, train_x=train_x, train_y=self.train_y[rows], mean=mean, std=std)
+
+
+def commonest(y: Tensor) -> float:
+    """Part of the labels that is the commonest of them."""
+    return float(y.bincount().max()) / len(y)
 
 
 def _images(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DataError
 from .batches import batch_rows
-from .dataset import WHOLE, Batches, Data, Part
+from .dataset import WHOLE, Batches, Data, Part, commonest
 from .image_folder import Listing, list_parts
 from .pixels import COLOUR, MEAN, STD, Pixels, look, measure, read_image
 from .subsets import limits, set_aside
@@ -59,6 +59,10 @@ class StreamedData(Data):
     def _size(self, part: str) -> int:
         listing = getattr(self, part)
         return 0 if listing is None else len(listing)
+
+    @property
+    def chance(self) -> float:
+        return commonest(self.test.labels)
 
     def train_batches(
         self,

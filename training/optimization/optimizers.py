@@ -112,6 +112,13 @@ class Optimizers:
         """Path → learning rate in force."""
         return {path: o.param_groups[0]["lr"] for path, o in self._optimizers.items()}
 
+    @property
+    def memory(self) -> list[Tensor]:
+        """What is remembered of each parameter, such as its momentum; no mere counts."""
+        kept = [m for o in self._optimizers.values() for m in o.state.values()]
+        tensors = (tensor for memory in kept for tensor in memory.values())
+        return [tensor for tensor in tensors if isinstance(tensor, Tensor) and tensor.dim()]
+
     # -- checkpoints -----------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:

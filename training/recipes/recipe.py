@@ -24,7 +24,7 @@ from ..data.dataset import Data
 from ..data.loading import load_data
 from ..errors import ConfigError
 from ..fitting import check_decay, check_wired, wire
-from ..networks import import_module
+from ..networks import check_saved, import_module, load_weights
 from ..sources import read_circuit
 from ..tensorboard import check_installed
 
@@ -41,6 +41,11 @@ class Recipe:
     )
     rule: str | None = option(
         None, "learning rule with its options (dkp,init=kaiming_normal), or a file"
+    )
+    weights: str | None = option(
+        None,
+        "folder of a run whose weights it starts with, under another rule too: all that both "
+        "networks have",
     )
     data: str = option("digits", f"data set. {KINDS}")
     gate: str | None = option(None, "how φ′ enters the feedback path: exact, shared, local")
@@ -98,6 +103,15 @@ class Recipe:
     def make_start(self, data: Data, rule: Rule | None, seed: int) -> RateNetwork | None:
         """The user's module as a network, wired; None where there is a circuit."""
         return import_module(self.module, data.shape, rule, seed) if self.module else None
+
+    def make_weights(self) -> RateNetwork | None:
+        """The network whose weights it starts with."""
+        return load_weights(self.weights) if self.weights else None
+
+    def check_weights(self) -> None:
+        """Complain if `make_weights` would find no run."""
+        if self.weights:
+            check_saved(self.weights)
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
         return load_data(

@@ -68,11 +68,12 @@ class Gaps:
     def __init__(self, network: RateNetwork, optimizers: Optimizers) -> None:
         self.network = network
         self._of: dict[tuple[int, ...], Fading] = {}
-        self._pairs: list[tuple[Projection, Fading, float]] = []
+        self._pairs: list[tuple[Projection, Fading]] = []
         for p in paired_feedback(network.circuit):
-            fading, start = self._fading(p, optimizers), float(self._gap(p))
-            if fading is not None and start > 0:
-                self._pairs.append((p, fading, start))
+            fading = self._fading(p, optimizers)
+            if fading is not None:
+                self._pairs.append((p, fading))
+        self.starts = {p.name: float(self._gap(p)) for p, _ in self._pairs}
 
     def _fading(self, p: Projection, optimizers: Optimizers) -> Fading | None:
         """Pairs in the same groups of parameters fade together; None where no law is known."""
@@ -98,18 +99,25 @@ class Gaps:
         """``gap``: feedback drive → ``measured`` and ``predicted``, 1 at the start."""
         return {
             "gap": {
-                p.name: {"measured": self._gap(p) / start, "predicted": fading.left}
-                for p, fading, start in self._pairs
-                if fading.left is not None
+                p.name: {"measured": self._gap(p) / self.starts[p.name], "predicted": fading.left}
+                for p, fading in self._pairs
+                if fading.left is not None and self.starts[p.name] > 0
             }
         }
 
     # -- checkpoints -----------------------------------------------------------------------
 
-    def state_dict(self) -> list[list[float | None]]:
-        return [[fading.left, fading.momentum] for fading in self._of.values()]
+    def state_dict(self) -> dict[str, Any]:
+        fading = [[fading.left, fading.momentum] for fading in self._of.values()]
+        return {"fading": fading, "starts": self.starts}
 
-    def load_state_dict(self, state: list[list[Any]] | None) -> None:
-        """Go on from a saved state; from one of earlier versions, which had none, unpredicted."""
+    def load_state_dict(self, state: Mapping[str, Any] | list[list[Any]] | None) -> None:
+        """Go on from a saved state.
+
+        Earlier versions had none, and go on unpredicted, or no starts: it was what was drawn.
+        """
+        saved: Mapping[str, Any] = state if isinstance(state, Mapping) else {"fading": state}
+        self.starts = dict(saved.get("starts", self.starts))
         for i, fading in enumerate(self._of.values()):
-            fading.left, fading.momentum = (None, 0.0) if state is None else state[i]
+            known = saved["fading"]
+            fading.left, fading.momentum = (None, 0.0) if known is None else known[i]

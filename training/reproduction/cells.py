@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..compare import FLOORS
-from ..data.catalogue import ARRAYS, DATA_DIR_VARIABLE
 from ..errors import ConfigError
 from ..recipes.recipe import Recipe, make_recipe
 from ..recipes.tables import Entry, entries_of, unlike
+from ..recipes.written import anchored
 from ..records import Published
 from .lengths import at_length
 
@@ -126,30 +125,10 @@ def _cell(entry: Entry, changes: Mapping[str, Any]) -> Cell:
     table, *rest = entry.name.split("/")
     if len(rest) != 2 or not all(_AS_A_FOLDER.fullmatch(name) for name in rest):
         raise ConfigError(_unfit(entry.name, rest))
-    settings = _anchored({**entry.settings, **changes})
+    settings = anchored({**entry.settings, **changes})
     row, column = rest
     cell = Cell(table, row, column, settings, entry.published, entry.source, entry.notes)
     return replace(cell, part=_part(cell.recipe()))
-
-
-def _anchored(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """With paths from the root: who goes on with the runs may stand in another folder."""
-    anchored = dict(settings)
-    folder = settings.get("data_dir") or os.environ.get(DATA_DIR_VARIABLE)
-    if folder:
-        anchored["data_dir"] = _from_root(folder)
-    for key, ending in (("data", ARRAYS), ("rule", ".py"), ("module", ".py")):
-        path, is_file, rest = str(settings.get(key)).partition(ending)
-        if is_file:
-            anchored[key] = _from_root(path + ending) + rest
-    circuit = settings.get("circuit")
-    if circuit and Path(circuit).expanduser().is_file():
-        anchored["circuit"] = _from_root(circuit)
-    return anchored
-
-
-def _from_root(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
 
 
 def _unfit(name: str, rest: Sequence[str]) -> str:

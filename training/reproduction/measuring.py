@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -171,9 +172,9 @@ class Probe(TrainingRun):
         float(output[0, 0])  # waits for a GPU
         return time.perf_counter() - started
 
-    def _finite_total(self, loss_sum: Tensor, epoch: int) -> float:
+    def _look(self, when: str, loss_sum: Tensor | None = None, *more: Any, **other: Any) -> float:
         """Any: a probe hurries through warm-ups, and may blow up where a run does not."""
-        return float(loss_sum)
+        return 0.0 if loss_sum is None else float(loss_sum)
 
     def times(self, first: dict[str, float], with_floor: bool = False) -> dict[str, float]:
         """What a `Measure` holds of steps and epochs: medians, where epochs are short."""

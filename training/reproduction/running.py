@@ -18,7 +18,7 @@ from ..data.catalogue import ARRAYS, KNOWN, STREAMED, check_source, data_folder
 from ..data.dataset import Data
 from ..errors import ConfigError, DataError, MissingData, first_line
 from ..hardware import hardware_line
-from ..progress import ProgressBar, keep_quiet
+from ..progress import ProgressBar, keep_quiet, spell
 from ..recipes.recipe import Recipe
 from ..recipes.running import parts, train_seed
 from .cells import Cell
@@ -239,20 +239,6 @@ def _tidy(device: str) -> None:
     if _on_gpu(device):
         gc.collect()
         torch.cuda.empty_cache()
-
-
-def spell(seconds: float) -> str:
-    """A duration for people.
-
-    Examples
-    --------
-    >>> spell(42), spell(150), spell(9000), spell(200_000)
-    ('42 s', '2.5 min', '2.5 h', '2.3 days')
-    """
-    for least, size, unit in ((172_800, 86_400, "days"), (5400, 3600, "h"), (90, 60, "min")):
-        if seconds >= least:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
+from ..locking import LOCK
 from ..recipes.recipe import check_settings
 from ..records import RESULT, write_json
 from .cells import Cell
@@ -178,7 +179,7 @@ def free_folder(out: Path) -> None:
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        there = sorted(path.name for path in out.iterdir())
+        there = sorted(path.name for path in out.iterdir() if path.name != LOCK)
     except OSError as error:
         raise ConfigError(
             f"output folder {str(out)!r} cannot be used ({error.strerror}). Choose another one "

@@ -87,3 +87,10 @@ def kept(net: CircuitParameters) -> dict[str, Tensor]:
     """What `keep` was given; copies."""
     buffers = getattr(net, "kept", nn.Module()).named_buffers()
     return {name.replace("/", "."): tensor.clone() for name, tensor in buffers}
+
+
+def keep_of(net: CircuitParameters, state: Mapping[str, Tensor]) -> None:
+    """Keep what the ``state_dict`` of another network has kept, so that it can be loaded."""
+    tensors = {k.removeprefix("kept."): t for k, t in state.items() if k.startswith("kept.")}
+    if tensors:
+        keep(net, tensors)

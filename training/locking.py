@@ -1,0 +1,122 @@
+"""One writer at a time: a lock on a folder, which ends with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+
+from .errors import ConfigError
+from .files import unwritable
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+
+_descriptors: set[int] = set()
+_ours: ContextVar[frozenset[Path]] = ContextVar("_ours", default=frozenset())
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only one that writes to a folder, which must be there.
+
+    Who holds the lock may take it again further in. A process that is killed leaves the file `LOCK`
+    behind, but no lock.
+
+    Raises
+    ------
+    ConfigError
+        Another one holds it, who is named.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> with locked(Path(mkdtemp())):
+    ...     pass
+    """
+    place = folder.resolve()
+    if place in _ours.get() or fcntl is None:
+        yield
+        return
+    descriptor = _taken(folder)
+    _descriptors.add(descriptor)
+    token = _ours.set(_ours.get() | {place})
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+        _descriptors.discard(descriptor)
+        with suppress(OSError):  # while it is held, so that nobody can lock what is no more
+            (place / LOCK).unlink()
+        os.close(descriptor)
+
+
+def _taken(folder: Path) -> int:
+    """The open file that holds the lock."""
+    path = folder / LOCK
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        _lock(descriptor, path)
+        if _is_there(descriptor, path):
+            break
+        os.close(descriptor)  # who had it has just removed it
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}".encode())
+    return descriptor
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigError(_taken_by(path)) from error
+    except OSError as error:  # some network file systems cannot
+        warnings.warn(
+            f"folder {str(path.parent)!r} cannot be locked ({error.strerror}): see to it that no "
+            "second process writes to it",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _taken_by(path: Path) -> str:
+    try:
+        who = path.read_text("utf-8", "replace") or "another process"
+    except OSError:
+        who = "another process"
+    return (
+        f"folder {str(path.parent)!r} is being written by {who}. Wait until that ends, or choose "
+        "another folder with --out; nothing was changed"
+    )
+
+
+def _leave_to_the_parent() -> None:
+    """A forked worker would keep the lock while it lives, whatever becomes of its parent."""
+    while _descriptors:
+        with suppress(OSError):
+            os.close(_descriptors.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)

@@ -1,0 +1,95 @@
+"""Going on: a run takes over what its folder holds, once it is sure that it is the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oneway.backends.rate.exchange.names import keep_of
+
+from .errors import ConfigError, DataError, first_line
+from .identity import changes_of, check_resumable
+from .training_run import TrainingRun
+
+FROM_THE_START = "no epoch was finished before the interruption: the run starts again"
+
+
+def restore(run: TrainingRun, notify: Callable[[str], None], new_rates: bool = False) -> None:
+    """Take over what the last checkpoint holds; files change only once all of it fits.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        With the settings from here on, at its start.
+    notify : callable
+        Gets where it goes on, and with what.
+    new_rates : bool
+        Whether rates may be others than those of the checkpoint.
+    """
+    state = run.processes.from_lead(lambda: _saved(run, new_rates))
+    if state is None:
+        notify(FROM_THE_START)
+        return
+    try:
+        _load(run, state)
+    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise DataError(
+            f"checkpoint in {state['path']!r} does not fit this version of the network "
+            f"({first_line(error)}). Start the run again in another folder; nothing was changed"
+        ) from error
+    run.step, run.history = state["step"], state["history"]
+    run.kept_epochs = run.telling.done_before = len(run.history)
+    run.floor = state["floor"] if run.floor is None else run.floor
+    run.seconds_before, run.weights_from = state["seconds"], state.get("weights")
+    if run.folder is not None:
+        run.folder.rewrite_metrics(run.history)
+    done = f"goes on after epoch {len(run.history)} of {run.config.epochs}"
+    notify(done if run.history else FROM_THE_START)
+    _note_changes(run, state, notify)
+
+
+def _saved(run: TrainingRun, new_rates: bool) -> dict[str, Any] | None:
+    """The state in the folder, once it is sure that it belongs to this run."""
+    assert run.folder is not None
+    state, path = run.folder.saved(), run.folder.path
+    begun = run.folder.settings() if state is None else state["run"]
+    if not begun:
+        return None
+    done = 0 if state is None else len(state.get("history", ()))
+    check_resumable(path, begun, run.identity, done, new_rates)
+    if done == run.config.epochs and changes_of(begun, run.identity, done):
+        raise ConfigError(
+            f"the run in {str(path)!r} is finished: no epoch is left for other rates. Give it more "
+            "with --epochs; nothing was changed"
+        )
+    return state and state | {"path": str(path)}
+
+
+def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:
+    keep_of(run.network, state["network"])
+    run.network.load_state_dict(state["network"])
+    run.optimizers.load_state_dict(state["optimizers"])
+    run.loss_scale.load_state_dict(state.get("loss_scale"))
+    run.recorder.gaps.load_state_dict(state.get("gaps"))
+    run.watch.load_state_dict(state.get("watch"), state["step"])
+    for name, generator in run.generators.items():
+        generator.set_state(state["generators"][name])
+    noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
+    run.generators["noise"].set_state(noise[run.processes.part.rank])
+
+
+def _note_changes(
+    run: TrainingRun, state: Mapping[str, Any], notify: Callable[[str], None]
+) -> None:
+    """Keep at once, in the checkpoint, which rates are others from here on, and the floor."""
+    new = changes_of(state["run"], run.identity, len(run.history))
+    run.changes = [*state.get("changes", ()), *new]
+    for change in new:
+        before, now = (_said(change[key]) for key in ("before", "now"))
+        notify(f"{change['setting']} = {now} from here on, {before} before")
+    if new or run.floor != state["floor"]:
+        run.save()
+
+
+def _said(rate: float | None) -> str:
+    return "none of its own" if rate is None else f"{rate:g}"
