@@ -249,8 +249,8 @@ def _meet(rank: int, world: int, patience_s: float) -> dist.Store:
         store, _, _ = next(dist.rendezvous("env://"))
         # Where processes meet a second time, addresses of the first must not mislead them.
         store = dist.PrefixStore(f"oneway/{next(_meetings)}", store)
-        how = {"rank": rank, "world_size": world, "timeout": timedelta(seconds=patience_s)}
-        dist.init_process_group(engines, store=store, **how)
+        patience = timedelta(seconds=patience_s)
+        dist.init_process_group(engines, patience, store=store, rank=rank, world_size=world)
         return store
     except (ValueError, RuntimeError) as error:
         raise ConfigError(

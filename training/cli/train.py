@@ -24,8 +24,8 @@ from oneway.rules import Rule
 from ..compare import mean_and_spread, mean_of, percent, spread
 from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
-from ..distributed import Processes, joined
-from ..errors import MissingData
+from ..distributed import PATIENCE_S, Processes, joined
+from ..errors import ConfigError, MissingData
 from ..progress import keep_quiet
 from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
@@ -101,6 +101,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quiet", action="store_true", help="no progress and no notes: the result, and errors"
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_S,
+        metavar="SECONDS",
+        help="how long processes that train together (torchrun) wait for one that does not answer "
+        "(default: %(default).0f); then they end, and one says which",
+    )
     add_json(parser)
     groups = {title: parser.add_argument_group(title) for title in _GROUPS}
     for key, described in recipes.recipe_keys().items():
@@ -119,7 +127,9 @@ def _group(key: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with joined() as processes:
+    if not arguments.patience > 0:
+        raise ConfigError(f"patience = {arguments.patience:g}, expected seconds, more than 0")
+    with joined(arguments.patience) as processes:
         with _chatter(processes.leads):
             results, out = _run(arguments, processes)
         if arguments.json and processes.leads:
