@@ -250,7 +250,7 @@ def _meet(rank: int, world: int, patience_s: float) -> dist.Store:
         # Where processes meet a second time, addresses of the first must not mislead them.
         store = dist.PrefixStore(f"oneway/{next(_meetings)}", store)
         patience = timedelta(seconds=patience_s)
-        dist.init_process_group(engines, patience, store=store, rank=rank, world_size=world)
+        dist.init_process_group(engines, timeout=patience, store=store, rank=rank, world_size=world)
         return store
     except (ValueError, RuntimeError) as error:
         raise ConfigError(
