@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,9 +13,6 @@ import pytest
 
 from oneway.circuits import mlp, save_circuit
 from oneway.rules import RULES, parse_rule
-from oneway.training.cli.main import _parser
-from oneway.training.cli.train import _GROUPS, EXAMPLES
-from oneway.training.recipes.recipe import recipe_keys
 from oneway.training.rulespage import rules_page
 
 CHECK_KEYS = "circuit rule gate norm reciprocal_pairs weight_transport phases neurons ok".split()
@@ -411,17 +407,3 @@ def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
     assert epochs[0].startswith("fa, seed 0: epoch 1 of 100000, loss ")
     records = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
-
-
-def test_the_help_of_train_names_options_that_are_there(oneway):
-    """Its examples parse, and its groups hold keys of recipes."""
-    lines = re.findall(r"^  oneway (train .*?)(?:   .*)?$", EXAMPLES, flags=re.MULTILINE)
-    assert len(lines) == 6
-    for line in lines:
-        asked = _parser(line.split()).parse_args(line.split())
-        if not asked.resume:
-            assert asked.recipe or asked.circuit
-    named = [name for names in _GROUPS.values() for name in names if "*" not in name]
-    assert set(named) <= set(recipe_keys()) and len(named) == len(set(named))
-    _, out, _ = oneway("train", "--help")
-    assert all(f"\n{title}:\n" in out for title in _GROUPS)

@@ -31,46 +31,12 @@ from ..progress import ByteProgress
 from ..signals import Signals, read_signals
 from ..sources import read_source
 from . import check_graph
-from .constraints import add_constraint, headline, show_findings
-from .costs import add_rules, show_rules
-from .shared import add_json, print_json
+from .constraints import headline, show_findings
+from .costs import show_rules
+from .options.check import MANY_NEURONS
+from .shared import print_json
 
-# Following a cell's connections through a net visits every other cell.
-MANY_NEURONS = 100_000
 WORDS = {"none": "none", "signs": "signs only", "full": "yes"}
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "circuit",
-        metavar="CIRCUIT",
-        help="builder string (mlp:64-32-32-10, resnet34), circuit file (JSON, GraphML), or any "
-        "directed graph (table, matrix, GraphML, ...)",
-    )
-    parser.add_argument(
-        "--rule", metavar="RULE", help="rule that wires it (kp, asap,k=4), or a file defining one"
-    )
-    parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
-    parser.add_argument("--norm", help="how errors pass batch norm: full, scale, own")
-    add_rules(parser)
-    add_constraint(parser)
-    add_json(parser)
-    parser.add_argument(
-        "--locality", action="store_true", help="list what each synapse learns from"
-    )
-    parser.add_argument(
-        "--signals",
-        action="store_true",
-        help="what carries each signal as spikes, what every cell is told, and what synapses read "
-        "beyond their own two cells (docs/spiking_signals.md)",
-    )
-    parser.add_argument(
-        "--return-paths",
-        action="store_true",
-        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons and in large "
-        "graphs too",
-    )
-    check_graph.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,19 +22,7 @@ from ..compare import (
 )
 from ..records import jsonable
 from . import run_figures
-from .shared import add_json, print_json, table_console
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        type=Path,
-        metavar="DIR",
-        help="folders of runs that 'oneway train' left, or folders above them",
-    )
-    run_figures.add_options(parser)
-    add_json(parser)
+from .shared import print_json, table_console
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -21,23 +21,7 @@ from ..progress import ProgressBar
 from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
-from .shared import BAD_INPUT, add_json, print_json, table_console
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action",
-        nargs="?",
-        metavar="ACTION",
-        default="list",
-        choices=("list", "show", "check"),
-        help="list: those whose name has every given word (the default); show: one recipe's "
-        "settings; check: whether recipes are in order, all that come with oneway or those named",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="words, the name of a recipe, or TOML files"
-    )
-    add_json(parser)
+from .shared import BAD_INPUT, print_json, table_console
 
 
 def run(arguments: argparse.Namespace) -> int:

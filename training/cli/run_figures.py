@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from ..compare import Group
 from ..errors import ConfigError
 from ..progress import ProgressBar
 from .layer_pages import LayerPage, above, below
+from .options.compare import ALL
 from .run_pages import CurvePage, Overview, Panel
 
-ALL = "all"
 SUFFIXES = (".png", ".svg", ".pdf")
-
 _TRAINED = "a run has it from its first epoch on"
 _FEEDBACK = "rules with feedback weights record it"
 FIGURES: dict[str, Overview | CurvePage | LayerPage] = {
@@ -92,24 +90,6 @@ FIGURES: dict[str, Overview | CurvePage | LayerPage] = {
         log=True,
     ),
 }
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        metavar="FILE",
-        help="draw accuracies and angles, or what --figure says, into a .png, .svg or .pdf file",
-    )
-    parser.add_argument(
-        "--figure",
-        action="append",
-        choices=[*FIGURES, ALL],
-        metavar="NAME",
-        help=f"what --plot draws: {', '.join(FIGURES)}, or {ALL} that the runs have (default: "
-        "overview). May be given several times: each figure then has a file of its own, FILE with "
-        "its name before the suffix",
-    )
 
 
 def check_options(plot: Path | None, names: Sequence[str] | None) -> None:
