@@ -294,7 +294,10 @@ def test_recipe_set_and_options_win_in_this_order(oneway, tmp_path):
 
 
 BAD = {
-    "unknown rule": ([*QUICK, "--rule", "kpp"], "no rule 'kpp'; there are bp, fa"),
+    "unknown rule": (
+        [*QUICK, "--rule", "kpp"],
+        "no rule 'kpp'; did you mean 'kp' or 'dkp'? there are bp, fa",
+    ),
     "no rule": (QUICK, "it learns nothing without a rule"),
     "rule option": ([*QUICK, "--rule", "asap,j=2"], "rule asap: no option 'j'; there are gate, n"),
     "gate": ([*QUICK, "--rule", "fa", "--gate", "open"], "gate = 'open', expected one of exact"),
