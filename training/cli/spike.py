@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData, SpikingParameters
 
 SCRIPT = "circuit.py"
+# Characters of a script that has weights, connections and data in itself, at most.
+INLINE = 100_000
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -137,15 +139,30 @@ def _window(arguments: argparse.Namespace) -> Window | None:
 def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
     """Print the Brian2 program; with a folder, also put it there with the arrays that it loads."""
     script, arrays = spiking.script(SCRIPT)
-    print(script)
     if folder is None:
-        tell("it loads its arrays from a file beside it: --out DIR writes both")
+        print(_alone(spiking, script))
         return
+    print(script)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     save_arrays: Callable[..., None] = np.savez
     save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
     tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
+
+
+def _alone(spiking: SpikingRun, script: str) -> str:
+    """A program that needs no file beside it, or on a terminal, where it is only read, any."""
+    alone = spiking.script(SCRIPT, inline=True)[0]
+    if len(alone) <= INLINE:
+        return alone
+    if not sys.stdout.isatty():
+        raise ConfigError(
+            f"--show-code: with the weights, connections and data of this circuit in it the script "
+            f"would have {len(alone) / 1000:,.0f} kB, and the most is {INLINE // 1000} kB. Add "
+            f"--out DIR, which writes {SCRIPT} there with its arrays in a file beside it"
+        )
+    tell("it loads its arrays from a file beside it: --out DIR writes both")
+    return script
 
 
 def _content(

@@ -6,6 +6,7 @@ from .figures import accuracy_figure, always_tied, angle_figures
 from .parts import (
     card,
     code,
+    course,
     gallery,
     html,
     join,
@@ -29,8 +30,8 @@ def accuracies(tour: Tour) -> str:
             f"the last of {config.epochs} epochs; {n} seeds for weights and order of the samples. "
             f"All rules have the same settings: SGD with rate {config.lr:g}, momentum "
             f"{config.momentum:g}, decay {config.weight_decay:g}, batches of {config.batch_size}. "
-            "Whoever wants to rank rules should tune each: the point here is that they learn, and "
-            "how far the floor is."
+            "Whoever wants to rank rules should tune each: the question here is whether they "
+            "learn, and how far the floor is."
         ),
         card(accuracy_figure(tour), _accuracy_alt(tour), kind="single"),
         _below(tour),
@@ -43,10 +44,21 @@ def accuracies(tour: Tour) -> str:
         paragraph(
             "Spread is the standard deviation over seeds. One test image more or less is "
             f"{100 * one_image:.1f} points, so that differences of a point mean little here. "
-            "On digits as small as these even random feedback does well; at depth and on natural "
-            "images the rules come apart.",
+            f"{_range(tour)}",
             "note",
         ),
+    )
+
+
+def _range(tour: Tour) -> str:
+    """How far apart rules are."""
+    if len(tour.ranked) < 2:
+        return ""
+    best, worst = tour.ranked[0], tour.ranked[-1]
+    points = 100 * ((best.mean or 0.0) - (worst.mean or 0.0))
+    return (
+        f"From {code(best.label)} to {code(worst.label)} it is {points:.1f} points; how rules come "
+        "apart at depth and on natural images is another question."
     )
 
 
@@ -108,13 +120,21 @@ def angles(tour: Tour) -> str:
         "How feedback finds its way",
         paragraph(
             "The angle between forward weights W and the transpose of feedback weights B: at 90° "
-            "they have nothing in common, at 0° errors travel as under backpropagation. Weights "
-            "that learn turn towards each other; with fixed feedback, W turns towards B instead."
+            "they have nothing in common, at 0° errors travel as under backpropagation. Feedback "
+            "weights that learn can turn towards W; where they are fixed, W can turn towards them. "
+            f"{_courses(tour)}"
         ),
         gallery(cards),
         _clock(tour),
         paragraph(" ".join(asides), "note") if asides else "",
     )
+
+
+def _courses(tour: Tour) -> str:
+    """What the mean angle of each rule did in these runs."""
+    courses = {rule.label: rule.angle_course() for rule in tour.rules if not always_tied(rule)}
+    said = [f"that of {code(label)} {course(*ends)}" for label, ends in courses.items() if ends]
+    return f"Of the mean angles in these runs, {join(said)}." if said else ""
 
 
 def _angle_ends(tour: Tour, drive: str) -> str:

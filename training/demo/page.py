@@ -15,11 +15,10 @@ HERE = Path(__file__).parent
 GOING_ON = (
     ("oneway check mlp:64-32-32-10 --rule kp", "which cells are joined both ways?"),
     ("oneway check resnet18 --rule asap,k=4 --constraint all", "the same at the scale of images"),
-    (
-        "oneway train --circuit mlp:64-32-32-10 --rule wm --data digits",
-        "one run, with all settings",
-    ),
-    ("oneway check mlp:64-32-32-10 --rule mine.py", "a rule of your own: one file of wiring"),
+    ("oneway rules list", "every rule with its options"),
+    ("oneway rules new mine.py", "a rule of your own, which works as it is written"),
+    ("oneway check mlp:64-32-32-10 --rule mine.py", "which cells it joins both ways"),
+    ("oneway train --circuit mlp:64-32-32-10 --rule mine.py --epochs 5", "and how it learns"),
 )
 
 
@@ -89,9 +88,9 @@ def going_on(tour: Tour) -> str:
         f'<pre tabindex="0" aria-label="Commands to go on with">{lines}</pre>',
         paragraph(
             "A rule is one file that says what is connected to what and which signals each synapse "
-            "learns from. <code>rules/kolen_pollack.py</code> is a good one to read first. Copy "
-            "it, change a line, and check it with the last command above; a rule that "
-            "<code>rules/__init__.py</code> imports has a row in this report, and a drawing."
+            "learns from. <code>oneway rules new mine.py</code> writes one to start from: change a "
+            "line, and check and train it with the two commands below it. <code>oneway rules show "
+            "kp</code> has another rule's equations, and says where its file is."
         ),
     )
 

@@ -30,8 +30,8 @@ from ..recording.weights import feedback_weights
 from ..records import write_json
 from .page import write_report
 from .printer import TourPrinter
-from .spikes import spiking_tour
-from .tour import RuleTour, Tour
+from .spikes import learned_digits, recorded_digits, spiking_tour
+from .tour import RuleTour, SpikingDigits, SpikingTour, Tour
 
 # Beside every rule as it is by default: the options that leave no hidden pair joined both ways.
 VARIANTS = ("asap,gate=local,norm=own",)
@@ -50,7 +50,12 @@ class DemoSettings:
     norm: Norm = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
     spiking: str = "wm"  # whose noisy phases run as spikes
-    spiking_s: float = 12.0
+    spiking_s: float = 48.0
+    # Where there is no compiler: a simulated second then takes a second or two.
+    interpreted_s: float = 16.0
+    # What learns the digits in spikes, as `oneway spike` would; compiled only.
+    digits: str = "kp"
+    digits_epochs: int = 3
     config: TrainConfig = CONFIG
 
     def quick(self) -> DemoSettings:
@@ -91,10 +96,20 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     for rule in tour.rules:
         _train(rule, data, _configs(tour))
         printer.rule(rule)
-    printer.spiking_starts(settings.spiking_s)
-    tour.spiking = spiking_tour(_wired(settings.spiking, forward), settings.spiking_s)
+    printer.spiking_starts()
+    mirror = _wired(settings.spiking, forward)
+    tour.spiking = spiking_tour(mirror, settings.spiking_s, settings.interpreted_s)
     printer.spiking(tour.spiking)
+    tour.digits = _digits(settings, tour.spiking)
+    printer.digits(tour.digits)
     return tour
+
+
+def _digits(settings: DemoSettings, spiking: SpikingTour) -> SpikingDigits:
+    """Learned now where a compiler has just proved useful; else the run that was recorded."""
+    if spiking.target != "cpp_standalone":
+        return recorded_digits()
+    return learned_digits(settings.sizes, settings.digits, settings.digits_epochs)
 
 
 def _wired(label: str, forward: Circuit) -> RuleTour:

@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "oneway spike mlp:64-48-48-10 --rule kp --samples 240 --out spikes",
         "oneway spike mlp:50-50-10 --rule wm --no-task --seconds 40",
         "oneway spike mlp:64-48-48-10 --rule kp --weights RUN",
-        "oneway spike mlp:8-4-3 --rule fa --no-task --show-code > fa.py",
+        "oneway spike mlp:64-12-10 --rule kp --show-code > kp.py",
         "oneway spike mlp:64-48-48-10 --rule kp --show-code --out script",
     )
 
@@ -113,8 +113,9 @@ def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--show-code",
         action="store_true",
-        help="print the circuit as a Brian2 script that runs without oneway, and stop; with --out "
-        "DIR the script is put there, with its arrays in a file beside it",
+        help="print the circuit as a Brian2 script that runs without oneway, and stop: with its "
+        "weights in it as long as it has no more than 100 kB; with --out DIR script and weights "
+        "are put there, in a file each",
     )
 
 
