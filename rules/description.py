@@ -145,7 +145,7 @@ def _meanings(owner: type) -> dict[str, str]:
     _, _, section = inspect.cleandoc(owner.__dict__.get("__doc__") or "").partition(
         "\n\nParameters\n----------\n"
     )
-    found = {}
+    found: dict[str, str] = {}
     for names, lines in _PARAMETER.findall(section + "\n"):
         words = " ".join(lines.replace("``", "`").split())
         several = f"{names.replace(',', ' and')}: " if "," in names else ""

@@ -20,7 +20,7 @@ from oneway.rules import RULES, parse_rule
 
 from ..config import TrainConfig
 from ..data.batches import n_batches
-from ..data.dataset import Data
+from ..data.dataset import Data, DataSet
 from ..data.loading import load_data
 from ..errors import TrainingError
 from ..hardware import processor, threads
@@ -28,6 +28,7 @@ from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..recording.weights import feedback_weights
 from ..records import write_json
+from ..spiking.config import SpikingConfig
 from .page import write_report
 from .printer import TourPrinter
 from .spikes import learned_digits, recorded_digits, spiking_tour
@@ -86,6 +87,7 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     """Wire, check, train and spike; the printer tells what was found as soon as it is known."""
     forward = mlp(settings.sizes, norm=settings.norm)
     data = load_data("digits", shape=forward.inputs[0].shape)
+    assert isinstance(data, DataSet)
     samples = data.n_train, data.n_test
     tour = Tour(forward, settings.config, settings.seeds, samples, host=_host())
     tour.rules = [_wired(label, forward) for label in (*RULES, *VARIANTS)]
@@ -100,16 +102,18 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     mirror = _wired(settings.spiking, forward)
     tour.spiking = spiking_tour(mirror, settings.spiking_s, settings.interpreted_s)
     printer.spiking(tour.spiking)
-    tour.digits = _digits(settings, tour.spiking)
+    tour.digits = _digits(settings, data, tour.spiking)
     printer.digits(tour.digits)
     return tour
 
 
-def _digits(settings: DemoSettings, spiking: SpikingTour) -> SpikingDigits:
+def _digits(settings: DemoSettings, data: DataSet, spiking: SpikingTour) -> SpikingDigits:
     """Learned now where a compiler has just proved useful; else the run that was recorded."""
     if spiking.target != "cpp_standalone":
         return recorded_digits()
-    return learned_digits(settings.sizes, settings.digits, settings.digits_epochs)
+    wired = parse_rule(settings.digits).wire(mlp(settings.sizes))  # cells have no batch norm
+    config = SpikingConfig(target=spiking.target, epochs=settings.digits_epochs)
+    return learned_digits(wired, data, config, settings.digits)
 
 
 def _wired(label: str, forward: Circuit) -> RuleTour:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
 from oneway.analysis import angle_deg
-from oneway.circuits import WiringError, mlp
-from oneway.rules import parse_rule
+from oneway.circuits import Circuit, WiringError
 
 from ..data.dataset import DataSet
-from ..data.loading import load_data
 from ..spiking.config import SpikingConfig
 from ..spiking.run import SimulationBar, SpikingRun
 from .tour import INSTALL_SPIKING, RuleTour, SpikingDigits, SpikingTour
@@ -82,14 +79,13 @@ def _mirror(rule: RuleTour, seconds: float, target: str) -> SpikingTour:
     return SpikingTour(rule.label, rule.wired, record, angles, target, compiling_s)
 
 
-def learned_digits(sizes: Sequence[int], rule: str, epochs: int) -> SpikingDigits:
-    """Learn the digits in spikes, as ``oneway spike`` does with these settings and no others."""
-    wired = parse_rule(rule).wire(mlp(tuple(sizes)))
-    data = load_data("digits", shape=wired.inputs[0].shape)
-    assert isinstance(data, DataSet)
-    config = SpikingConfig(target="cpp_standalone", epochs=epochs)
+def learned_digits(
+    wired: Circuit, data: DataSet, config: SpikingConfig, rule: str
+) -> SpikingDigits:
+    """Let a circuit learn digits in spikes, as ``oneway spike`` does with this rule."""
     result = SpikingRun(wired, data, config, label=f"{rule}, digits").run()
-    return SpikingDigits(result.as_dict(rule=rule))
+    samples = {"train_samples": data.n_train, "test_samples": data.n_test}
+    return SpikingDigits(result.as_dict(rule=rule, **samples))
 
 
 def recorded_digits() -> SpikingDigits:

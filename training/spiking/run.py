@@ -146,11 +146,11 @@ class SpikingRun:
 
     def script(self, file: str, inline: bool = False) -> tuple[str, dict[str, np.ndarray]]:
         """A Brian2 program that shows a few samples, or noise, and the arrays that it loads."""
-        how = {"file": file, "inline": inline}
         with clear():
             if self.probe is None:
-                return self.network.script(**how)
-            return self.network.script(self.probe.x.numpy(), self.probe.y.numpy(), **how)
+                return self.network.script(file=file, inline=inline)
+            x, y = self.probe.x.numpy(), self.probe.y.numpy()
+            return self.network.script(x, y, file, inline)
 
     # -- how long it will be ---------------------------------------------------------------
 

@@ -80,7 +80,7 @@ def _literal(values: np.ndarray) -> str:
         if values.size % part.size == 0:
             times = values.size // part.size
             if np.array_equal(values, np.tile(part, times)):
-                forms.append(f"np.tile({_literal(part) if times > 1 else _listed(part)}, {times})")
+                forms.append(f"np.tile({_listed(part)}, {times})")
     return min(forms, key=len)
 
 
