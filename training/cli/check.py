@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 
 from rich.console import Console
@@ -155,9 +155,24 @@ def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
         table.add_row("", f"{verdict.relays_apart:,} pairs if they counted as neurons themselves")
     table.add_row("weight transport", WORDS[verdict.weight_transport])
     table.add_row("shortest return path", _return_path(verdict, wired, with_paths))
-    table.add_row("modes", f"{verdict.phases} ({', '.join(wired.modes)})")
+    table.add_row("phases", _phases(wired.modes))
     table.add_row("neurons", f"{verdict.neurons:,}")
     return table
+
+
+# What a circuit does in its phases, one after the other.
+PHASES = {
+    "engaged": "activity and errors flow",
+    "mirror": "noise in place of data",
+    "mimic": "cells take over others' activity",
+}
+
+
+def _phases(modes: Sequence[str]) -> str:
+    if len(modes) == 1:
+        return "1: everything happens at once"
+    told = (PHASES.get(mode, mode) for mode in modes)
+    return f"{len(modes)}, in turn: {'; '.join(told)}"
 
 
 def _return_path(verdict: Verdict, wired: Circuit, wanted: bool) -> str:

@@ -134,10 +134,10 @@ def _add_reading(facts: Table, graph: Graph, reading: Reading) -> None:
 
 
 def _show_classes(console: Console, by_class: ClassReciprocity) -> None:
-    table = Table(title=escape(f"by {by_class.column}: connections, and those that are answered"))
+    table = Table(title=escape(f"by {by_class.column}: connections, and those that run both ways"))
     table.add_column("pre", overflow="fold")
     table.add_column("post", overflow="fold")
-    for heading in ("edges", "answered", "pairs", "reciprocity"):
+    for heading in ("edges", "both ways", "pairs", "reciprocity"):
         table.add_column(heading, justify="right")
     for name, total in (("within classes", by_class.within), ("between", by_class.between)):
         pairs = total.answered // 2

@@ -116,7 +116,11 @@ def _notes(group: Group) -> list[str]:
         for case in group.cases
         if case.published is not None and case.unlike_published
     ]
-    notes += [f"{case.label}: {note}" for case in group.cases for note in case.notes]
+    said: dict[str, list[str]] = {}
+    for case in group.cases:
+        for note in case.notes:
+            said.setdefault(note, []).append(case.label)
+    notes += [f"{', '.join(labels)}: {note}" for note, labels in said.items()]
     for run in group.runs:
         if not run.finished:
             done, epochs = len(run.history), run.about["epochs"]

@@ -27,11 +27,14 @@ class Overview:
     """Accuracies, their course and the mean angle of feedback weights."""
 
     needs: str = "test_accuracy"
-    source: str = ""
+    source: str = "a run has it from its first epoch on"
 
-    def draw(self, groups: Sequence[Group]) -> Figure:
+    def draw(self, groups: Sequence[Group]) -> Figure | None:
         from matplotlib.figure import Figure
 
+        groups = [group for group in groups if any(run.history for run in group.runs)]
+        if not groups:
+            return None
         most = max(len(group.cases) for group in groups)
         size = (17, max(3.4, 0.34 * most + 1.6) * len(groups))
         figure = Figure(figsize=size, layout="constrained")
@@ -46,14 +49,26 @@ def _draw_overview(group: Group, axes: Sequence[Axes]) -> None:
     style = styles(case.label for case in group.cases)
     results = {case.label: case.values("test_accuracy") for case in group.cases}
     published = {c.label: c.published for c in group.cases if c.published is not None}
-    plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
+    if any(results.values()):
+        plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
+    else:
+        _leave_out(axes[0], "no run here is finished yet")
     axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, pad=20, loc="left")
     records = curves(group)
     plot_curves(records, by="case", ax=axes[1], style=style)
+    if all(record["angle_deg"] is None for record in records):
+        _leave_out(axes[2], "no run here has angles between W and Bᵀ")
+        return
     plot_curves(records, y="angle_deg", by="case", ax=axes[2], style=style, legend=False)
     axes[2].set_ylim(0, 97)
     axes[2].set_ylabel("mean angle between W and Bᵀ (°)")
     axes[2].axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
+
+
+def _leave_out(ax: Axes, why: str) -> None:
+    """In place of axes with nothing in them."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", fontsize=9)
 
 
 # -- one axes a quantity, a line a case ----------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,6 @@ def table_console() -> Console:
     from rich.console import Console  # which those who only ask for help need not wait for
 
     console = Console()
-    if not console.is_terminal:  # nothing there is narrow
+    if not console.is_terminal and "COLUMNS" not in os.environ:  # nothing there is narrow
         console.width = WIDE
     return console

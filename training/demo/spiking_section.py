@@ -60,8 +60,8 @@ def _found(spiking: SpikingTour) -> str:
             f"{max(left):.0f}°."
         )
     return (
-        f"After {spiking.record.simulated_s:g} s simulated it is not there yet; it goes on as one "
-        "over the square root of time."
+        f"After {spiking.record.simulated_s:g} s simulated it is not there yet: a longer run comes "
+        "nearer."
     )
 
 
