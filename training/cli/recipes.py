@@ -22,7 +22,7 @@ from ..progress import ProgressBar
 from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
-from .shared import BAD_INPUT, print_json, table_console
+from .shared import BAD_INPUT, WIDE, print_json, table_console
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,7 +50,8 @@ def _list(arguments: argparse.Namespace) -> int:
         cells = [about[key] for key in ("name", "data", "circuit", "rule", "epochs")]
         figure = "–" if entry.published is None else f"{100 * entry.published:.2f}"
         table.add_row(*(escape(str(cell)) for cell in cells), figure)
-    if console.measure(table).maximum <= console.width:
+    wanted = console.measure(table, options=console.options.update(width=WIDE)).maximum
+    if wanted <= console.width:
         console.print(table)
     else:  # names that are broken could not be copied
         print("\n".join(_folded(entry, console.width) for entry in found))
