@@ -17,8 +17,9 @@ from oneway.rules import RULES, Rule, with_feedback_path
 from oneway.rules.feedback import INDEPENDENT
 from oneway.training import TrainConfig, floor_accuracy, load_data
 from oneway.training.demo.show import VARIANTS, DemoSettings, run_demo, shortest_loop
-from oneway.training.demo.spikes import spiking_tour
-from oneway.training.demo.tour import RuleTour
+from oneway.training.demo.spikes import learned_digits, recorded_digits, spiking_tour
+from oneway.training.demo.tour import RuleTour, SpikingTour
+from oneway.training.spiking.config import SpikingConfig
 
 CONFIG = TrainConfig(epochs=2, batch_size=64, lr=0.05, weight_decay=0.01)
 SETTINGS = DemoSettings(sizes=(64, 16, 16, 10), seeds=(0, 1), spiking_s=0.4, config=CONFIG)
@@ -245,6 +246,49 @@ def test_spikes_of_a_rule_with_a_noisy_phase():
     assert spiking.label == "wm" and spiking.problem == ""
     assert list(spiking.angles) == ["delta_h2 -> delta_h1", "delta_output -> delta_h2"]
     assert all(len(angles) == len(spiking.record.times_s) for angles in spiking.angles.values())
+
+
+@pytest.mark.spiking
+def test_a_compiler_that_cannot_compile_is_as_good_as_none(monkeypatch):
+    pytest.importorskip("brian2")
+    asked = []
+
+    def mirror(rule, seconds, target):
+        asked.append((seconds, target))
+        if target == "cpp_standalone":
+            raise RuntimeError("g++: command not found")
+        return SpikingTour(target=target)
+
+    monkeypatch.setattr("oneway.training.demo.spikes._mirror", mirror)
+    monkeypatch.setattr(SpikingConfig, "target_for", lambda self, seconds: "cpp_standalone")
+    assert spiking_tour(*tours("wm"), 48.0, 16.0).target == "numpy"
+    assert asked == [(48.0, "cpp_standalone"), (16.0, "numpy")]
+
+
+@pytest.mark.spiking
+def test_digits_learned_here_are_told_as_those_recorded():
+    pytest.importorskip("brian2")
+    wired = RULES["kp"]().wire(mlp((64, 8, 10)))
+    data = load_data("digits", shape=(64,), limit=(10, 6))
+    config = SpikingConfig(target="numpy", epochs=1, measurements=1)
+    digits = learned_digits(wired, data, config, "kp")
+    recorded = recorded_digits()
+    assert digits.command == "oneway spike mlp:64-8-10 --rule kp --epochs 1"
+    assert recorded.found.keys() <= digits.found.keys()
+    assert list(digits.angles) == ["delta_output -> delta_h1"] and not digits.recorded
+
+
+@pytest.mark.slow
+@pytest.mark.spiking
+def test_the_tour_s_mirror_gets_there():
+    pytest.importorskip("brian2")
+    settings = DemoSettings()
+    if SpikingConfig().target_for(settings.spiking_s) != "cpp_standalone":
+        pytest.skip("no compiler")
+    wired = RULES["wm"]().wire(mlp(settings.sizes, norm=settings.norm))
+    tour = RuleTour("wm", "", RULES["wm"](), wired)
+    angles = spiking_tour(tour, settings.spiking_s).angles
+    assert len(angles) == 2 and max(course[-1] for course in angles.values()) < 15
 
 
 @pytest.mark.spiking
