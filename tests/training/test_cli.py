@@ -61,6 +61,9 @@ def test_check_for_people(oneway):
     assert "h1, delta_h1" in out and "gate 32, teach 32" in out
     assert "2 connections, h1 -> delta_h1 and back" in out
     assert "'delta_h2 -> delta_h1' learns in phase 'engaged'" in out
+    assert "1: everything happens at once" in out
+    words = " ".join(oneway("check", MLP, "--rule", "wm")[1].split())
+    assert "2, in turn: activity and errors flow; noise in place of data" in words
 
 
 def test_check_headline_names_its_constraint(oneway):

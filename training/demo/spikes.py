@@ -84,8 +84,8 @@ def learned_digits(
 ) -> SpikingDigits:
     """Let a circuit learn digits in spikes, as ``oneway spike`` does with this rule."""
     result = SpikingRun(wired, data, config, label=f"{rule}, digits").run()
-    samples = {"train_samples": data.n_train, "test_samples": data.n_test}
-    return SpikingDigits(result.as_dict(rule=rule, **samples))
+    about = {"data": data.name, "train_samples": data.n_train, "test_samples": data.n_test}
+    return SpikingDigits(result.as_dict(rule=rule, **about))
 
 
 def recorded_digits() -> SpikingDigits:
