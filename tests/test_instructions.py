@@ -10,9 +10,9 @@ from instructions import ROOT, check_names, commands, options_of, parsed, synops
 
 from oneway.rules import RULES, SPIKE_RULES
 from oneway.training.cli.main import COMMANDS, _parser, main
-from oneway.training.demo.page import GOING_ON
 from oneway.training.demo.show import DemoSettings
 from oneway.training.demo.spikes import recorded_digits
+from oneway.training.demo.wording import A_RULE_OF_ONES_OWN, GOING_ON
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BAD_INPUT = 2
@@ -101,6 +101,10 @@ def test_the_report_s_instructions_are_followed(capsys):
     assert max(others) < BAD_INPUT, codes
     assert codes["oneway check mlp:64-32-32-10 --rule mine.py"] == 0
     assert Path("runs").is_dir()
+    # The sentence below the commands counts them, and names one more.
+    assert GOING_ON[3][0].startswith("oneway rules new") and "fourth command" in A_RULE_OF_ONES_OWN
+    follow(re.findall(r"'(oneway [^']*)'", A_RULE_OF_ONES_OWN))
+    assert "kolen_pollack.py" in capsys.readouterr().out
 
 
 def test_the_run_that_is_recorded_is_the_one_that_the_command_makes():

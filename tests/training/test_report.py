@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,10 +11,8 @@ from oneway.rules import RULES, parse_rule
 from oneway.training import RunResult, TrainConfig
 from oneway.training.demo.figures import always_tied
 from oneway.training.demo.page import render
-from oneway.training.demo.parts import card, code, count, course, join, per_cent, table
-from oneway.training.demo.spikes import recorded_digits
-from oneway.training.demo.spiking_section import spiking_section
-from oneway.training.demo.tour import INSTALL_SPIKING, RuleTour, SpikingDigits, SpikingTour, Tour
+from oneway.training.demo.parts import card, code, count, join, per_cent, table
+from oneway.training.demo.tour import INSTALL_SPIKING, RuleTour, SpikingTour, Tour
 from oneway.training.demo.wiring_section import contrasts
 
 FORWARD = mlp((8, 6, 6, 4))
@@ -107,71 +104,6 @@ def test_tied_weights_are_named_instead_of_drawn():
 
 def test_without_spikes_the_report_says_how_to_get_them():
     assert "oneway[spiking]" in render(a_tour(rule_tour("kp", 0.7, 0.9)))
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "words"),
-    [
-        (91.2, 9.4, "fell from 91° to 9°"),
-        (91.4, 90.6, "stayed at 91°"),
-        (89.0, 117.3, "rose from 89° to 117°"),
-    ],
-)
-def test_what_an_angle_did(first, last, words):
-    assert course(first, last) == words
-
-
-def test_what_angles_did_is_said_of_each_rule():
-    rules = [
-        rule_tour("kp", 0.9, angle=4.0),
-        rule_tour("drtp", 0.9),
-        rule_tour("fa", 0.9, angle=90),
-    ]
-    for rule in rules:
-        drives = rule.runs[0].angles_deg
-        rule.first_angles[0] = dict.fromkeys(drives, 90.0)
-    page = text_of(render(a_tour(*rules)))
-    assert "that of kp fell from 90° to 4°" in page and "that of fa stayed at 90°" in page
-    assert "drtp fell" not in page  # no partner, no angle
-
-
-@pytest.fixture
-def mirrored(monkeypatch):
-    """The section on spikes, with a mirror whose angles are these; its pictures are another's."""
-    for name in ("raster_figure", "mirror_figure"):
-        monkeypatch.setattr(f"oneway.training.demo.spiking_section.{name}", lambda _: "data:,")
-    window = "oneway.training.demo.spiking_section.raster_window"
-    monkeypatch.setattr(window, lambda _: (0.0, 1.0))
-
-    def section(*angles, digits=None, target="numpy"):
-        record = SimpleNamespace(
-            mean_rates_hz={"h1": 100.0}, spikes={"h1": None}, simulated_s=48.0, wall_s=1.0
-        )
-        spiking = SpikingTour(label="wm", record=record, target=target)
-        spiking.angles = {f"delta_h{i + 1} -> delta_h{i}": list(a) for i, a in enumerate(angles, 1)}
-        tour = replace(a_tour(rule_tour("wm", 0.9)), spiking=spiking, digits=digits)
-        return text_of(f"<body>{spiking_section(tour)}")
-
-    return section
-
-
-def test_a_mirror_that_got_there_and_one_that_did_not(mirrored):
-    there = mirrored((90.7, 9.1), (85.6, 11.4))
-    assert "up to an angle of 11°" in there and "not there yet" not in there
-    assert "that of δ h2 → δ h1 fell from 91° to 9°" in there
-    away = mirrored((90.7, 9.1), (91.2, 90.9))
-    assert "After 48 s simulated it is not there yet" in away and "learned" not in away
-    assert "that of δ h3 → δ h2 stayed at 91°" in away
-
-
-def test_digits_in_spikes_say_whether_the_run_was_recorded(mirrored):
-    recorded = recorded_digits()
-    said = mirrored((90.0, 9.0), digits=recorded)
-    assert f"This is a recorded run ({recorded.recorded})" in said
-    assert f"then {100 * recorded.found['accuracy']:.1f} % of 360 that it had not seen" in said
-    assert recorded.command in said and "Made here and now" not in said
-    said = mirrored((90.0, 9.0), digits=SpikingDigits(recorded.found))
-    assert "Made here and now" in said and "recorded" not in said
 
 
 def test_drawings_in_front_show_what_is_at_stake():

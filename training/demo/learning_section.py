@@ -6,7 +6,6 @@ from .figures import accuracy_figure, always_tied, angle_figures
 from .parts import (
     card,
     code,
-    course,
     gallery,
     html,
     join,
@@ -17,6 +16,7 @@ from .parts import (
     table,
 )
 from .tour import Tour
+from .wording import range_said, rules_said
 
 
 def accuracies(tour: Tour) -> str:
@@ -44,21 +44,9 @@ def accuracies(tour: Tour) -> str:
         paragraph(
             "Spread is the standard deviation over seeds. One test image more or less is "
             f"{100 * one_image:.1f} points, so that differences of a point mean little here. "
-            f"{_range(tour)}",
+            f"{html(range_said(tour))}",
             "note",
         ),
-    )
-
-
-def _range(tour: Tour) -> str:
-    """How far apart rules are."""
-    if len(tour.ranked) < 2:
-        return ""
-    best, worst = tour.ranked[0], tour.ranked[-1]
-    points = 100 * ((best.mean or 0.0) - (worst.mean or 0.0))
-    return (
-        f"From {code(best.label)} to {code(worst.label)} it is {points:.1f} points; how rules come "
-        "apart at depth and on natural images is another question."
     )
 
 
@@ -122,19 +110,12 @@ def angles(tour: Tour) -> str:
             "The angle between forward weights W and the transpose of feedback weights B: at 90° "
             "they have nothing in common, at 0° errors travel as under backpropagation. Feedback "
             "weights that learn can turn towards W; where they are fixed, W can turn towards them. "
-            f"{_courses(tour)}"
+            f"{html(rules_said(tour))}"
         ),
         gallery(cards),
         _clock(tour),
         paragraph(" ".join(asides), "note") if asides else "",
     )
-
-
-def _courses(tour: Tour) -> str:
-    """What the mean angle of each rule did in these runs."""
-    courses = {rule.label: rule.angle_course() for rule in tour.rules if not always_tied(rule)}
-    said = [f"that of {code(label)} {course(*ends)}" for label, ends in courses.items() if ends]
-    return f"Of the mean angles in these runs, {join(said)}." if said else ""
 
 
 def _angle_ends(tour: Tour, drive: str) -> str:

@@ -10,16 +10,9 @@ from .parts import count, html, join, paragraph, per_cent, section
 from .spiking_section import spiking_section
 from .tour import RuleTour, Tour
 from .wiring_section import drawings, verdicts
+from .wording import A_RULE_OF_ONES_OWN, GOING_ON
 
 HERE = Path(__file__).parent
-GOING_ON = (
-    ("oneway check mlp:64-32-32-10 --rule kp", "which cells are joined both ways?"),
-    ("oneway check resnet18 --rule asap,k=4 --constraint all", "the same at the scale of images"),
-    ("oneway rules list", "every rule with its options"),
-    ("oneway rules new mine.py", "a rule of your own, which works as it is written"),
-    ("oneway check mlp:64-32-32-10 --rule mine.py", "which cells it joins both ways"),
-    ("oneway train --circuit mlp:64-32-32-10 --rule mine.py --epochs 5", "and how it learns"),
-)
 
 
 def write_report(tour: Tour, path: Path) -> Path:
@@ -86,12 +79,7 @@ def going_on(tour: Tour) -> str:
     return section(
         "Go on",
         f'<pre tabindex="0" aria-label="Commands to go on with">{lines}</pre>',
-        paragraph(
-            "A rule is one file that says what is connected to what and which signals each synapse "
-            "learns from. <code>oneway rules new mine.py</code> writes one to start from: change a "
-            "line, and check and train it with the two commands below it. <code>oneway rules show "
-            "kp</code> has another rule's equations, and says where its file is."
-        ),
+        paragraph(html(A_RULE_OF_ONES_OWN)),
     )
 
 

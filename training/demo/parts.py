@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape as html
 
-__all__ = "card code count course gallery html join paragraph per_cent pretty section table".split()
+__all__ = "card code count gallery html join paragraph per_cent pretty section table".split()
 
 _WORDS = "no one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -31,14 +31,6 @@ def count(n: int) -> str:
 
 def per_cent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f}"
-
-
-def course(first: float, last: float) -> str:
-    """What an angle did, in the whole degrees that are shown: `fell from 91° to 9°`."""
-    begun, ended = f"{first:.0f}°", f"{last:.0f}°"
-    if begun == ended:
-        return f"stayed at {ended}"
-    return f"{'fell' if last < first else 'rose'} from {begun} to {ended}"
 
 
 def join(parts: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from .parts import course
 from .tour import RuleTour, SpikingDigits, SpikingTour, Tour
+from .wording import course
 
 _ROW = "{:<{width}} {:>6} {:>10}  {:<9} {:>6}  {}"
 _HEADS = ("rule", "pairs", "with gates", "transport", "phases", "test accuracy %")
