@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from oneway.analysis import check_wiring
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import RunResult, TrainConfig
@@ -18,8 +19,8 @@ from oneway.training.demo.tour import RuleTour, SpikingDigits, SpikingTour, Tour
 FORWARD = mlp((8, 6, 6, 4))
 
 
-def rule_tour(label, accuracy=0.9, angle=45.0):
-    """One seed, from 90 degrees to `angle`."""
+def rule_tour(label, accuracy=0.9, angle=45.0, begun=90.0):
+    """One seed, from one angle to another."""
     wired = parse_rule(label).wire(FORWARD)
     drives = [p.name for p in wired.select(role="drive", path="feedback") if p.partner]
     angles = dict.fromkeys(drives, angle)
@@ -27,8 +28,9 @@ def rule_tour(label, accuracy=0.9, angle=45.0):
         label, FORWARD.name, "digits", TrainConfig(epochs=1), accuracy, angles, 1.0,
         history=({"angles_deg": angles},),
     )  # fmt: skip
-    first = {0: dict.fromkeys(drives, 90.0)}
-    return RuleTour(label, "", parse_rule(label), wired, first_angles=first, runs=[run])
+    first = {0: dict.fromkeys(drives, begun)}
+    verdict = check_wiring(wired, constraint="all")
+    return RuleTour(label, "", parse_rule(label), wired, verdict, 4, first, [run])
 
 
 def tour_of(*rules, **parts):
@@ -55,7 +57,11 @@ def test_what_an_angle_did(first, last, words):
 
 def test_what_angles_did_is_said_of_each_rule():
     """But not of those that have none, or are tied."""
-    rules = [rule_tour("kp", angle=4.0), rule_tour("fa", angle=90.0), rule_tour("bp", angle=0.0)]
+    rules = [
+        rule_tour("kp", angle=4.0),
+        rule_tour("fa", angle=90.0),
+        rule_tour("bp", 0.9, 0.0, 0.0),
+    ]
     said = wording.rules_said(tour_of(*rules, rule_tour("dfa")))
     expected = "that of kp fell from 90° to 4° and that of fa stayed at 90°."
     assert said == f"Of the mean angles in these runs, {expected}"
