@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .figures import always_tied
+from .parts import join, pretty
 from .tour import SpikingDigits, SpikingTour, Tour
 
 # How near a mirror has to come before it is said to have learned.
@@ -37,7 +38,7 @@ def course(first: float, last: float) -> str:
 
 def courses(ends: Mapping[str, Sequence[float]]) -> str:
     """`that of a fell from 91° to 9° and that of b stayed at 90°`."""
-    return _join([f"that of {name} {course(a[0], a[-1])}" for name, a in ends.items()])
+    return join([f"that of {name} {course(a[0], a[-1])}" for name, a in ends.items()])
 
 
 def rules_said(tour: Tour) -> str:
@@ -93,9 +94,9 @@ def digits_said(digits: SpikingDigits) -> str:
         f"{found['circuit']}, wired by {found['rule']} and without normalisation, was shown "
         f"{found['train_samples']:,} digits {len(passes)} times, each for a tenth of a second, "
         "errors and all synapses at work while it answered. Of the digits as they came it named "
-        f"{_join(passes)} % right, pass by pass, and then {100 * found['accuracy']:.1f} % of "
+        f"{join(passes)} % right, pass by pass, and then {100 * found['accuracy']:.1f} % of "
         f"{found['test_samples']} that it had not seen. Of the angles between feedback and forward "
-        f"weights, {courses(digits.angles)}."
+        f"weights, {courses({pretty(name): ends for name, ends in digits.angles.items()})}."
     )
 
 
@@ -110,8 +111,3 @@ def digits_made(digits: SpikingDigits) -> str:
 
 def _took(found: Mapping[str, float]) -> float:
     return found["wall_s"] - found["compiling_s"]
-
-
-def _join(parts: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
