@@ -48,7 +48,16 @@ def test_commands_with_many_options_have_them_in_groups(options):
     parser = ArgumentParser()
     options.add_options(parser)
     apart = [a.option_strings[0] for a in parser._optionals._group_actions if a.option_strings]
-    assert set(apart) <= {"-h", "--json", "--smoke", "--set", "--out", "--resume", "--quiet"}
+    assert set(apart) <= {
+        "-h",
+        "--json",
+        "--smoke",
+        "--set",
+        "--out",
+        "--resume",
+        "--quiet",
+        "--patience",
+    }
 
 
 def test_names_are_those_that_there_are():
