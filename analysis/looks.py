@@ -13,7 +13,10 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
-from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+INK, BLUE, ORANGE, GREEN = "#333333", "#0072B2", "#E69F00", "#009E73"
+VERMILION, PURPLE, GREY = "#D55E00", "#CC79A7", "#6B6B6B"
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, "#56B4E9", INK)
 SHADES = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")

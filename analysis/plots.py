@@ -13,12 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .arrays import as_numpy
-from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
+from .drawing import draw_circuit
 from .graph_pictures import plot_class_matrix, plot_triads
 from .layer_pictures import layer_colours, name_layers, plot_layers
 from .lesion_pictures import plot_lesions
 from .looks import (
+    BLUE,
     COLOURS,
+    GREY,
+    INK,
+    VERMILION,
     depth_colours,
     draw_repeats,
     finish,

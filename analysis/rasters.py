@@ -15,8 +15,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
-from .drawing import GREY, INK
-from .looks import cycle, finish, name_rows, new_axes, new_grid, shade_phases
+from .looks import GREY, INK, cycle, finish, name_rows, new_axes, new_grid, shade_phases
 
 Spikes = Mapping[str, tuple[Any, Any]]
 Span = tuple[str, float, float]

@@ -33,8 +33,9 @@ from ..sources import read_source
 from . import check_graph
 from .constraints import headline, show_findings
 from .costs import show_rules
+from .drawings import check_file, write_drawing
 from .options.check import MANY_NEURONS
-from .shared import print_json
+from .shared import print_json, tell
 
 WORDS = {"none": "none", "signs": "signs only", "full": "yes"}
 
@@ -44,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     reading = check_graph.read_options(arguments)
     with redirect_stdout(sys.stderr), ByteProgress("reading") as progress:
         source = read_source(arguments.circuit, progress=progress, **reading)
+    if arguments.draw is not None:
+        if arguments.rules or not isinstance(source, Circuit):
+            raise ConfigError("--draw draws one wired circuit: CIRCUIT --rule RULE --draw FILE")
+        check_file("--draw", arguments.draw)
     if arguments.signals and (arguments.rules or not isinstance(source, Circuit)):
         raise ConfigError("--signals is said of one wired circuit: CIRCUIT --rule RULE --signals")
     if isinstance(source, Circuit):
@@ -62,6 +67,8 @@ def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
         counted: RoleSet = "all" if "all" in [constraint.name for constraint in asked] else "papers"
         verdict, report = check_wiring(wired, counted), check(wired, asked)
         signals = read_signals(wired) if arguments.signals else None
+        if arguments.draw is not None:
+            tell(f"drawing: {write_drawing(arguments.draw, wired, verdict)}")
     if arguments.json:
         content = _as_dict(verdict, rule, wired, arguments.locality, signals)
         print_json(content | {"ok": report.ok, "constraints": report.as_list()})

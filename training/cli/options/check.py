@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from . import graph
 from .shared import add_examples, add_json
@@ -51,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "oneway check mlp:64-32-32-10 --rule ss --constraint papers,no-sign-transport,skip-only",
         "oneway check mlp:64-32-32-10 --rule bp --constraint 'fan-in<=200,return-path>=4'",
         "oneway check mlp:64-32-32-10 --rules all",
+        "oneway check resnet18 --rule kp --draw kp.html",
         *graph.EXAMPLES,
     )
 
@@ -87,6 +89,13 @@ def _add_questions(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="what carries each signal as spikes, what every cell is told, and what synapses read "
         "beyond their own two cells (docs/spiking_signals.md)",
+    )
+    group.add_argument(
+        "--draw",
+        type=Path,
+        metavar="FILE",
+        help="draw the wired circuit, pairs joined both ways shaded, blocks of deep nets folded: "
+        "as .html, which explains what is pointed at, .svg, .png or .pdf",
     )
     group.add_argument(
         "--return-paths",
