@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-
-from oneway.rules import RULES
+from oneway.rules import RULES, describe_rule
 
 
 def full_name(label: str) -> str:
-    """The name in the first line of the rule's file, with the options that the label has.
+    """The name that the rule's file gives it, with the options that the label has.
 
     A label of a rule that is not ours is left as it is.
 
@@ -23,5 +20,4 @@ def full_name(label: str) -> str:
     rule = RULES.get(name)
     if rule is None or not rule.__module__.startswith("oneway."):
         return label
-    headline = (inspect.getdoc(sys.modules[rule.__module__]) or name).partition(":")[0]
-    return f"{headline}, {options}" if comma else headline
+    return f"{describe_rule(rule).full_name}{', ' if comma else ''}{options}"

@@ -1,10 +1,11 @@
 """The tour: a rule registered here, and nowhere else, goes all the way into the report."""
 
-import base64
 import json
 import re
 import sys
+from base64 import b64encode
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
@@ -13,6 +14,7 @@ from training_runs import wire_and_train
 from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import ACTIVITY, WiringError, mlp, taught_by
+from oneway.circuits.drawing import drawing_script
 from oneway.rules import RULES, Rule, with_feedback_path
 from oneway.rules.feedback import INDEPENDENT
 from oneway.training import TrainConfig, floor_accuracy, load_data
@@ -76,13 +78,13 @@ def results(tour):
 
 
 class Page(HTMLParser):
-    """Images, addresses and tags of a page; complains of tags that are not closed in order."""
+    """Ids, addresses and tags of a page; complains of tags that are not closed in order."""
 
     VOID = ("meta", "img", "br", "link")
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.images, self.addresses = [], set(), [], []
+        self.open, self.tags, self.ids, self.addresses = [], set(), [], []
         self.feed(text)
         assert self.open == []
 
@@ -92,8 +94,7 @@ class Page(HTMLParser):
         self.addresses += [
             v for k, v in attributes.items() if k in ("src", "href", "srcset", "xlink:href", "data")
         ]
-        if tag == "img":
-            self.images.append(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -114,8 +115,8 @@ def test_a_rule_of_ones_own_is_in_every_part_of_the_report(page, results):
     (mine,) = [rule for rule in results["rules"] if rule["rule"] == "half_pollack"]
     assert f"{100 * mine['test_accuracy_mean']:.1f}" in accuracy
     drawn, details = page.split("<details>")
-    assert 'alt="Circuit wired by half_pollack:' in drawn
-    assert 'alt="Circuit wired by half_pollack:' not in details
+    assert 'id="circuit-half-pollack"' in drawn
+    assert 'id="circuit-half-pollack"' not in details
     assert "half_pollack ends at" in page  # the angles' description
     assert "Forward weights learn by feedback alignment" in page
 
@@ -136,21 +137,27 @@ def test_a_rule_that_cannot_be_wired_says_why_and_the_others_go_on(page, results
 def test_nothing_is_loaded_from_elsewhere(page):
     parsed = Page(page)
     assert "http:" not in page and "https:" not in page and "@import" not in page
-    assert not parsed.tags & {"script", "link", "iframe", "object", "embed", "base", "form"}
-    assert parsed.addresses and all(a.startswith("data:image/svg+xml") for a in parsed.addresses)
-    assert "url(" not in page
+    assert not parsed.tags & {"img", "link", "iframe", "object", "embed", "base", "form"}
+    assert parsed.addresses and all(address.startswith("#") for address in parsed.addresses)
+    assert not re.search(r"url\((?!#)", page)
     assert "default-src 'none'" in page  # browsers enforce it
 
 
-def test_pictures_are_whole_drawings_with_descriptions(page):
+def test_the_one_script_is_the_one_that_the_page_allows(page):
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert script == drawing_script()
+
+
+def test_pictures_are_text_with_descriptions_and_ids_are_unique(page):
+    charts = re.findall(r'<svg class="chart" role="img"[^>]* aria-label="([^"]*)">', page)
+    assert len(charts) >= 3 and all(len(says) > 40 for says in charts)
+    assert page.count('class="ow-svg"') >= len(RULES)
+    assert ">Kolen-Pollack learning (KP)</text>" in page and ">δ h1</text>" in page
     parsed = Page(page)
-    assert len(parsed.images) >= len(RULES) + 2
-    for image in parsed.images:
-        assert len(image["alt"]) > 40
-        svg = base64.b64decode(image["src"].partition("base64,")[2]).decode()
-        assert svg.rstrip().endswith("</svg>")
-        links = re.findall(r'(?:href|src)="([^"]*)"', svg)
-        assert all(link.startswith("#") for link in links)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {address[1:] for address in parsed.addresses} <= set(parsed.ids)
 
 
 def test_results_are_what_training_alone_gives(results):
@@ -294,5 +301,5 @@ def test_the_tour_s_mirror_gets_there():
 @pytest.mark.spiking
 def test_raster_and_angles_are_in_the_report(page, results):
     pytest.importorskip("brian2")
-    assert 'alt="Raster of spikes' in page and "in Brian2" in page
+    assert 'aria-label="Raster of spikes' in page and "in Brian2" in page
     assert results["spiking"]["simulated_s"] == pytest.approx(SETTINGS.spiking_s)

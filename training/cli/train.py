@@ -31,6 +31,7 @@ from ..recipes.running import parts, train_seed
 from ..recipes.smoke import synthetic
 from ..recipes.tables import published_figure
 from ..records import RunResult, jsonable
+from .drawings import write_pictures
 from .shared import print_json, tell
 from .train_plan import Plan, asked, plan_of
 from .train_plan import plan as plan_anew
@@ -42,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     with joined(arguments.patience) as processes:
         with _chatter(processes.leads):
             results, out = _run(arguments, processes)
+            for picture in write_pictures(out) if arguments.plot and processes.leads else ():
+                tell(f"picture: {picture}")
         if arguments.json and processes.leads:
             print_json(_as_dict(results, out))
         elif processes.leads:

@@ -97,6 +97,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="how long processes that train together (torchrun) wait for one that does not answer "
         "(default: %(default).0f); then they end, and one says which",
     )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="also draw the wired circuit (circuit.html) and the run's course (overview.png) into "
+        "its folder",
+    )
 
 
 def _add_keys(group: argparse._ArgumentGroup, names: Iterable[str]) -> None:
