@@ -15,7 +15,7 @@ from matplotlib.path import Path as Curve
 
 from oneway.circuits import Circuit
 from oneway.circuits.drawing import COLOURS, Arrow, Box, Scene, draw_scene, draw_scenes, key_of
-from oneway.circuits.drawing.svg import head_of, short_of
+from oneway.circuits.drawing.routes import head_of, short_of
 
 from .wiring import Verdict
 

@@ -75,11 +75,11 @@ function measure(view) {
     for (let i = 0; i < arrows.length; i++) {
       const at = page.activeElement;
       reached.add(at);
-      if (figure.querySelector(".ow-says").textContent.indexOf(at.getAttribute("aria-label")) !== 0)
-        found.unreachable.push("not said: " + at.getAttribute("aria-label"));
+      if (figure.querySelector(".ow-says").textContent.indexOf(at.querySelector("title").textContent) !== 0)
+        found.unreachable.push("not said: " + at.querySelector("title").textContent);
       const lit = figure.querySelectorAll(".ow-lit").length;
       if (lit !== (at.dataset.lights || "").split(" ").filter(Boolean).length)
-        found.unreachable.push(`${lit} lit: ` + at.getAttribute("aria-label"));
+        found.unreachable.push(`${lit} lit: ` + at.querySelector("title").textContent);
       at.dispatchEvent(new view.KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true }));
     }
     if (reached.size !== arrows.length) found.unreachable.push(`${reached.size} of ${arrows.length}: ${name(figure)}`);

@@ -5,14 +5,14 @@
     figure.dataset.ready = "";
     const drawing = figure.querySelector(".ow-svg"), says = figure.querySelector(".ow-says");
     const arrows = [...drawing.querySelectorAll(".ow-arrow")];
+    const text = arrow => arrow.querySelector("title").textContent;
     const show = arrow => {
       const lights = arrow ? (arrow.dataset.lights || "").split(" ").filter(Boolean) : [];
       drawing.classList.toggle("ow-dim", lights.length > 0);
       for (const other of arrows) other.classList.toggle("ow-lit", lights.includes(other.dataset.arrow));
       if (!arrow) { says.textContent = says.dataset.hint; return; }
-      const n = lights.length;
-      says.textContent = arrow.getAttribute("aria-label") +
-        (n ? `\nLit: ${n} that learn${n > 1 ? "" : "s"} from it.` : "");
+      const learners = lights.map(i => text(arrows[i]).split(". ")[0]);
+      says.textContent = text(arrow) + (lights.length ? `\nLearns from it: ${learners.join(", ")}.` : "");
     };
     const step = (from, by) => {
       const seen = arrows.filter(arrow => arrow.getClientRects().length);

@@ -200,17 +200,15 @@ class Layout:
         present = [path for path in PATHS if any(group.path == path for group in self.groups)]
         inner = [path for path in present if path != "target"]
         left, right = (self._margin(side) for side in (False, True))
-        box = {1: 150.0, 2: 118.0, 3: 90.0}[max(len(inner), 1)]
-        gap = 0.0
-        if len(inner) > 1:
-            free = PHONE - left - right - box * len(inner)
-            gap = max(min(free / (len(inner) - 1), 84.0), 24.0)
+        free, n = PHONE - left - right, max(len(inner), 1)
+        box = min({1: 150.0, 2: 118.0, 3: 90.0}[n], (free - 24 * (n - 1)) / n)
+        gap = min((free - box * n) / max(n - 1, 1), 84.0)
         columns: dict[str, float] = {}
         x = left
         for path in inner:
             columns[path] = x + box / 2
             x += box + gap
-        narrow = x - gap + right if inner else 0.0
+        narrow = x - gap + right
         widths: dict[str, float] = dict.fromkeys(inner, box)
         if "target" in present:
             columns["target"] = narrow - right + max(right, TARGET_GAP) + TARGET_WIDTH / 2
@@ -265,6 +263,12 @@ class Layout:
                 y = place.y + (k - (len(ends) - 1) / 2) * step
                 ports[end] = (place.side(right), y)
         return ports
+
+    def beside(self, i: int) -> list[int]:
+        """The straight arrows between the same two boxes as this one, it among them."""
+        bundle = self.bundles[i]
+        ends = {bundle.pre, bundle.post}
+        return [j for j, b in enumerate(self.bundles) if b.straight() and {b.pre, b.post} == ends]
 
     def lane(self, i: int) -> float:
         """x of an arc's lane."""

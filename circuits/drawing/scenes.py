@@ -12,9 +12,9 @@ from ..reading import Reading
 from .folding import blocks
 from .layout import PATHS, Bundle, Group, Layout, bundled, ranked, rows_of
 from .looks import TIED_DASHES
+from .routes import Point, route
 from .words import about, connector_label, pretty, say, shape_of
 
-Point = tuple[float, float]
 Pairs = Sequence[tuple[str, str]]
 
 _CHARACTER = 7.0
@@ -41,7 +41,7 @@ class Arrow:
     """Projections between two boxes: a line with a head.
 
     `points` start with a point; then follow single points of a straight line or threes of a cubic
-    curve, as `curves` says.
+    curve, as `curved` says.
     """
 
     names: tuple[str, ...]
@@ -167,7 +167,6 @@ def _scene(
     projections = list(projections)
     bundles = bundled(projections, groups)
     place = Layout(groups, bundles)
-    top = max(group.row for group in groups)
     learners = _learners(circuit, bundles)
     return Scene(
         name=circuit.name,
@@ -180,7 +179,7 @@ def _scene(
             for path, x in place.columns.items()
         ),
         boxes=tuple(_box(circuit, group, place) for group in groups),
-        arrows=tuple(_arrow(circuit, i, place, learners[i], top) for i in range(len(bundles))),
+        arrows=tuple(_arrow(circuit, i, place, learners[i]) for i in range(len(bundles))),
         shades=tuple(_shades(groups, place, shade)),
     )
 
@@ -248,12 +247,11 @@ def _sources(reading: Reading, p: Projection) -> list[str]:
         return []
 
 
-def _arrow(circuit: Assembly, i: int, layout: Layout, lights: tuple[int, ...], top: int) -> Arrow:
+def _arrow(circuit: Assembly, i: int, layout: Layout, lights: tuple[int, ...]) -> Arrow:
     bundle = layout.bundles[i]
-    points, curved = _points(i, layout, top)
+    points, curved = route(i, layout)
     p = bundle.first
-    single = len(bundle.projections) == 1
-    named = bundle.straight() and single and not layout.deep
+    named = bundle.straight() and not layout.deep and len(layout.beside(i)) == 1
     label = connector_label(p.connector).removesuffix(" ᵀ") if named else ""
     return Arrow(
         tuple(one.name for one in bundle.projections),
@@ -267,35 +265,3 @@ def _arrow(circuit: Assembly, i: int, layout: Layout, lights: tuple[int, ...], t
         label,
         path="target" if "target" in (bundle.pre.path, bundle.post.path) else bundle.post.path,
     )
-
-
-def _points(i: int, layout: Layout, top: int) -> tuple[tuple[Point, ...], bool]:
-    bundle = layout.bundles[i]
-    if bundle.straight():
-        return _straight(i, layout), False
-    start, end = layout.ports[i, False], layout.ports[i, True]
-    if Layout.outward(bundle) is not None:
-        return _arc(start, end, layout.lane(i)), True
-    if abs(start[1] - end[1]) < 1:
-        return (start, end), False
-    half = 0.55 * (end[0] - start[0])
-    return (start, (start[0] + half, start[1]), (end[0] - half, end[1]), end), True
-
-
-def _straight(i: int, layout: Layout) -> tuple[Point, ...]:
-    """Between neighbours of a column; several lie beside each other."""
-    bundle = layout.bundles[i]
-    ends = {bundle.pre, bundle.post}
-    alike = [j for j, b in enumerate(layout.bundles) if b.straight() and {b.pre, b.post} == ends]
-    shift = 14 * (alike.index(i) - (len(alike) - 1) / 2)
-    a, b = layout.places[bundle.pre], layout.places[bundle.post]
-    up = 1 if b.y < a.y else -1
-    return (a.x + shift, a.y - up * a.height / 2), (b.x + shift, b.y + up * b.height / 2)
-
-
-def _arc(start: Point, end: Point, lane: float) -> tuple[Point, ...]:
-    """Out to a lane, along it, and back."""
-    y0, y1 = start[1], end[1]
-    turn = min(abs(y1 - y0) / 2, 12.0) * (1 if y1 > y0 else -1)
-    a, b = (lane, y0 + turn), (lane, y1 - turn)
-    return (start, (lane, y0), (lane, y0), a, a, b, b, (lane, y1), (lane, y1), end)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from math import atan2, cos, sin
 
 from ..assembly import Assembly
 from .looks import variables
-from .scenes import Arrow, Box, Pairs, Point, Scene, draw_scene, draw_scenes
-
-_HEAD, _HALF = 8.0, 3.6
+from .routes import Point, head_of, short_of
+from .scenes import Arrow, Box, Pairs, Scene, draw_scene, draw_scenes
 
 # Classes begin with ow-, for in a page the drawing's style is the page's.
 STYLE = """
@@ -139,8 +137,8 @@ def _arrow(arrow: Arrow, i: int) -> str:
         label = _text(x, y, arrow.label, f"ow-soft ow-{side}")
     lights = f' data-lights="{" ".join(map(str, arrow.lights))}"' if arrow.lights else ""
     return (
-        f'<g class="{" ".join(kinds)}" data-arrow="{i}"{lights} tabindex="0" role="img" '
-        f'aria-label="{escape(arrow.says)}"><title>{escape(arrow.says)}</title>'
+        f'<g class="{" ".join(kinds)}" data-arrow="{i}"{lights} tabindex="0" role="img">'
+        f"<title>{escape(arrow.says)}</title>"
         f'<path class="ow-near" d="{line}"/><path class="ow-line" d="{line}"{dashed}/>'
         f'<polygon class="ow-head" points="{head}"/>{label}</g>'
     )
@@ -163,28 +161,3 @@ def _steps(arrow: Arrow, rest: Sequence[Point]) -> Iterator[tuple[str, Sequence[
 
 def _xy(points: Sequence[Point]) -> str:
     return " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
-
-
-def direction(points: Sequence[Point]) -> float:
-    """Angle at which a line ends; control points that coincide with the end say nothing."""
-    (x1, y1) = points[-1]
-    x0, y0 = next(p for p in reversed(points[:-1]) if p != points[-1])
-    return atan2(y1 - y0, x1 - x0)
-
-
-def short_of(points: Sequence[Point]) -> Point:
-    """Where the line meets the head."""
-    angle, (x, y) = direction(points), points[-1]
-    return x - 0.8 * _HEAD * cos(angle), y - 0.8 * _HEAD * sin(angle)
-
-
-def head_of(points: Sequence[Point]) -> tuple[Point, Point, Point]:
-    """The triangle at the end."""
-    angle, (x, y) = direction(points), points[-1]
-    back = x - _HEAD * cos(angle), y - _HEAD * sin(angle)
-    aside = _HALF * sin(angle), -_HALF * cos(angle)
-    return (
-        (x, y),
-        (back[0] + aside[0], back[1] + aside[1]),
-        (back[0] - aside[0], back[1] - aside[1]),
-    )

@@ -64,12 +64,13 @@ def say(circuit: Assembly, p: Projection) -> str:
     """
     role = ROLE_MEANINGS[p.role]
     sentences = [
-        f"{pretty(p.pre)} → {pretty(p.post)}",
+        f"{p.pre} -> {p.post}",
         role[0].upper() + role[1:],
         _weights(p),
         _plasticity(circuit, p),
     ]
-    return ". ".join(sentence for sentence in sentences if sentence) + "."
+    said = ". ".join(sentence for sentence in sentences if sentence) + "."
+    return said.replace("delta_", "δ ").replace("->", "→")
 
 
 def _weights(p: Projection) -> str:

@@ -81,6 +81,6 @@ def _paint(path: Path, circuit: Circuit, verdict: Verdict) -> None:
 
     from oneway.analysis.plots import draw_circuit
 
-    figure = draw_circuit(circuit, verdict=verdict, fold=True).figure
-    figure.savefig(path, dpi=200, bbox_inches="tight")
-    plt.close(figure)
+    draw_circuit(circuit, verdict=verdict, fold=True)
+    plt.savefig(path, dpi=200, bbox_inches="tight")
+    plt.close()

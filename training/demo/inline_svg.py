@@ -52,7 +52,7 @@ def dark(colour: str) -> str:
     --------
     >>> from oneway.training.demo.inline_svg import dark
     >>> dark("#ffffff"), dark("#000000"), dark("#0072b2")
-    ('#1f1f1f', '#e6e6e6', '#52bfff')
+    ('#1f1f1f', '#e6e6e6', '#41bbff')
     """
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, lightness, saturation = rgb_to_hls(red, green, blue)

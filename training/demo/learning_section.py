@@ -33,7 +33,7 @@ class LearningSection:
     accuracy: Markup
     rows: Sequence[Row]
     below: Sequence[tuple[str, str]]
-    angles: Mapping[str]
+    angles: Mapping[str, Markup]
     clocks: Sequence[tuple[Sequence[str], str]]
     courses: str
     apart: str
