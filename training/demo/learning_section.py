@@ -70,7 +70,7 @@ def _accuracy_alt(tour: Tour) -> str:
 
 def _rows(tour: Tour) -> list[Row]:
     rows = [Row(rule.label, _numbers(tour, rule)) for rule in tour.ranked]
-    each = "\N{EN SPACE}".join(map(per_cent, tour.floor))
+    each = " ".join(map(per_cent, tour.floor))
     floor = Row("", (per_cent(tour.floor_mean), "", "", each, ""))
     place = sum(tour.beats_floor(rule) for rule in tour.ranked)
     return [*rows[:place], floor, *rows[place:]]
@@ -82,7 +82,7 @@ def _numbers(tour: Tour, rule: RuleTour) -> tuple[str, ...]:
         per_cent(rule.mean),
         per_cent(rule.spread),
         f"{100 * (rule.mean - tour.floor_mean):+.1f}",
-        "\N{EN SPACE}".join(map(per_cent, rule.accuracies)),
+        " ".join(map(per_cent, rule.accuracies)),
         f"{sum(run.seconds for run in rule.runs) / len(rule.runs):.1f}",
     )
 
