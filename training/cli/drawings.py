@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oneway.analysis import Verdict, check_wiring
-from oneway.circuits import Circuit, load_circuit
+from oneway.analysis import Verdict
+from oneway.circuits import Circuit
 from oneway.circuits.drawing import draw_html, draw_svg
 
-from ..compare import group_runs, read_runs
 from ..errors import ConfigError
-from ..records import CIRCUIT
-from .run_figures import draw
 
 SUFFIXES = (".svg", ".html", ".png", ".pdf")
 _PAGE = """<!doctype html>
@@ -66,14 +63,6 @@ def write_drawing(path: Path, circuit: Circuit, verdict: Verdict) -> Path:
     else:
         _paint(path, circuit, verdict)
     return path
-
-
-def write_pictures(folder: Path) -> list[Path]:
-    """Into the folder of finished runs: their circuit, and how accuracies and angles went."""
-    runs = read_runs([folder])
-    circuit = load_circuit(runs[0].folder / CIRCUIT)
-    drawing = write_drawing(folder / "circuit.html", circuit, check_wiring(circuit, "all"))
-    return [drawing, *draw(group_runs(runs), folder / "overview.png", None)]
 
 
 def _paint(path: Path, circuit: Circuit, verdict: Verdict) -> None:

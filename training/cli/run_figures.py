@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..compare import Group
+from oneway.analysis import check_wiring
+from oneway.circuits import load_circuit
+
+from ..compare import Group, group_runs, read_runs
 from ..errors import ConfigError
 from ..progress import ProgressBar
+from ..records import CIRCUIT
+from .drawings import write_drawing
 from .layer_pages import LayerPage, above, below
 from .options.compare import ALL
 from .run_pages import CurvePage, Overview, Panel
@@ -131,6 +136,14 @@ def draw(groups: Sequence[Group], plot: Path | None, names: Sequence[str] | None
             page.savefig(path)
             bar.advance(path.name)
     return list(files)
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Into the folder of finished runs: their circuit, and how accuracies and angles went."""
+    runs = read_runs([folder])
+    circuit = load_circuit(runs[0].folder / CIRCUIT)
+    drawing = write_drawing(folder / "circuit.html", circuit, check_wiring(circuit, "all"))
+    return [drawing, *draw(group_runs(runs), folder / "overview.png", None)]
 
 
 def _pages(groups: Sequence[Group], names: Sequence[str]) -> dict[str, Any]:

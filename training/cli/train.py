@@ -31,7 +31,7 @@ from ..recipes.running import parts, train_seed
 from ..recipes.smoke import synthetic
 from ..recipes.tables import published_figure
 from ..records import RunResult, jsonable
-from .drawings import write_pictures
+from .run_figures import write_pictures
 from .shared import print_json, tell
 from .train_plan import Plan, asked, plan_of
 from .train_plan import plan as plan_anew
