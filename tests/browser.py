@@ -38,9 +38,10 @@ def measured(page: str, folder: Path) -> dict[str, dict]:
     return json.loads(unescape(found[1]))
 
 
-def assert_readable(found: dict[str, dict], texts: int) -> None:
-    """No fault anywhere, and at least so many texts were looked at."""
+def assert_readable(found: dict[str, dict], texts: int, learners: int = 0) -> None:
+    """No fault anywhere; at least so many texts were looked at, and so many arrows lit up."""
     assert set(found) == {"390 light", "390 dark", "1280 light", "1280 dark"}, found
+    assert found["390 light"]["learners"] >= learners
     for where, page in found.items():
         assert page["texts"] >= texts, where
         assert {fault: page[fault] for fault in FAULTS} == {fault: [] for fault in FAULTS}, where

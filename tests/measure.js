@@ -25,7 +25,7 @@ function ground(el, view) {
 function measure(view, keys) {
   const page = view.document, found = { small: [], clipped: [], overlapping: [], faint: [], unreachable: [] };
   for (const part of page.querySelectorAll("details")) { part.removeAttribute("name"); part.open = true; }
-  let smallest = Infinity, faintest = Infinity, texts = 0;
+  let smallest = Infinity, faintest = Infinity, texts = 0, learners = 0;
   const seen = el => el.getClientRects().length > 0;
   const note = (el, px, ink) => {
     texts++;
@@ -79,6 +79,7 @@ function measure(view, keys) {
       if (figure.querySelector(".ow-says").textContent.indexOf(at.querySelector("title").textContent) !== 0)
         found.unreachable.push("not said: " + at.querySelector("title").textContent);
       const lit = figure.querySelectorAll(".ow-lit").length;
+      learners += lit;
       if (lit !== (at.dataset.lights || "").split(" ").filter(Boolean).length)
         found.unreachable.push(`${lit} lit: ` + at.querySelector("title").textContent);
       at.dispatchEvent(new view.KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true }));
@@ -87,7 +88,7 @@ function measure(view, keys) {
   }
   const dark = view.matchMedia("(prefers-color-scheme: dark)").matches;
   const backs = luminance(ground(page.body, view));
-  return { ...found, texts, smallest, faintest, dark, ground: backs,
+  return { ...found, texts, learners, smallest, faintest, dark, ground: backs,
     wide: page.documentElement.scrollWidth - view.innerWidth,
     requests: view.performance.getEntriesByType("resource").map(one => one.name) };
 }

@@ -64,13 +64,13 @@ def test_the_report(tmp_path):
     config = TrainConfig(epochs=2)
     tour = Tour(FORWARD, config, (0, 1, 2), (1437, 360), rules, [0.7, 0.72], spiking=some_spikes())
     tour.clock = {"kp": "feedback weights converge with time constant 250 steps"}
-    assert_readable(measured(render(tour), tmp_path), texts=350)
+    assert_readable(measured(render(tour), tmp_path), texts=350, learners=20)
 
 
 def test_the_drawing_of_a_deep_net(tmp_path):
     circuit = parse_rule("kp").wire(resnet18((3, 32, 32), 10))
     path = write_drawing(tmp_path / "drawn.html", circuit, check_wiring(circuit, "all"))
-    assert_readable(measured(path.read_text(encoding="utf-8"), tmp_path), texts=100)
+    assert_readable(measured(path.read_text(encoding="utf-8"), tmp_path), texts=100, learners=50)
 
 
 def test_the_animation(tmp_path):
