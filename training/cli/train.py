@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         with _chatter(processes.leads):
             results, out = _run(arguments, processes)
             for picture in write_pictures(out) if arguments.plot and processes.leads else ():
-                tell(f"picture: {picture}")
+                (keep_quiet if arguments.quiet else tell)(f"picture: {picture}")
         if arguments.json and processes.leads:
             print_json(_as_dict(results, out))
         elif processes.leads:
