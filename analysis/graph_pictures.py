@@ -13,9 +13,8 @@ from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import ScaledTranslation, Transform, blended_transform_factory
 from numpy.typing import ArrayLike
 
-from .drawing import BLUE, GREY, INK, VERMILION
 from .graphs import TRIADS, NullComparison
-from .looks import finish, new_axes
+from .looks import BLUE, GREY, INK, VERMILION, finish, new_axes
 
 # An instance of each class: who projects to whom of cells 0 (on top), 1 and 2.
 TRIAD_EDGES: dict[str, tuple[tuple[int, int], ...]] = {

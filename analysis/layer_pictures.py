@@ -15,8 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from .drawing import INK
-from .looks import depth_colours, draw_repeats, finish, new_axes
+from .looks import INK, depth_colours, draw_repeats, finish, new_axes
 
 # What one layer has: x -> values of repeats (seeds).
 Course = Mapping[float, Sequence[float]]

@@ -8,8 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from .drawing import BLUE, GREEN, INK, PURPLE, VERMILION
-from .looks import finish, mark_level, mark_moment
+from .looks import BLUE, GREEN, INK, PURPLE, VERMILION, finish, mark_level, mark_moment
 
 _LOOKS = (INK, BLUE, VERMILION, GREEN, PURPLE)
 _DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1)))

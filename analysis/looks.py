@@ -13,7 +13,10 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
-from .drawing import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+INK, BLUE, ORANGE, GREEN = "#333333", "#0072B2", "#E69F00", "#009E73"
+VERMILION, PURPLE, GREY = "#D55E00", "#CC79A7", "#6B6B6B"
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, "#56B4E9", INK)
 SHADES = ("#F1F1F1", "#E3EEF7", "#FBF0DC", "#E4F3EC")
@@ -59,11 +62,11 @@ def draw_repeats(ax: Axes, points: Mapping[float, Sequence[float]], **look: Any)
 
 
 def mark_level(ax: Axes, y: float, text: str = "") -> None:
-    """A dashed line right across, with its meaning at its right end."""
+    """A dashed line right across, with its meaning beside it, where no line can run over it."""
     ax.axhline(y, color=GREY, lw=0.9, ls=(0, (4, 3)))
     ax.annotate(
-        text, (1, y), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-        textcoords="offset points", ha="right", va="bottom", fontsize=7.5, color=GREY,
+        text, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0),
+        textcoords="offset points", ha="left", va="center", fontsize="small", color=GREY,
     )  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def mark_moment(ax: Axes, x: float, text: str = "") -> None:
     ax.axvline(x, color=GREY, lw=0.9, ls=(0, (4, 3)))
     ax.annotate(
         text, (x, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
-        textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
+        textcoords="offset points", ha="center", fontsize="small", color=GREY,
     )  # fmt: skip
 
 
@@ -86,7 +89,7 @@ def shade_phases(ax: Axes, phases: Iterable[tuple[str, float, float]]) -> None:
         widest = max((span for span in spans if span[0] == name), key=lambda s: s[2] - s[1])
         ax.annotate(
             name, (sum(widest[1:]) / 2, 1.0), xycoords=("data", "axes fraction"),
-            xytext=(0, 2), textcoords="offset points", ha="center", fontsize=7.5, color=GREY,
+            xytext=(0, 2), textcoords="offset points", ha="center", fontsize="small", color=GREY,
         )  # fmt: skip
 
 
@@ -99,6 +102,6 @@ def finish(ax: Axes, legend: str | None = None, grid: bool = True) -> None:
     if legend is not None:
         # Beside the lines, where it can hide none of them.
         ax.legend(
-            title=legend, fontsize=8, title_fontsize=8, frameon=False,
+            title=legend or None, fontsize="small", title_fontsize="small", frameon=False,
             loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=2.4,
         )  # fmt: skip

@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .arrays import as_numpy
-from .drawing import BLUE, GREY, INK, VERMILION, draw_circuit
+from .drawing import draw_circuit
 from .graph_pictures import plot_class_matrix, plot_triads
 from .layer_pictures import layer_colours, name_layers, plot_layers
 from .lesion_pictures import plot_lesions
 from .looks import (
+    BLUE,
     COLOURS,
+    GREY,
+    INK,
+    VERMILION,
     depth_colours,
     draw_repeats,
     finish,
@@ -54,6 +58,8 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+# Whole per cents as whole numbers: 98, not 98.0.
+_IN_PER_CENT = FuncFormatter(lambda fraction, _: f"{100 * fraction:.4g}")
 _DASHES = ("solid", (0, (5, 1.6)), (0, (1.4, 1.2)))
 _LABELS = {
     "loss": "loss (nats)",
@@ -146,7 +152,7 @@ def plot_angles(
     """
     ax = ax or new_axes((5.4, 3.6))
     shade_phases(ax, phases)
-    mark_level(ax, 90, "no relation")
+    mark_level(ax, 90, "no\nrelation")
     for colour, (name, values) in zip(depth_colours(len(angles)), angles.items(), strict=True):
         ax.plot(x, as_numpy(values), color=colour, lw=1.8, label=name)
     top = max((float(np.nanmax(a)) for a in map(as_numpy, angles.values()) if _known(a)), default=0)
@@ -190,7 +196,7 @@ def plot_comparison(
         ax.axvline(floor, color=GREY, lw=1, ls=(0, (4, 3)))
     _key(ax, floor is not None, bool(published))
     name_rows(ax, results)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    ax.xaxis.set_major_formatter(_IN_PER_CENT)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("rule")
     finish(ax)
@@ -205,8 +211,8 @@ def _key(ax: Axes, floor: bool, published: bool) -> None:
     if published:
         ax.plot([], [], "D", mfc="none", mec=VERMILION, ms=6, label="published")
     ax.legend(
-        fontsize=7.5, frameon=False, ncol=4, loc="lower right", bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.2, columnspacing=1.2, handletextpad=0.4,
+        fontsize="small", frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1.0, 0.0),
+        borderaxespad=4.6, columnspacing=1.2, handletextpad=0.4,
     )  # fmt: skip
 
 
@@ -269,6 +275,6 @@ def _label(ax: Axes, x: str, y: str) -> None:
     ax.set_xlabel(_LABELS.get(x, _axis_label(x)))
     ax.set_ylabel(_LABELS.get(y, _axis_label(y)))
     if _is_fraction(y):
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+        ax.yaxis.set_major_formatter(_IN_PER_CENT)
     if x in ("epoch", "step"):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

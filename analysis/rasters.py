@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .arrays import as_numpy
-from .drawing import GREY, INK
-from .looks import cycle, finish, name_rows, new_axes, new_grid, shade_phases
+from .looks import GREY, INK, cycle, finish, name_rows, new_axes, new_grid, shade_phases
 
 Spikes = Mapping[str, tuple[Any, Any]]
 Span = tuple[str, float, float]
@@ -61,7 +61,7 @@ def plot_raster(
             ax.plot(times[shown], ids[shown], "|", color=tone, ms=3.2, mew=0.8, label=label)
         if low > 0:
             ax.axhline(low - 0.5, color="#CCCCCC", lw=0.7)
-    _name_groups(ax, groups, colours, labels or {})
+    _name_groups(ax, groups, labels or {})
     ax.margins(x=0.01)
     ax.set_xlabel("time (s)")
     ax.set_ylabel("cells")
@@ -74,18 +74,13 @@ def _lighter(colour: str) -> tuple[float, ...]:
 
 
 def _name_groups(
-    ax: Axes,
-    groups: Mapping[str, tuple[int, int]],
-    colours: Mapping[str, str],
-    labels: Mapping[str, str],
+    ax: Axes, groups: Mapping[str, tuple[int, int]], labels: Mapping[str, str]
 ) -> None:
     bounds = list(groups.values())
     ax.set_yticks(
         [(low + high - 1) / 2 for low, high in bounds], [labels.get(name, name) for name in groups]
     )
     ax.tick_params(axis="y", length=0)
-    for tick, name in zip(ax.get_yticklabels(), groups, strict=True):
-        tick.set_color(colours[name])
     ax.set_ylim(min(low for low, _ in bounds) - 1, max(high for _, high in bounds))
 
 
@@ -159,7 +154,8 @@ def plot_paths(
     """Rasters side by side over the same time, one for each path.
 
     Partners have one colour and stand in the same rows, so that one that repeats the other shows.
-    At the axis it says how many units of how many are drawn, below it what a pale tick is.
+    At the axis it says how many cells (units, where one is a pair) of how many are drawn, below it
+    what dark and pale ticks are.
 
     Parameters
     ----------
@@ -198,16 +194,16 @@ def plot_paths(
         ax.set_title(heading, fontsize=9.5, pad=14)
         ax.set_ylabel("")
         if negative.any():
-            note = "pale: the cell of a pair that fires for negative activity"
+            note = "dark: cells for positive activity; pale: those for negative"
             ax.annotate(
                 note, (1, 0), xycoords="axes fraction", xytext=(0, -42),
-                textcoords="offset points", ha="right", va="top", fontsize=7, color=GREY,
+                textcoords="offset points", ha="right", va="top", fontsize="small", color=GREY,
             )  # fmt: skip
     return list(axes)
 
 
 def _how_many(name: str, cells: int, size: int) -> str:
-    return f"{name}\n{cells} of {size}" if size > cells else f"{name}\nall {size}"
+    return f"{name}\n{cells} of {size} cells" if size > cells else f"{name}\nall {size} cells"
 
 
 def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
@@ -232,6 +228,8 @@ def _extent(spikes: Spikes) -> tuple[float, float]:
 def plot_rates(rates_hz: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     """Mean rate of every cell as a dot, that of the population as a bar; one row for each.
 
+    Below the axes stands what is what.
+
     Parameters
     ----------
     rates_hz : mapping of population to array (N,)
@@ -245,6 +243,12 @@ def plot_rates(rates_hz: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         ax.plot(v, row + spread, "o", color=colour, ms=3, alpha=0.5, mew=0, label=name)
         if v.size:
             ax.plot(v.mean(), row, "|", color=INK, ms=16, mew=1.8)
+    dot = ax.plot([], [], "o", color=GREY, ms=3, mew=0, label="one cell")
+    bar = ax.plot([], [], "|", color=INK, ms=10, mew=1.8, label="mean of the population")
+    ax.legend(
+        handles=[*dot, *bar], fontsize="small", frameon=False, ncols=2, loc="upper center",
+        bbox_to_anchor=(0.5, 0.0), borderaxespad=4.6, handletextpad=0.4,
+    )  # fmt: skip
     name_rows(ax, rates_hz)
     ax.set_xlim(left=min(0.0, ax.get_xlim()[0]))
     ax.set_xlabel("mean rate of a cell (Hz)")
@@ -274,6 +278,8 @@ def plot_weights(
             ax.set_title(f"{name}, {when}", fontsize=8.5)
             ax.set_xlabel("presynaptic cell", fontsize=8)
             ax.tick_params(labelsize=7.5)
+            for axis in (ax.xaxis, ax.yaxis):  # cells are counted
+                axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         row[0].set_ylabel("postsynaptic cell", fontsize=8)
         row[0].figure.colorbar(image, ax=list(row), label="weight")
     return axes

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from .assembly import Assembly
+from .drawing import draw_html
 from .elements import ENGAGED, Phase, Population, Projection
 from .errors import WiringError
 from .reading import Reading
@@ -139,6 +140,10 @@ class Circuit(Assembly):
     def summary(self) -> str:
         """Tables for people: who drives whom, and what every synapse learns from."""
         return summarise(self)
+
+    def _repr_html_(self) -> str:
+        """The drawing, which notebooks show in place of a line of text."""
+        return draw_html(self)
 
 
 def _by_name(kind: str, items: Iterable) -> Mapping:

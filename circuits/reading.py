@@ -316,6 +316,23 @@ class Reading:
         phase = p.plasticity.phase
         return self.at_hand(pre_cell, pre, phase, p), self.at_hand(post_cell, post, phase)
 
+    def sources(self, p: Projection) -> list[Projection]:
+        """The projections that a plastic drive learns from.
+
+        Those that bring a signal to its cells; and where it is a cell's own activity, those that
+        make it: drives, gates and comparisons that act on the cell then.
+        """
+        found: dict[str, Projection] = {}
+        for signal in self.ends(p):
+            if signal.through is not None:
+                found[signal.through] = self.circuit.projections[signal.through]
+            elif signal.kind == "own" and p.plasticity is not None:
+                phase = self.when(signal.cell, p.plasticity.phase)
+                for q in self.circuit.select(post=signal.cell, phase=phase):
+                    if q.role in ("gate", "compare") or self.carries(q, phase):
+                        found[q.name] = q
+        return list(found.values())
+
     def learning_phase(self, cell: Population) -> str | None:
         """In which phase bias, gain and shift of a population learn; None: they do not.
 

@@ -70,8 +70,9 @@ class Wiring:
         return self._phases[name]
 
     def note(self, text: str) -> None:
-        """Add a line to the circuit's summary."""
-        self._notes.append(text)
+        """Add a line to the circuit's summary, unless it is there already."""
+        if text not in self._notes:
+            self._notes.append(text)
 
     # -- connections -----------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ LEARNT_FEEDBACK = ("wm,rate=0.01,decay=0.1", "kp", "ss", "fa")
 def draw_two_rules(path: Path) -> None:
     """One forward circuit wired by two rules; pairs joined both ways are shaded."""
     forward = mlp((64, 32, 32, 10))
-    figure, axes = plt.subplots(1, len(TITLES), figsize=(13, 5), layout="constrained")
+    figure, axes = plt.subplots(1, len(TITLES), figsize=(13, 5.4), layout="constrained")
     for ax, (rule, title) in zip(axes, TITLES.items(), strict=True):
         circuit = parse_rule(rule).wire(forward)
         verdict = check_wiring(circuit, constraint="all")

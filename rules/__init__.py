@@ -8,6 +8,7 @@ from .activation_sharing import ActivationSharing
 from .asap import ASAP
 from .backpropagation import Backpropagation
 from .base import RULES, SPIKE_RULES, Gate, Norm, Rule, parse_rule
+from .description import RuleDescription, RuleOption, describe_rule, new_rule
 from .direct_feedback_alignment import DirectFeedbackAlignment
 from .direct_kolen_pollack import DirectKolenPollack
 from .direct_random_target_projection import DirectRandomTargetProjection
@@ -56,13 +57,17 @@ __all__ = [
     "Pair",
     "ReceptorWiring",
     "Rule",
+    "RuleDescription",
+    "RuleOption",
     "Sharing",
     "SignSymmetry",
     "SpikeTimingMirror",
     "WeightMirror",
+    "describe_rule",
     "draw_signs",
     "learn_from_shared",
     "matching",
+    "new_rule",
     "note_exceptions",
     "parse_rule",
     "receptor_wiring",

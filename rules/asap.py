@@ -1,4 +1,4 @@
-"""Activation sharing with asymmetric paths (ASAP): no pair of cells is joined both ways."""
+"""Activation sharing with asymmetric paths (ASAP): both paths learn from one earlier activation."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import functools
 import importlib.util
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, ClassVar, Literal, get_type_hints
@@ -51,7 +52,7 @@ class Rule(ABC):
         How feedback weights of their own start. `independent`: from their own draw, by the scheme
         of the forward weights that they run against (direct ones, which run against none, by
         `kaiming_uniform`). `aligned`: as a copy of those. Or from their own draw by the scheme that
-        is named, ``kaiming_normal`` for instance; `Weights` has the list.
+        is named, ``kaiming_normal`` for instance.
     last_layer : {"same", "bp"}
         Whether the output layer's feedback is tied to its forward weights whatever the rule.
     frozen : {"none", "first", "conv", "hidden"} or tuple of projection names
@@ -165,9 +166,18 @@ def parse_rule(text: str, **overrides: Any) -> Rule:
     known = RULES | SPIKE_RULES
     rule = _load(Path(name)) if name.endswith(".py") else known.get(name)
     if rule is None:
-        raise WiringError(f"no rule {name!r}; there are {', '.join(known)}")
+        raise WiringError(f"no rule {name!r}; {_near(name, known)}there are {', '.join(known)}")
     given = {key: value for key, value in overrides.items() if value is not None}
     return rule(**rule.options().parse(pairs) | given)
+
+
+def _near(name: str, known: Mapping[str, type[Rule]]) -> str:
+    """Rules that may have been meant, by their names or by their files'."""
+    by_word = {rule.__module__.rpartition(".")[2]: each for each, rule in known.items()}
+    words = by_word | {each: each for each in known}
+    near = get_close_matches(name.lower().replace("-", "_"), words, n=2, cutoff=0.5)
+    meant = dict.fromkeys(repr(words[word]) for word in near)
+    return f"did you mean {' or '.join(meant)}? " if meant else ""
 
 
 def _load(path: Path) -> type[Rule]:

@@ -23,7 +23,8 @@ class DirectRandomTargetProjection(Rule, name="drtp"):
     Parameters
     ----------
     attach : {"all", "blocks"}
-        As for direct feedback alignment.
+        Direct feedback to every hidden population that learns, or to ends of residual blocks only,
+        with random feedback inside a block.
     """
 
     attach: Literal["all", "blocks"] = "all"

@@ -38,8 +38,9 @@ class SpikeTimingMirror(Rule, name="stdp"):
     Parameters
     ----------
     window : {"mirrored", "stdwi"}
+        The kernel K, above.
     tau : float
-        τ in ms.
+        Its τ, in ms.
     mode : {"mirror", "engaged"}
         When B learns.
     rate : {"auto"} or float

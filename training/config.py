@@ -6,22 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from .data.batches import AUGMENTATIONS
+from .data.catalogue import AUGMENTATIONS
 from .errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    import torch
 
 LEARNING_PATHS = ("forward", "feedback")
 LOSS_NAMES = ("cross_entropy", "squared")
 OPTIMIZERS = ("sgd", "adam", "batch_manhattan")
 SCHEDULES = ("constant", "cosine", "step")
-STORED_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+STORED_DTYPES = ("float32", "float64")
 # Of activity and errors; weights are float32 then.
-COMPUTED_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-DTYPES = STORED_DTYPES | COMPUTED_DTYPES
+COMPUTED_DTYPES = ("bfloat16", "float16")
+DTYPES = STORED_DTYPES + COMPUTED_DTYPES
 COMPILE_MODES = tuple("no default reduce-overhead max-autotune max-autotune-no-cudagraphs".split())
+# How long processes wait for one that has stopped answering.
+PATIENCE_S = 300.0
 # How fast a run goes and how often it is looked at, not where to: it may be resumed with others.
 SPEED = ("channels_last", "compile", "record_every")
 # How fast it learns: a run may go on with others, if that is said.
@@ -33,6 +36,20 @@ RATES = tuple(
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
     """A field that explains itself, here and on the command line."""
     return field(default=default, metadata={"help": help, "choices": choices})
+
+
+def stored_dtype(name: str) -> torch.dtype:
+    """Torch's type of weights and data. Torch is imported here: options do not wait for it."""
+    import torch
+
+    return getattr(torch, name) if name in STORED_DTYPES else torch.float32
+
+
+def computed_dtype(name: str) -> torch.dtype | None:
+    """Torch's type of activity and errors, where it is another one."""
+    import torch
+
+    return getattr(torch, name) if name in COMPUTED_DTYPES else None
 
 
 def check_least(settings: Any, names: Iterable[str], least: float) -> None:
@@ -116,7 +133,7 @@ class TrainConfig:
     dtype: str = option(
         "float32",
         "floating point type; with 16 bits weights, optimizer and loss keep 32",
-        tuple(DTYPES),
+        DTYPES,
     )
     channels_last: bool = option(
         False, "channels of a pixel side by side, as GPUs convolve fastest"
@@ -179,6 +196,8 @@ class TrainConfig:
                 )
 
     def _check_device(self) -> None:
+        import torch
+
         try:
             torch.empty(0, device=self.device)
         # torch raises RuntimeError or AssertionError, depending on what it was built with.
@@ -189,12 +208,12 @@ class TrainConfig:
     @property
     def torch_dtype(self) -> torch.dtype:
         """Of weights and data."""
-        return STORED_DTYPES.get(self.dtype, torch.float32)
+        return stored_dtype(self.dtype)
 
     @property
     def compute_dtype(self) -> torch.dtype | None:
         """Of activity and errors, where it is another one."""
-        return COMPUTED_DTYPES.get(self.dtype)
+        return computed_dtype(self.dtype)
 
     def of_path(self, path: str, name: str) -> Any:
         """A setting of the forward or the feedback path."""

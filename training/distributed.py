@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .config import TrainConfig
+from .config import PATIENCE_S, TrainConfig
 from .data.dataset import WHOLE, Part
 from .errors import ConfigError, TrainingError
 from .launcher import local_rank, number, several
@@ -28,8 +28,6 @@ T = TypeVar("T")
 
 # Changes travel together in buffers of so many numbers: few messages, little extra memory.
 BUFFER = 2**24
-# How long processes wait for one that has stopped answering.
-PATIENCE_S = 300.0
 _ROUND_S = 2.0  # in which all notice that one is missing
 
 

@@ -20,7 +20,7 @@ from oneway.circuits import Circuit, WiringError, to_json
 from oneway.rules import Rule
 
 from .checkpoint import write_checkpoint
-from .config import STORED_DTYPES, TrainConfig
+from .config import TrainConfig, stored_dtype
 from .errors import ConfigError, DataError, first_line
 from .loss import make_loss
 from .records import CHECKPOINT, CIRCUIT, CONFIG, METRICS, NAMES, RESULT, RunFolder
@@ -187,7 +187,7 @@ def _loaded(path: Path, **options: Any) -> RateNetwork:
     assert state is not None  # checked above
     circuit, names = _circuit(folder)
     usual = {
-        "dtype": STORED_DTYPES.get(config["dtype"], torch.float32),
+        "dtype": stored_dtype(config["dtype"]),
         "seed": config["seed"],
         "loss": _loss(config),
     }

@@ -446,7 +446,11 @@ class SpikingNetwork:
         return float(np.mean(self.present(x, report=report).answers == np.asarray(y)))
 
     def script(
-        self, x: Any = None, y: np.ndarray | None = None, file: str = "circuit.py"
+        self,
+        x: Any = None,
+        y: np.ndarray | None = None,
+        file: str = "circuit.py",
+        inline: bool = False,
     ) -> tuple[str, dict[str, np.ndarray]]:
         """The generated Brian2 program as a readable text, and the arrays that it loads.
 
@@ -459,8 +463,10 @@ class SpikingNetwork:
         file : str
             What the program is going to be called; save the arrays beside it with
             ``numpy.savez(file with .npz, **arrays)``.
+        inline : bool
+            Write the arrays out in the program itself, which then needs no file beside it.
         """
-        return program.program(self._engine, x, y, file)
+        return program.program(self._engine, x, y, file, inline)
 
     def carriers(self) -> Carriers:
         """What carries each signal: spikes, a trace of spikes, or what is told to every cell.

@@ -337,7 +337,7 @@ def test_undirected_lists_are_suspected(tmp_path):
     rising = read_graph(written(tmp_path, "r.txt", "1 2\n2 10\n9 10\n"))
     falling = read_graph(written(tmp_path, "f.txt", "B A\nC B\nC A\n"))
     neither = read_graph(written(tmp_path, "n.txt", "1 2\n10 2\n9 10\n"))
-    assert "every line rises (u < v) and none is answered" in rising.reading.notes[0]
+    assert "every line rises (u < v) and none has one back" in rising.reading.notes[0]
     assert "falls" in falling.reading.notes[0] and neither.reading.notes == ()
 
 
@@ -423,7 +423,7 @@ def test_symmetric_matrices_say_so(tmp_path):
     assert check_graph(graph).reciprocal_pairs == 3
     assert "symmetric: every entry off the diagonal counts in both" in graph.reading.notes[0]
     graph = read_graph(written(tmp_path, "s.csv", "0,1,1,1\n1,0,0,0\n1,0,0,0\n1,0,0,0\n"))
-    assert "every edge is answered" in graph.reading.notes[0]
+    assert "every edge has one back" in graph.reading.notes[0]
 
 
 # -- other formats -----------------------------------------------------------------------------

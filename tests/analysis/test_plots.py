@@ -6,11 +6,8 @@ matplotlib.use("Agg")
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from matplotlib import pyplot as plt
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.path import Path
-from wirings import wired_circuits
+from matplotlib.patches import PathPatch
 
 from oneway.analysis import check_wiring
 from oneway.analysis.plots import (
@@ -22,7 +19,7 @@ from oneway.analysis.plots import (
     plot_raster,
     styles,
 )
-from oneway.circuits import BUILDERS, parse_circuit
+from oneway.circuits import parse_circuit
 from oneway.rules import RULES, parse_rule
 
 
@@ -32,69 +29,33 @@ def close_figures():
     plt.close("all")
 
 
-def arrows(ax):
-    return [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
-
-
-def assert_drawn(ax, circuit):
-    """One arrow for each projection, one name for each population, all inside the axes."""
-    assert sorted(a.get_gid() for a in arrows(ax)) == sorted(circuit.projections)
-    written = {text.get_text().split("  ")[0] for text in ax.texts}
-    for name in circuit.populations:
-        assert name in written or f"δ {name.removeprefix('delta_')}" in written
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    for patch in arrows(ax):
-        path = patch.get_path()
-        drawn = path.codes != Path.CLOSEPOLY  # whose vertex means nothing
-        extent = Path(path.vertices[drawn], path.codes[drawn]).get_extents()
-        assert x0 <= extent.x0
-        assert extent.x1 <= x1
-        assert y0 <= extent.y0
-        assert extent.y1 <= y1
-
-
-@pytest.mark.parametrize("builder", BUILDERS)
-def test_every_builder_is_drawn(builder):
-    forward = parse_circuit("mlp:6-5-4" if builder == "mlp" else builder)
-    circuit = parse_rule("kp").wire(forward)
-    ax = draw_circuit(circuit, verdict=check_wiring(circuit))
-    assert_drawn(ax, circuit)
-    assert ax.get_title() == circuit.name
+def lines(ax):
+    return {p.get_gid(): p for p in ax.patches if isinstance(p, PathPatch)}
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_is_drawn_on_given_axes(rule):
+    """What lies where is tested with the scene; here, that all of it is painted."""
     circuit = parse_rule(rule).wire(parse_circuit("mlp:8-4-4-4"))
     _, ax = plt.subplots(figsize=(3, 2))
     assert draw_circuit(circuit, ax) is ax
-    assert_drawn(ax, circuit)
+    assert sorted(lines(ax)) == sorted(circuit.projections)
+    written = {text.get_text() for text in ax.texts}
+    assert {p.name.replace("delta_", "δ ") for p in circuit.populations.values()} <= written
     legend = {text.get_text().split(":")[0] for text in ax.get_legend().get_texts()}
     assert {p.role for p in circuit.projections.values()} <= legend
+    assert ax.get_title() == circuit.name
     ax.figure.canvas.draw()
-
-
-@settings(max_examples=15)
-@given(wired_circuits())
-def test_any_wiring_is_drawn(circuit):
-    assert_drawn(draw_circuit(circuit), circuit)
-    plt.close("all")
 
 
 def test_transport_is_dashed_and_offenders_are_shaded():
     circuit = parse_rule("bp").wire(parse_circuit("mlp:8-4-4-3"))
     plain = draw_circuit(circuit)
-    tied = {a.get_gid() for a in arrows(plain) if a.get_linestyle() != "solid"}
+    tied = {name for name, line in lines(plain).items() if line.get_linestyle() != "solid"}
     assert tied == {"delta_h2 -> delta_h1", "delta_output -> delta_h2"}
     shaded = draw_circuit(circuit, verdict=check_wiring(circuit, "all"))
     assert len(shaded.patches) == len(plain.patches) + 2
     assert len(draw_circuit(circuit, verdict=check_wiring(circuit)).patches) == len(plain.patches)
-
-
-def test_two_arrows_of_the_same_populations_lie_apart():
-    circuit = parse_rule("asap,gate=local").wire(parse_circuit("mlp:8-4-4-3"))
-    paths = {a.get_gid(): a.get_path().vertices for a in arrows(draw_circuit(circuit))}
-    gate, teach = (paths[f"{role}: x -> delta_h2"][:4] for role in ("gate", "teach"))
-    assert abs(gate[0, 1] - teach[0, 1]) > 0.05 and abs(gate[3, 1] - teach[3, 1]) > 0.05
 
 
 RECORDS = [

@@ -61,7 +61,7 @@ def test_paths_stand_side_by_side_over_the_same_time():
     left, right = plot_paths(SPIKES, columns, SIZES, phases, window_s=(0.1, 0.3))
     assert (left.get_title(), right.get_title()) == ("forward", "feedback")
     assert left.get_xlim() == right.get_xlim() == (0.1, 0.3)
-    assert [t.get_text() for t in right.get_yticklabels()] == ["delta_h1\nall 3"]
+    assert [t.get_text() for t in right.get_yticklabels()] == ["delta_h1\nall 3 cells"]
     assert [text.get_text() for text in left.texts] == ["mirror", "engaged"]
     spans = [patch.get_x() + patch.get_width() for patch in left.patches]
     np.testing.assert_allclose(spans, [0.2, 0.3])  # cut to the window
@@ -82,7 +82,9 @@ def test_partners_have_one_colour_and_the_same_rows():
     assert looks["h1"] == looks["delta_h1"]
     assert len({colour for colour, _ in looks.values()}) == 3
     assert looks["x"][1] < looks["h1"][1] < looks["target"][1]
-    assert labels == ["x\n10 of 30", "h1\nall 3", "delta_h1\nall 3", "target\nall 2"]
+    assert labels == [
+        "x\n10 of 30 cells", "h1\nall 3 cells", "delta_h1\nall 3 cells", "target\nall 2 cells",
+    ]  # fmt: skip
     assert not axes[0].texts
     assert "pale" in axes[1].texts[-1].get_text()  # cell 4 of 3: the negative half of a pair
 
@@ -91,7 +93,10 @@ def test_rates_are_dots_around_their_mean():
     ax = plot_rates({"h1": [10.0, 30.0], "h2": []})
     (dots,) = (line for line in ax.lines if line.get_label() == "h1")
     assert dots.get_xdata().tolist() == [10.0, 30.0]
-    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "|"] == [20.0]
+    bars = [line for line in ax.lines if line.get_marker() == "|" and len(line.get_xdata())]
+    assert [bar.get_xdata()[0] for bar in bars] == [20.0]
+    explained = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert explained == ["one cell", "mean of the population"]
     assert ax.get_xlabel().endswith("(Hz)")
 
 

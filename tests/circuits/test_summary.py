@@ -165,3 +165,11 @@ def test_totals_stand_in_the_text():
 )
 def test_connectors_in_short(connector, text):
     assert connector_text(connector) == text
+
+
+def test_a_note_is_said_once():
+    net = Wiring(sparse_by_hand())
+    before = net.build().notes
+    for _ in range(2):
+        net.note("h is far away")
+    assert net.build().notes == (*before, "h is far away")

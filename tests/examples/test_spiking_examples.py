@@ -74,3 +74,12 @@ def test_wake_and_sleep(tmp_path):
     first, last = result.curve[0]["angles_deg"], result.angles_deg
     assert all(last[drive] < first[drive] - 10 for drive in last), "the line is to fall"
     assert (tmp_path / "spiking_wake_and_sleep_raster.png").exists()
+
+
+def test_mirror_animation(tmp_path):
+    script = example("mirror_animation")
+    run = script.main(tmp_path / "mirror.html", quick=True)
+    states = [state for state, _, _ in run.stretches]
+    assert states == ["asleep"] + ["awake"] * script.DIGITS_AWAKE
+    assert run.angles_deg[-1] < run.angles_deg[0] - 15
+    assert (tmp_path / "mirror.html").stat().st_size < 500_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import oneway.rules
 from oneway.circuits import WiringError, mlp, parse_circuit
-from oneway.rules import RULES, SPIKE_RULES, parse_rule
+from oneway.rules import RULES, SPIKE_RULES, describe_rule, new_rule, parse_rule
 
 FOLDER = Path(oneway.rules.__file__).parent
 KNOWN = RULES | SPIKE_RULES
@@ -57,13 +57,60 @@ def test_a_copy_that_keeps_its_name_is_refused(tmp_path):
     assert RULES["kp"].__module__ == "oneway.rules.kolen_pollack"
 
 
-def test_the_rule_of_the_guide_works_as_it_stands(tmp_path):
-    """CONTRIBUTING.md, "Adding a rule": Kolen-Pollack learning in one file."""
-    guide = Path(__file__).parents[2] / "CONTRIBUTING.md"
-    (code,) = re.findall(r"## Adding a rule.*?```python\n(.*?)```", guide.read_text(), re.DOTALL)
-    mine = parse_rule(written(tmp_path, code))
+def test_the_rule_to_start_from_works_as_it_stands(tmp_path):
+    """Feedback alignment, and with its option Kolen-Pollack learning."""
+    file = written(tmp_path, new_rule())
     for forward in CIRCUITS:
-        assert mine.wire(forward) == parse_rule("kp").wire(forward)
+        assert parse_rule(file).wire(forward) == parse_rule("fa").wire(forward)
+        assert parse_rule(f"{file},learn=yes").wire(forward) == parse_rule("kp").wire(forward)
+
+
+def test_the_guide_shows_the_rule_to_start_from():
+    guide = Path(__file__).parents[2] / "CONTRIBUTING.md"
+    shown = re.findall(r"## Adding a rule.*?```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    assert shown == [new_rule()]
+
+
+# -- descriptions ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_rule_is_described_whole(name):
+    rule = describe_rule(KNOWN[name])
+    assert rule.full_name and rule.about and rule.file == FILES[name]
+    assert "Parameters" not in rule.text and len(rule.text) > 60
+    assert {option.name for option in rule.options} == {f.name for f in fields(KNOWN[name])}
+    for option in rule.options:
+        assert len(option.meaning) > 10, option.name
+        assert option.kind and f"{option.name}={option.default}" not in rule.text
+        parse_rule(f"{name},{option.name}={option.default}")  # as one types it
+
+
+def test_a_description_says_what_the_file_says():
+    rule = describe_rule(KNOWN["asap"])
+    k, *_, signals = rule.own_options
+    assert (rule.full_name, rule.needs_spikes) == (
+        "Activation sharing with asymmetric paths (ASAP)",
+        False,
+    )
+    assert (k.kind, k.default) == ("whole number", "2")
+    assert k.meaning.startswith("Block size; with k = 1 nothing is shared")
+    assert signals.kind == "neuron, synapse" and signals.meaning.endswith("the same changes.")
+    shared = next(o for o in describe_rule(KNOWN["wm"]).options if o.name == "decay")
+    assert shared.meaning == "rate and decay: η_B and λ_WM of the mirror mode (appendix D.2)."
+    frozen = rule.options[-2]
+    assert frozen.common and frozen.kind == "none, first, conv, hidden or names joined by +"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("kq", "'kp'"), ("weight-mirror", "'wm'"), ("Kolen_Pollack", "'kp' or 'dkp'")],
+)
+def test_a_rule_that_is_not_there_brings_those_that_may_be_meant(wrong, meant):
+    with pytest.raises(
+        WiringError, match=f"no rule '{wrong}'; did you mean {meant}.* there are bp"
+    ):
+        parse_rule(wrong)
 
 
 # -- labels ----------------------------------------------------------------------------------

@@ -327,7 +327,7 @@ def test_errors_cannot_run_back_through_a_match():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("backprop", "no rule 'backprop'; there are bp, fa, dfa"),
+        ("backprop", "no rule 'backprop'; did you mean 'bp'.* there are bp, fa, dfa"),
         ("asap,k=two", "rule asap: k = 'two', expected a whole number"),
         ("asap,k=0", "block size k=0, expected at least 1"),
         ("as,k=99", r"k=99 fits no block of 'mlp:.*', in which 3 layers .* Choose k from 1 to 3"),

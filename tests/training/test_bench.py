@@ -27,14 +27,9 @@ from oneway.training.bench.contenders import (
 )
 from oneway.training.bench.measure import Bench, RuleMeasure, bench
 from oneway.training.bench.timing import Peak, Ratio, alternate, paired_ratio, peak
-from oneway.training.cli.bench import (
-    DEFAULT_CIRCUIT,
-    DEFAULT_RULES,
-    noise_hint,
-    read_rules,
-    usual_rules,
-)
+from oneway.training.cli.bench import noise_hint, read_rules, usual_rules
 from oneway.training.cli.main import main
+from oneway.training.cli.options.bench import DEFAULT_CIRCUIT, DEFAULT_RULES
 from oneway.training.config import COMPILE_MODES
 from oneway.training.errors import ConfigError
 

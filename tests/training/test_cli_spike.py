@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -218,8 +219,25 @@ def test_the_script_runs_without_us(oneway, tmp_path):
     compile(text, "circuit.py", "exec")
     for word in ("NeuronGroup", "Synapses", "delta_h1"):
         assert word in text
-    code, _, err = oneway("spike", NET, "--rule", "kp", *QUICK[:2], "--show-code")
-    assert code == 0 and "--out DIR writes both" in err
+
+
+def test_a_small_script_has_its_arrays_in_it(oneway, tmp_path):
+    """`oneway spike ... --show-code > wm.py`, and then it runs where there is nothing else."""
+    code, text, err = oneway("spike", "mlp:8-4-3", "--rule", "wm", "--no-task", "--show-code")
+    assert (code, err) == (0, "") and "npz" not in text and len(text) < 10_000
+    assert not re.findall(r"^(?:from|import) oneway", text, re.MULTILINE)
+    short = re.sub(r"network\.run\(\d+", "network.run(20", text)
+    run = subprocess.run(
+        [sys.executable, "-c", short], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "'cells_h1'" in run.stdout
+
+
+def test_a_large_script_wants_a_folder(oneway):
+    code, text, err = oneway("spike", "mlp:64-64-64-10", "--rule", "kp", *QUICK[:2], "--show-code")
+    assert (code, text) == (2, "")
+    assert re.search(r"would have \d+ kB, and the most is 100 kB. Add --out DIR", err)
 
 
 def test_the_script_shows_how_samples_follow_and_what_synapses_hold(oneway):
@@ -229,8 +247,8 @@ def test_the_script_shows_how_samples_follow_and_what_synapses_hold(oneway):
     _, text, _ = oneway("spike", NET, *shown, "--presentation", "trials", "--dale")
     assert "(1 - onset) * v" in text and "interneurons_h1 = NeuronGroup(" in text
     conv = "conv2:1x8x8-10,norm=none,width=2,hidden=6"
-    _, shared, _ = oneway("spike", conv, *shown)
-    _, alone, _ = oneway("spike", conv, *shown, "--unshared")
+    _, shared, _ = oneway("spike", conv, *shown, "--out", "shared")
+    _, alone, _ = oneway("spike", conv, *shown, "--unshared", "--out", "unshared")
     assert "weights_drive_x_to_h1 = " in shared and "weights_" not in alone
 
 

@@ -10,7 +10,7 @@ from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, mlp
 from oneway.rules import RULES, parse_rule
 from oneway.training import TrainConfig, alignment_clock, load_data, load_run, train
-from oneway.training.optimization.clock import paired_feedback
+from oneway.training.optimization.clock import _left, paired_feedback
 
 CIRCUIT = mlp((8, 4, 4, 2))  # integer ratios, so that activations can be shared
 NORMALISED = mlp((8, 4, 4, 2), norm="before")
@@ -163,6 +163,41 @@ def test_synapses_with_a_decay_of_their_own_know_no_warm_up(tmp_path):
     wired = at_own_rate(parse_rule("kp").wire(mlp((64, 8, 10))), rate=0.5, decay=0.01)
     assert_gap_left(wired, WARMED, 0.99**15, tmp_path)
     assert "converge with time constant 1 / decay = 100 steps" in alignment_clock(wired, WARMED, 5)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"epochs": 3}, "this run has 3, too short to align: about 82 % of the gap is left"),
+        ({"epochs": 200}, "this run has 200, long enough: less than 0.01 % of the gap is left"),
+        ({"epochs": 60}, "this run has 60, long enough: about 2 % of the gap is left"),
+        (
+            {"epochs": 60, "schedule": "cosine"},
+            "this run has 60, too short to align: about 14 % of the gap is left",
+        ),
+        (
+            {"epochs": 60, "feedback_lr": 0.002},
+            "this run has 60, too short to align: about 82 % of the first draws is left",
+        ),
+    ],
+)
+def test_clock_says_whether_the_run_is_long_enough(config, said):
+    """Time constant 1,000, 65 steps an epoch: e^(−65 n / 1,000), on a cosine half of that n."""
+    wired = parse_rule("kp").wire(CIRCUIT)
+    usual = {"lr": 0.04, "momentum": 0.9, "weight_decay": 0.0025}
+    assert said in alignment_clock(wired, TrainConfig(**usual | config), 65)
+
+
+def test_what_is_said_to_be_left_is_left():
+    """Against the steps of SGD one after the other, momentum from rest included."""
+    wired = parse_rule("kp").wire(CIRCUIT)
+    for course in ({}, {"schedule": "cosine"}, {"warmup_epochs": 5}, {"decay_warmup_epochs": 2}):
+        config = TrainConfig(epochs=30, lr=0.04, weight_decay=0.0025, **course)
+        own = paired_feedback(wired)[0].plasticity
+        exact = _left(config, "forward", own, config.epochs, 65)
+        said = alignment_clock(wired, config, 65)
+        about = float(re.search(r"about ([\d.e-]+) %", said)[1]) / 100
+        assert about == pytest.approx(exact, rel=0.1)
 
 
 @pytest.mark.parametrize("rule", ["bp", "fa", "dkp", "wm"])

@@ -1,7 +1,7 @@
 """`oneway compare`: runs read back, grouped with their like, beside floor and published figure."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import sqrt
 
 import pytest
@@ -10,7 +10,9 @@ from training_runs import wire_and_train
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import ConfigError, DataError, TrainConfig, load_data
-from oneway.training.compare import curves, group_runs, read_runs
+from oneway.training.cli.compare import _notes
+from oneway.training.cli.run_pages import Overview
+from oneway.training.compare import Case, curves, group_runs, read_runs
 from oneway.training.records import CONFIG, METRICS, RESULT, Published, RunFolder, RunResult
 
 CIRCUIT = mlp((64, 16, 10))
@@ -204,6 +206,27 @@ def test_picture(oneway, runs, tmp_path, suffix):
     assert code == 0 and f"picture: picture.{suffix}" in out
     begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert (tmp_path / f"picture.{suffix}").read_bytes().startswith(begins)
+
+
+def test_unfinished_runs_leave_no_empty_axes(runs, tmp_path):
+    """Which says why; a run without an epoch is no row."""
+    (unfinished,) = group_runs(read_runs([runs / "fa"]))
+    page = Overview().draw([unfinished])
+    accuracies, course, angles = page.axes
+    assert not accuracies.axison and course.lines and angles.lines
+    assert [text.get_text() for text in accuracies.texts] == ["no run here is finished yet"]
+    (run,) = unfinished.runs
+    begun = replace(unfinished, cases=(Case("fa", (replace(run, history=()),)),))
+    assert Overview().draw([begun]) is None
+    assert len(Overview().draw([begun, unfinished]).axes) == 3
+
+
+def test_a_note_of_several_cases_is_said_once(tmp_path):
+    for rule in ("kp", "fa"):
+        made(tmp_path / rule, rule=rule)
+    noted = [replace(run, notes=("h1 is far away",)) for run in read_runs([tmp_path])]
+    (group,) = group_runs(noted)
+    assert sorted(_notes(group)) in (["fa, kp: h1 is far away"], ["kp, fa: h1 is far away"])
 
 
 def test_pictures_that_cannot_be_drawn(oneway, runs):

@@ -1,10 +1,11 @@
 """The tour: a rule registered here, and nowhere else, goes all the way into the report."""
 
-import base64
 import json
 import re
 import sys
+from base64 import b64encode
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
@@ -13,12 +14,14 @@ from training_runs import wire_and_train
 from oneway.analysis import weight_angles
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import ACTIVITY, WiringError, mlp, taught_by
+from oneway.circuits.drawing import drawing_script
 from oneway.rules import RULES, Rule, with_feedback_path
 from oneway.rules.feedback import INDEPENDENT
 from oneway.training import TrainConfig, floor_accuracy, load_data
 from oneway.training.demo.show import VARIANTS, DemoSettings, run_demo, shortest_loop
-from oneway.training.demo.spikes import spiking_tour
-from oneway.training.demo.tour import RuleTour
+from oneway.training.demo.spikes import learned_digits, recorded_digits, spiking_tour
+from oneway.training.demo.tour import RuleTour, SpikingTour
+from oneway.training.spiking.config import SpikingConfig
 
 CONFIG = TrainConfig(epochs=2, batch_size=64, lr=0.05, weight_decay=0.01)
 SETTINGS = DemoSettings(sizes=(64, 16, 16, 10), seeds=(0, 1), spiking_s=0.4, config=CONFIG)
@@ -75,13 +78,13 @@ def results(tour):
 
 
 class Page(HTMLParser):
-    """Images, addresses and tags of a page; complains of tags that are not closed in order."""
+    """Ids, addresses and tags of a page; complains of tags that are not closed in order."""
 
     VOID = ("meta", "img", "br", "link")
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.images, self.addresses = [], set(), [], []
+        self.open, self.tags, self.ids, self.addresses = [], set(), [], []
         self.feed(text)
         assert self.open == []
 
@@ -91,8 +94,7 @@ class Page(HTMLParser):
         self.addresses += [
             v for k, v in attributes.items() if k in ("src", "href", "srcset", "xlink:href", "data")
         ]
-        if tag == "img":
-            self.images.append(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -113,8 +115,8 @@ def test_a_rule_of_ones_own_is_in_every_part_of_the_report(page, results):
     (mine,) = [rule for rule in results["rules"] if rule["rule"] == "half_pollack"]
     assert f"{100 * mine['test_accuracy_mean']:.1f}" in accuracy
     drawn, details = page.split("<details>")
-    assert 'alt="Circuit wired by half_pollack:' in drawn
-    assert 'alt="Circuit wired by half_pollack:' not in details
+    assert 'id="circuit-half-pollack"' in drawn
+    assert 'id="circuit-half-pollack"' not in details
     assert "half_pollack ends at" in page  # the angles' description
     assert "Forward weights learn by feedback alignment" in page
 
@@ -135,21 +137,27 @@ def test_a_rule_that_cannot_be_wired_says_why_and_the_others_go_on(page, results
 def test_nothing_is_loaded_from_elsewhere(page):
     parsed = Page(page)
     assert "http:" not in page and "https:" not in page and "@import" not in page
-    assert not parsed.tags & {"script", "link", "iframe", "object", "embed", "base", "form"}
-    assert parsed.addresses and all(a.startswith("data:image/svg+xml") for a in parsed.addresses)
-    assert "url(" not in page
+    assert not parsed.tags & {"img", "link", "iframe", "object", "embed", "base", "form"}
+    assert parsed.addresses and all(address.startswith("#") for address in parsed.addresses)
+    assert not re.search(r"url\((?!#)", page)
     assert "default-src 'none'" in page  # browsers enforce it
 
 
-def test_pictures_are_whole_drawings_with_descriptions(page):
+def test_the_one_script_is_the_one_that_the_page_allows(page):
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert script == drawing_script()
+
+
+def test_pictures_are_text_with_descriptions_and_ids_are_unique(page):
+    charts = re.findall(r'<svg class="chart" role="img"[^>]* aria-label="([^"]*)">', page)
+    assert len(charts) >= 3 and all(len(says) > 40 for says in charts)
+    assert page.count('class="ow-svg"') >= len(RULES)
+    assert ">Kolen-Pollack learning (KP)</text>" in page and ">δ h1</text>" in page
     parsed = Page(page)
-    assert len(parsed.images) >= len(RULES) + 2
-    for image in parsed.images:
-        assert len(image["alt"]) > 40
-        svg = base64.b64decode(image["src"].partition("base64,")[2]).decode()
-        assert svg.rstrip().endswith("</svg>")
-        links = re.findall(r'(?:href|src)="([^"]*)"', svg)
-        assert all(link.startswith("#") for link in links)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {address[1:] for address in parsed.addresses} <= set(parsed.ids)
 
 
 def test_results_are_what_training_alone_gives(results):
@@ -248,7 +256,50 @@ def test_spikes_of_a_rule_with_a_noisy_phase():
 
 
 @pytest.mark.spiking
+def test_a_compiler_that_cannot_compile_is_as_good_as_none(monkeypatch):
+    pytest.importorskip("brian2")
+    asked = []
+
+    def mirror(rule, seconds, target):
+        asked.append((seconds, target))
+        if target == "cpp_standalone":
+            raise RuntimeError("g++: command not found")
+        return SpikingTour(target=target)
+
+    monkeypatch.setattr("oneway.training.demo.spikes._mirror", mirror)
+    monkeypatch.setattr(SpikingConfig, "target_for", lambda self, seconds: "cpp_standalone")
+    assert spiking_tour(*tours("wm"), 48.0, 16.0).target == "numpy"
+    assert asked == [(48.0, "cpp_standalone"), (16.0, "numpy")]
+
+
+@pytest.mark.spiking
+def test_digits_learned_here_are_told_as_those_recorded():
+    pytest.importorskip("brian2")
+    wired = RULES["kp"]().wire(mlp((64, 8, 10)))
+    data = load_data("digits", shape=(64,), limit=(10, 6))
+    config = SpikingConfig(target="numpy", epochs=1, measurements=1)
+    digits = learned_digits(wired, data, config, "kp")
+    recorded = recorded_digits()
+    assert digits.command == "oneway spike mlp:64-8-10 --rule kp --epochs 1"
+    assert recorded.found.keys() <= digits.found.keys()
+    assert list(digits.angles) == ["delta_output -> delta_h1"] and not digits.recorded
+
+
+@pytest.mark.slow
+@pytest.mark.spiking
+def test_the_tour_s_mirror_gets_there():
+    pytest.importorskip("brian2")
+    settings = DemoSettings()
+    if SpikingConfig().target_for(settings.spiking_s) != "cpp_standalone":
+        pytest.skip("no compiler")
+    wired = RULES["wm"]().wire(mlp(settings.sizes, norm=settings.norm))
+    tour = RuleTour("wm", "", RULES["wm"](), wired)
+    angles = spiking_tour(tour, settings.spiking_s).angles
+    assert len(angles) == 2 and max(course[-1] for course in angles.values()) < 15
+
+
+@pytest.mark.spiking
 def test_raster_and_angles_are_in_the_report(page, results):
     pytest.importorskip("brian2")
-    assert 'alt="Raster of spikes' in page and "in Brian2" in page
+    assert 'aria-label="Raster of spikes' in page and "in Brian2" in page
     assert results["spiking"]["simulated_s"] == pytest.approx(SETTINGS.spiking_s)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from oneway.analysis.graphs import Graph, compare_to_null
 from oneway.training.cli import graph_figures
+from oneway.training.cli.options import graph
 from oneway.training.errors import ConfigError
 
 GRAPH = Graph.from_networkx(nx.gnp_random_graph(60, 0.1, seed=2, directed=True))
@@ -19,7 +20,7 @@ GRAPH = Graph.from_networkx(nx.gnp_random_graph(60, 0.1, seed=2, directed=True))
 def arguments(*words):
     parser = argparse.ArgumentParser()
     parser.add_argument("--return-paths", action="store_true")
-    graph_figures.add_options(parser)
+    graph.add_options(parser)
     return parser.parse_args(words)
 
 

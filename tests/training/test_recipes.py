@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from instructions import check_names
 
 from oneway.circuits import initial_std, sign_magnitude
 from oneway.rules import parse_rule
@@ -401,6 +402,42 @@ def test_list_show_and_check(oneway, table):
     assert shown["settings"] == settings
     code, out, err = oneway("recipes", "check", table)
     assert (code, out, err) == (0, "5 recipes are in order\n", "")
+
+
+def test_list_has_what_was_asked_for_and_nothing_else(oneway):
+    def listed(*words):
+        return json.loads(oneway("recipes", "list", *words, "--json")[1])["recipes"]
+
+    both = listed("cifar10", "asap")
+    assert both and all(r["data"] == "cifar10" for r in both)
+    assert {r["rule"].partition(",")[0] for r in both} == {"asap"}
+    everywhere = [r for r in listed() if r["data"] == "cifar10" and "asap" in r["rule"].split(",")]
+    assert both == everywhere
+    assert {r["data"] for r in listed("cifar")} == {"cifar10", "cifar100"}  # no word by itself
+    assert len(listed("asap-table1", "cifar10-resnet18")) == len(listed("cifar10-resnet18"))
+
+
+def test_a_table_that_has_no_room_is_folded(oneway, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = oneway("recipes", "list", "cifar10", "asap")[1].splitlines()
+    assert "asap-table1/cifar10-resnet18/asap" in lines  # whole, to be copied
+    assert max(len(line) for line in lines[:-1]) <= 60
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "published (%)" in oneway("recipes", "list", "cifar10", "asap")[1].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "command"),
+    [
+        ("kp", "oneway train --circuit mlp:64-32-32-10 --rule kp --data digits"),
+        ("asap,k=4", "oneway train --circuit mlp:64-32-32-10 --rule asap,k=4 --data digits"),
+        ("stdp", "oneway spike mlp:64-48-10 --rule stdp"),
+    ],
+)
+def test_a_rule_in_place_of_a_recipe_is_told_apart(oneway, rule, command):
+    code, out, err = oneway("train", rule)
+    assert (code, out) == (2, "") and err.endswith(f"{rule!r} is a rule, not a recipe: {command}\n")
+    check_names(command)
 
 
 def test_shown_settings_are_a_recipe(oneway, tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -11,7 +12,7 @@ from oneway.rules import RULES, parse_rule
 from oneway.training import RunResult, TrainConfig
 from oneway.training.demo.figures import always_tied
 from oneway.training.demo.page import render
-from oneway.training.demo.parts import card, code, count, join, per_cent, table
+from oneway.training.demo.parts import count, join, per_cent
 from oneway.training.demo.tour import INSTALL_SPIKING, RuleTour, SpikingTour, Tour
 from oneway.training.demo.wiring_section import contrasts
 
@@ -22,7 +23,7 @@ LOCAL = "asap,gate=local"
 @pytest.fixture(autouse=True)
 def nothing_is_drawn(monkeypatch):
     """Only words are looked at here."""
-    monkeypatch.setattr("oneway.training.demo.figures.svg_uri", lambda figure: "data:,")
+    monkeypatch.setattr("oneway.training.demo.figures.inline_svg", lambda figure, name, alt: alt)
 
 
 def rule_tour(label, *accuracies, angle=45.0):
@@ -58,7 +59,7 @@ def a_tour(*rules, floor=0.5):
 
 def text_of(page):
     inline = re.sub("</?(code|em|strong)>", "", page.partition("<body>")[2])
-    return " ".join(re.sub("<[^>]+>", " ", inline).split())
+    return " ".join(unescape(re.sub("<[^>]+>", " ", inline)).split())
 
 
 def test_accuracies_are_ranked_with_the_floor_in_its_place():
@@ -127,11 +128,17 @@ def test_pieces():
         "", "a", "a and b", "a, b and c",
     ]  # fmt: skip
     assert per_cent(0.12345) == "12.3" and per_cent(None) == "–"
-    assert code("a<b") == "<code>a&lt;b</code>"
 
 
-def test_tables_and_pictures_can_be_read_aloud():
-    rows = table('a "title"', ("rule", "n"), [("kp", "3")], numbers=(1,))
-    assert '<th scope="col">rule</th>' in rows and '<th scope="row">kp</th>' in rows
-    assert '<td class="number">3</td>' in rows and 'aria-label="a &quot;title&quot;"' in rows
-    assert 'alt="less &lt; more"' in card("data:,", "less < more")
+def test_what_rules_say_is_text_and_no_markup():
+    rule = rule_tour("kp", 0.7, 0.9)
+    rule.about = "less < more & <b>bold</b>"
+    page = render(a_tour(rule))
+    assert "less &lt; more &amp; &lt;b&gt;bold&lt;/b&gt;" in page and "<b>" not in page
+
+
+def test_tables_can_be_read_aloud():
+    page = render(a_tour(rule_tour("kp", 0.7, 0.9)))
+    assert '<th scope="col">rule</th>' in page
+    assert '<th scope="row"><code>kp</code>' in page
+    assert '<td class="number">1</td>' in page and 'aria-label="Wiring verdicts' in page

@@ -101,13 +101,13 @@ def test_angles_are_a_column_a_rule_with_the_papers_bound_where_it_states_one(tm
     made(tmp_path / "bp", "bp", [{"angles_deg": {}}])
     page = figure(tmp_path, "matrix-angles")
     assert page.get_suptitle() == "matrix angles; weight-mirror paper Fig. 4a, c, e"
-    bounded = "wm\n(dashed: published, ResNet-50: < 12°)"
-    assert columns(page) == {bounded: [[60, 9], [50]], "kp": [[70]]}
+    bounded = "Weight mirror (WM)\n(dashed: published, ResNet-50: < 12°)"
+    assert columns(page) == {bounded: [[60, 9], [50]], "Kolen-Pollack learning (KP)": [[70]]}
     levels = {
         ax.get_title(): [line.get_ydata()[0] for line in ax.lines if line.get_label()[0] == "_"]
         for ax in page.subfigs[0].axes
     }
-    assert levels[bounded] == [12] and levels["kp"] == []
+    assert levels[bounded] == [12] and levels["Kolen-Pollack learning (KP)"] == []
 
 
 def test_a_bound_is_of_the_rule_as_published(tmp_path):
@@ -115,7 +115,10 @@ def test_a_bound_is_of_the_rule_as_published(tmp_path):
     made(tmp_path / "fa", "fa", angles)
     made(tmp_path / "aligned", "fa,init=aligned", angles)
     titles = set(columns(figure(tmp_path, "delta-angles")))
-    assert titles == {"fa\n(dashed: published, most layers: > 80°)", "fa,init=aligned"}
+    assert titles == {
+        "Feedback alignment (FA)\n(dashed: published, most layers: > 80°)",
+        "Feedback alignment (FA),\ninit=aligned",
+    }
 
 
 def test_the_gap_stands_beside_what_was_predicted(tmp_path):

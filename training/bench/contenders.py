@@ -18,7 +18,7 @@ from oneway.backends.rate.graphs import UNRECORDED
 from oneway.backends.rate.network import FIRST_LOSS_SCALE
 from oneway.circuits import Circuit
 
-from ..config import COMPILE_MODES, COMPUTED_DTYPES, DTYPES, STORED_DTYPES
+from ..config import COMPILE_MODES, DTYPES, computed_dtype, stored_dtype
 from ..errors import ConfigError, first_line
 
 AUTOGRAD = "autograd"
@@ -75,12 +75,12 @@ class BenchConfig:
     @property
     def stored(self) -> torch.dtype:
         """Of weights and data."""
-        return STORED_DTYPES.get(self.dtype, torch.float32)
+        return stored_dtype(self.dtype)
 
     @property
     def computed(self) -> torch.dtype | None:
         """Of activity and errors, where it is another one."""
-        return COMPUTED_DTYPES.get(self.dtype)
+        return computed_dtype(self.dtype)
 
     @property
     def on_gpu(self) -> bool:

@@ -18,15 +18,15 @@ from oneway.rules import Rule, parse_rule
 
 from ..errors import ConfigError
 from ..sources import read_circuit
-from .shared import add_json, print_json
+from .options.bench import DEFAULT_RULES
+from .shared import print_json
 
 if TYPE_CHECKING:
     from oneway.backends.rate.memory_plan import Plan
 
     from ..bench.measure import Bench, RuleMeasure
 
-DEFAULT_CIRCUIT = "resnet18:3x32x32-10,width=16"
-DEFAULT_RULES = ("bp,fa,kp,dfa,wm,asap,asap,k=4",)
+
 # Quartiles further apart than this fraction of the median deserve a word.
 NOISY = 0.1
 RULE_WIDTH = 18
@@ -36,59 +36,6 @@ LEGEND = (
     "kept: of that, held when the loss is known; read: activity that plasticity reads, over "
     "backpropagation's",
 )
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--circuit",
-        default=DEFAULT_CIRCUIT,
-        help="builder string or circuit file, not wired (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--rules",
-        nargs="+",
-        metavar="RULE",
-        help="rules, separated by commas or blanks; what has an equals sign is an option of the "
-        "rule before it: bp,fa,asap,k=4,gate=local,kp or bp fa asap,k=4 (default: "
-        f"{DEFAULT_RULES[0]}), but for blocks that the circuit is not deep enough for",
-    )
-    _add_number(parser, "batch", 16, "samples a step")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        help="float32, float64, bfloat16 or float16, on both sides; with 16 bits, weights, "
-        "optimizer and loss keep 32, for autograd by torch.autocast (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--channels-last",
-        action="store_true",
-        help="channels of a pixel side by side in memory, on both sides",
-    )
-    parser.add_argument(
-        "--compile",
-        default="no",
-        metavar="MODE",
-        help="torch.compile forward, loss and backward of both sides: no, default, "
-        "reduce-overhead, max-autotune or max-autotune-no-cudagraphs; minutes a rule before "
-        "anything is timed. "
-        "Both optimizers are torch's fused ones. Memory is measured without CUDA graphs, on a CPU "
-        "uncompiled (default: %(default)s)",
-    )
-    _add_number(parser, "repeats", 15, "rounds in which everyone has one turn")
-    _add_number(parser, "threads", None, "threads on the CPU (default: as torch chooses)")
-    parser.add_argument(
-        "--plan",
-        action="store_true",
-        help="show what each rule's step keeps in memory until when, and measure nothing",
-    )
-    add_json(parser)
-
-
-def _add_number(parser: argparse.ArgumentParser, name: str, default: int | None, help: str) -> None:
-    if default is not None:
-        help += " (default: %(default)s)"
-    parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=help)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 
 from rich.console import Console
@@ -31,46 +31,13 @@ from ..progress import ByteProgress
 from ..signals import Signals, read_signals
 from ..sources import read_source
 from . import check_graph
-from .constraints import add_constraint, headline, show_findings
-from .costs import add_rules, show_rules
-from .shared import add_json, print_json
+from .constraints import headline, show_findings
+from .costs import show_rules
+from .drawings import check_file, write_drawing
+from .options.check import MANY_NEURONS
+from .shared import print_json, tell
 
-# Following a cell's connections through a net visits every other cell.
-MANY_NEURONS = 100_000
 WORDS = {"none": "none", "signs": "signs only", "full": "yes"}
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "circuit",
-        metavar="CIRCUIT",
-        help="builder string (mlp:64-32-32-10, resnet34), circuit file (JSON, GraphML), or any "
-        "directed graph (table, matrix, GraphML, ...)",
-    )
-    parser.add_argument(
-        "--rule", metavar="RULE", help="rule that wires it (kp, asap,k=4), or a file defining one"
-    )
-    parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
-    parser.add_argument("--norm", help="how errors pass batch norm: full, scale, own")
-    add_rules(parser)
-    add_constraint(parser)
-    add_json(parser)
-    parser.add_argument(
-        "--locality", action="store_true", help="list what each synapse learns from"
-    )
-    parser.add_argument(
-        "--signals",
-        action="store_true",
-        help="what carries each signal as spikes, what every cell is told, and what synapses read "
-        "beyond their own two cells (docs/spiking_signals.md)",
-    )
-    parser.add_argument(
-        "--return-paths",
-        action="store_true",
-        help=f"follow return paths in circuits of more than {MANY_NEURONS:,} neurons and in large "
-        "graphs too",
-    )
-    check_graph.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     reading = check_graph.read_options(arguments)
     with redirect_stdout(sys.stderr), ByteProgress("reading") as progress:
         source = read_source(arguments.circuit, progress=progress, **reading)
+    if arguments.draw is not None:
+        if arguments.rules or not isinstance(source, Circuit):
+            raise ConfigError("--draw draws one wired circuit: CIRCUIT --rule RULE --draw FILE")
+        check_file("--draw", arguments.draw)
     if arguments.signals and (arguments.rules or not isinstance(source, Circuit)):
         raise ConfigError("--signals is said of one wired circuit: CIRCUIT --rule RULE --signals")
     if isinstance(source, Circuit):
@@ -96,6 +67,8 @@ def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
         counted: RoleSet = "all" if "all" in [constraint.name for constraint in asked] else "papers"
         verdict, report = check_wiring(wired, counted), check(wired, asked)
         signals = read_signals(wired) if arguments.signals else None
+        if arguments.draw is not None:
+            tell(f"drawing: {write_drawing(arguments.draw, wired, verdict)}")
     if arguments.json:
         content = _as_dict(verdict, rule, wired, arguments.locality, signals)
         print_json(content | {"ok": report.ok, "constraints": report.as_list()})
@@ -189,9 +162,24 @@ def _facts(verdict: Verdict, wired: Circuit, with_paths: bool) -> Table:
         table.add_row("", f"{verdict.relays_apart:,} pairs if they counted as neurons themselves")
     table.add_row("weight transport", WORDS[verdict.weight_transport])
     table.add_row("shortest return path", _return_path(verdict, wired, with_paths))
-    table.add_row("modes", f"{verdict.phases} ({', '.join(wired.modes)})")
+    table.add_row("phases", _phases(wired.modes))
     table.add_row("neurons", f"{verdict.neurons:,}")
     return table
+
+
+# What a circuit does in its phases, one after the other.
+PHASES = {
+    "engaged": "activity and errors flow",
+    "mirror": "noise in place of data",
+    "mimic": "cells take over others' activity",
+}
+
+
+def _phases(modes: Sequence[str]) -> str:
+    if len(modes) == 1:
+        return "1: everything happens at once"
+    told = (PHASES.get(mode, mode) for mode in modes)
+    return f"{len(modes)}, in turn: {'; '.join(told)}"
 
 
 def _return_path(verdict: Verdict, wired: Circuit, wanted: bool) -> str:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from oneway.analysis import Graph, GraphVerdict, check, parse_constraints
 from oneway.analysis.graphs import (
-    FORMATS,
     ClassPair,
     ClassReciprocity,
     GraphFigures,
@@ -22,86 +21,10 @@ from oneway.analysis.graphs import (
 from ..errors import ConfigError
 from . import graph_figures
 from .constraints import show_findings
+from .options.graph import READ_OPTIONS
 from .shared import print_json
 
-READ_OPTIONS = ("columns", "format", "encoding", "part", "min_weight", "where", "by", "nodes")
 CLASS_PAIRS_SHOWN = 25
-EXAMPLES = """
-examples of graph files:
-  oneway check herm_full_edgelist.csv --where Type=chemical
-  oneway check synapses.csv.gz --columns cell_a,cell_b,count --min-weight 5
-  oneway check edges.txt --columns 2,1        (second column presynaptic, no header)
-  oneway check lines.txt --format adjlist     (a cell and those it projects to)
-  oneway check connectome.csv --encoding latin-1 --findings --json
-  oneway check ConnOrdered.mat --part A_init_t_ordered
-  oneway check connections.csv --by class     (columns pre_class and post_class)
-  oneway check edges.csv --nodes cells.csv --by hemisphere
-  oneway check connectome.csv --triads --null degree --samples 100
-"""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """How a graph file is read; a circuit is refused with any of them."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (parser.epilog or "") + EXAMPLES
-    group = parser.add_argument_group("reading a graph file")
-    group.add_argument(
-        "--columns",
-        metavar="PRE,POST[,WEIGHT]",
-        help="columns of a table, by name or by number from 1: --columns pre_id,post_id,count",
-    )
-    group.add_argument(
-        "--format",
-        choices=FORMATS,
-        metavar="FORMAT",
-        help=f"where the content leaves it open: {', '.join(FORMATS)} (--format matrix)",
-    )
-    group.add_argument("--encoding", help="of text, by default UTF-8: --encoding latin-1")
-    group.add_argument(
-        "--part",
-        metavar="NAME",
-        help="array of an npz or mat file, edge population of a SONATA file: --part A_chemical",
-    )
-    group.add_argument(
-        "--min-weight",
-        type=float,
-        metavar="N",
-        help="cells joined by less, over all their parallel connections, count as not joined: "
-        "--min-weight 5",
-    )
-    group.add_argument(
-        "--where",
-        action="append",
-        metavar="COLUMN=VALUE",
-        help="only rows with this value; once more for another value, or another column: "
-        "--where type=S --where type=Sp",
-    )
-    group.add_argument(
-        "--by",
-        metavar="COLUMN",
-        help="reciprocity within and between classes of cells, which two columns of the table "
-        "give (--by class for pre_class and post_class, --by from_type,to_type), an attribute of "
-        "the file's nodes, or a column of --nodes",
-    )
-    group.add_argument(
-        "--nodes",
-        metavar="FILE",
-        help="table of cells, a line each, that --by takes a column of: --nodes cells.csv",
-    )
-    either = group.add_mutually_exclusive_group()
-    either.add_argument(
-        "--strict",
-        action="store_true",
-        help="exit code 1 where a constraint is violated, by default `papers`: no reciprocal pair. "
-        "So it is without this word too; a script may say what it relies on: --strict",
-    )
-    either.add_argument(
-        "--findings",
-        action="store_true",
-        help="take what is found, reciprocal pairs too, as a finding and no failure: exit code 0, "
-        "as in check connectome.csv --findings",
-    )
-    graph_figures.add_options(parser)
 
 
 def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -211,10 +134,10 @@ def _add_reading(facts: Table, graph: Graph, reading: Reading) -> None:
 
 
 def _show_classes(console: Console, by_class: ClassReciprocity) -> None:
-    table = Table(title=escape(f"by {by_class.column}: connections, and those that are answered"))
+    table = Table(title=escape(f"by {by_class.column}: connections, and those that run both ways"))
     table.add_column("pre", overflow="fold")
     table.add_column("post", overflow="fold")
-    for heading in ("edges", "answered", "pairs", "reciprocity"):
+    for heading in ("edges", "both ways", "pairs", "reciprocity"):
         table.add_column(heading, justify="right")
     for name, total in (("within classes", by_class.within), ("between", by_class.between)):
         pairs = total.answered // 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,19 +22,7 @@ from ..compare import (
 )
 from ..records import jsonable
 from . import run_figures
-from .shared import add_json, print_json, table_console
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folders",
-        nargs="+",
-        type=Path,
-        metavar="DIR",
-        help="folders of runs that 'oneway train' left, or folders above them",
-    )
-    run_figures.add_options(parser)
-    add_json(parser)
+from .shared import print_json, table_console
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -129,7 +116,11 @@ def _notes(group: Group) -> list[str]:
         for case in group.cases
         if case.published is not None and case.unlike_published
     ]
-    notes += [f"{case.label}: {note}" for case in group.cases for note in case.notes]
+    said: dict[str, list[str]] = {}
+    for case in group.cases:
+        for note in case.notes:
+            said.setdefault(note, []).append(case.label)
+    notes += [f"{', '.join(labels)}: {note}" for note, labels in said.items()]
     for run in group.runs:
         if not run.finished:
             done, epochs = len(run.history), run.about["epochs"]

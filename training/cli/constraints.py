@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.console import Console
 from rich.markup import escape
 
 from oneway.analysis import CONSTRAINTS, Finding, Report, Verdict
-from oneway.analysis.constraints import KNOWN
 
 SHOWN = 3
-
-EXAMPLES = """\
-examples:
-  oneway check mlp:64-32-32-10 --rule kp
-  oneway check resnet18:3x32x32-10 --rule asap,gate=local,norm=own --constraint all
-  oneway check mlp:64-32-32-10 --rule ss --constraint papers,no-sign-transport,skip-only
-  oneway check mlp:64-32-32-10 --rule bp --constraint 'fan-in<=200,return-path>=4'
-  oneway check mlp:64-32-32-10 --rules all
-"""
-
-
-def add_constraint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--constraint",
-        default="papers",
-        metavar="NAMES",
-        help="what must hold, by commas: papers (no reciprocal pair by drive, teach, mimic; "
-        f"default), all (gate and norm too), and others: {', '.join(KNOWN[2:])} (with = in place "
-        "of <= and >= no quotes are needed). Exit status 1 when one is violated",
-    )
-    parser.epilog = EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def headline(verdict: Verdict) -> str:

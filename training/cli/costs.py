@@ -18,16 +18,6 @@ from ..rulespage import VARIANTS
 from .shared import print_json, tell
 
 
-def add_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rules",
-        nargs="+",
-        metavar="RULE",
-        help="instead of a verdict, a table of what rules cost in wiring (docs/rules.md): all, or "
-        "their names, as in --rules bp kp asap,k=4",
-    )
-
-
 def show_rules(circuit: Circuit, arguments: argparse.Namespace) -> int:
     """Print the table; which rules do not fit the circuit is said beside it."""
     if arguments.rule is not None:

@@ -13,29 +13,8 @@ from oneway.backends.rate import RateNetwork, export_onnx, to_torch
 
 from ..errors import ConfigError
 from ..networks import copy_run, load_run
-from .shared import add_json, print_json, tell
-
-FORMATS = {
-    ".onnx": "an ONNX graph with the weights, for any batch (extra: onnx)",
-    ".pt": "a state_dict, which the module's own class loads (torch.load)",
-    ".safetensors": "the same as safetensors",
-    "": "without one, a folder: the run itself, for load_run, without the optimizer's memory",
-}
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Example: oneway export runs/asap --to asap.onnx"
-    parser.add_argument("folder", metavar="RUN", help="folder of a finished run")
-    formats = "; ".join(f"{suffix}: {what}".removeprefix(": ") for suffix, what in FORMATS.items())
-    parser.add_argument(
-        "--to",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="the file or folder to write, which must not be there; its suffix says what. "
-        f"{formats}",
-    )
-    add_json(parser)
+from .options.export import FORMATS
+from .shared import print_json, tell
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,41 +24,7 @@ from oneway.analysis.graphs import (
 
 from ..errors import ConfigError
 from ..progress import ProgressBar
-
-SAMPLES = 20
-# Graphs with more edges are compared with random ones on request only.
-MANY_EDGES = 200_000
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("figures of a graph, beside those of random graphs")
-    group.add_argument(
-        "--samples",
-        type=int,
-        metavar="N",
-        help=f"random graphs of each kind (default: {SAMPLES}, or none beyond {MANY_EDGES:,} "
-        "edges), as in --samples 100; 0: none",
-    )
-    group.add_argument(
-        "--null",
-        metavar="NAMES",
-        help=f"what they keep: {', '.join(NULLS)}; erdos-renyi only the number of edges, degree "
-        "each cell's edges in and out, spatial the number at each distance (default: all that "
-        "positions allow), as in --null degree,spatial",
-    )
-    group.add_argument(
-        "--triads",
-        action="store_true",
-        help="count how every three cells are joined, in the random graphs too, as in "
-        "check brain.csv --triads --samples 100",
-    )
-    group.add_argument(
-        "--null-seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed of the random graphs (default: 0), as in --null-seed 7",
-    )
+from .options.graph import MANY_EDGES, SAMPLES
 
 
 def show(

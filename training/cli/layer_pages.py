@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compare import Case, Group
 from ..layers import Courses, by_layer, in_order
+from ..rule_names import full_name
 from .run_pages import new_page
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ class LayerPage:
         plot_layers(
             courses, ax, expected=expected, colours=colours, ylabel=self.ylabel, log=self.log
         )
-        ax.set_title("\n".join([fill(case.label, 34), *self._published(case, ax)]), fontsize=9)
+        ax.set_title(
+            "\n".join([fill(full_name(case.label), 34), *self._published(case, ax)]), fontsize=9
+        )
         if self.level is not None:
             mark_level(ax, self.level)
 

@@ -11,14 +11,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
-
-from oneway.circuits import WiringError
 
 from ..errors import ConfigError, DataError, TrainingError
 from .shared import BAD_INPUT
@@ -26,12 +23,13 @@ from .shared import BAD_INPUT
 INTERRUPTED, TERMINATED = 130, 143
 CUT_OFF = 141
 
-# Each lives in its own module, which offers `add_options(parser)` and `run(arguments)` and is
-# imported only where it is called.
+# What one takes is in `options`, `add_options(parser)`, and what it does in a module of its name,
+# `run(arguments)`; each is imported only where it is wanted, so that --help need not wait.
 COMMANDS = {
     "check": "say which neurons a rule connects in both directions",
     "train": "train a circuit as rates",
     "data": "list, download and check data sets",
+    "rules": "list and show learning rules and their options, or begin one of your own",
     "recipes": "list, show and check recipes of published experiments",
     "reproduce": "run a published table again, as far as a budget goes",
     "compare": "table and plots of runs, next to published figures",
@@ -71,8 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = arguments.run(arguments)
         sys.stdout.flush()
         return code
-    except (WiringError, ConfigError, DataError, TrainingError) as error:
-        return _complain(str(error))
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_OFF
@@ -82,6 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if asked:
             return _say(f"terminated. {interrupt}", TERMINATED)
         return _say(f"interrupted. {interrupt}", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, _expected()):
+            return _complain(str(error))
+        raise
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """What is said in one line; anything else is a fault of ours."""
+    from oneway.circuits import WiringError  # with networkx, which --help need not wait for
+
+    return WiringError, ConfigError, DataError, TrainingError
 
 
 @contextmanager
@@ -125,7 +132,13 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         "a graph, run as spikes, trained as rates.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"oneway {_version()}")
+    parser.add_argument(
+        "--version",
+        action=_Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="show the version and exit",
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -135,17 +148,27 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if name in argv:
-            module = import_module(f".{name}", __package__)
-            module.add_options(command)
-            command.set_defaults(run=module.run)
+            import_module(f".options.{name}", __package__).add_options(command)
+            command.set_defaults(run=_running(name))
     return parser
 
 
-def _version() -> str:
-    try:
-        return version("oneway")
-    except PackageNotFoundError:
-        return "(not installed)"
+def _running(name: str) -> Callable[[argparse.Namespace], int]:
+    return lambda arguments: import_module(f".{name}", __package__).run(arguments)
+
+
+class _Version(argparse.Action):
+    """Looks the version up where it is asked for: that takes as long as all else that help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("oneway")
+        except PackageNotFoundError:
+            found = "(not installed)"
+        print(f"oneway {found}")
+        parser.exit()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rich.markup import escape
@@ -21,23 +22,7 @@ from ..progress import ProgressBar
 from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
-from .shared import BAD_INPUT, add_json, print_json, table_console
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action",
-        nargs="?",
-        metavar="ACTION",
-        default="list",
-        choices=("list", "show", "check"),
-        help="list: those whose name has every given word (the default); show: one recipe's "
-        "settings; check: whether recipes are in order, all that come with oneway or those named",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="words, the name of a recipe, or TOML files"
-    )
-    add_json(parser)
+from .shared import BAD_INPUT, WIDE, print_json, table_console
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     words = [word.lower() for word in arguments.names]
-    found = [e for e in shipped().values() if all(word in e.name for word in words)]
+    found = _matching(list(shipped().values()), words)
     if not found:
         raise ConfigError(
             f"no recipe has {' and '.join(words)} in its name; 'oneway recipes' lists them all"
@@ -57,7 +42,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(jsonable({"recipes": [_summary(entry) for entry in found]}))
         return 0
-    table = Table(box=None)
+    console, table = table_console(), Table(box=None)
     for name in ("recipe", "data", "network", "rule", "epochs", "published (%)"):
         table.add_column(name, overflow="fold")
     for entry in found:
@@ -65,9 +50,46 @@ def _list(arguments: argparse.Namespace) -> int:
         cells = [about[key] for key in ("name", "data", "circuit", "rule", "epochs")]
         figure = "–" if entry.published is None else f"{100 * entry.published:.2f}"
         table.add_row(*(escape(str(cell)) for cell in cells), figure)
-    table_console().print(table)
+    wanted = console.measure(table, options=console.options.update(width=WIDE)).maximum
+    if wanted <= console.width:
+        console.print(table)
+    else:  # names that are broken could not be copied
+        print("\n".join(_folded(entry, console.width) for entry in found))
     print(f"{len(found)} recipes; train one with: oneway train {found[0].name} [--smoke]")
     return 0
+
+
+def _folded(entry: Entry, width: int) -> str:
+    """A recipe where there is no room for a table: its name, and below it all else."""
+    about = _summary(entry)
+    parts = [f"{about[key]}" for key in ("data", "circuit", "rule")] + [f"{about['epochs']} epochs"]
+    if entry.published is not None:
+        parts.append(f"published {100 * entry.published:.2f} %")
+    space = " " * 4
+    return "\n".join(
+        [entry.name, *wrap("; ".join(parts), width, initial_indent=space, subsequent_indent=space)]
+    )
+
+
+def _matching(entries: list[Entry], words: Sequence[str]) -> list[Entry]:
+    """Recipes that every word names.
+
+    A word that is the data set, the network, the rule, or the table, row or column of some recipe
+    means just that, so that `asap` is the rule and not all of a paper's table. Any other is looked
+    for within names.
+    """
+    terms = {entry.name: _terms(entry) for entry in entries}
+    for word in words:
+        exact = any(word in terms[entry.name] for entry in entries)
+        entries = [e for e in entries if word in (terms[e.name] if exact else e.name)]
+    return entries
+
+
+def _terms(entry: Entry) -> set[str]:
+    """What a recipe is called by, whole: `cifar10`, `resnet18`, `asap,k=4` and `asap`, ..."""
+    settings = [str(entry.settings.get(key) or "").lower() for key in ("data", "circuit", "rule")]
+    bases = [setting.partition(":")[0].partition(",")[0] for setting in settings]
+    return {*settings, *bases, *entry.name.split("/")} - {""}
 
 
 def _summary(entry: Entry) -> dict[str, Any]:

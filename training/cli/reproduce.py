@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..errors import ConfigError
 from ..files import new_folder
 from ..locking import locked
-from .shared import add_json, given, print_json, tell
+from .shared import given, print_json, tell
 
 if TYPE_CHECKING:
     from ..reproduction.state import Reproduction
@@ -25,67 +25,6 @@ if TYPE_CHECKING:
 HOLES = 1
 _SPEED = ("device", "dtype", "channels_last", "compile", "seeds", "data_dir")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-RULE = """
-Without --budget every cell is run at full length, the first seeds of all cells before the second
-ones; rows come as in the table, and in each row backpropagation and the floor first. With
---budget, whole rows are taken as long as they fit. Of the first row that does not, single cells
-are taken, and what is left of the budget goes to all of this row once more, shortened to the
-greatest length that all its cells can have; those are cells of their own (cifar10/asap @ 30
-epochs). Their schedules shrink with them: a cosine ends with the run, warm-ups, milestones and
-steps come at the same part of it. Time spent on measuring counts, a tenth of the rest is kept in
-reserve, and a run that would go past the budget is not begun. Exit code: 0, or 1 where a cell
-failed, 2 where nothing can be run, 130 after Ctrl-C.
-"""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = " ".join(RULE.split())
-    parser.add_argument(
-        "table",
-        nargs="?",
-        metavar="TABLE",
-        help="a table that 'oneway recipes' lists or a TOML file, or a row or cell of it, as in "
-        "asap-table1/cifar10-resnet18",
-    )
-    parser.add_argument("--rows", nargs="+", metavar="ROW", help="only these rows")
-    parser.add_argument("--rules", nargs="+", metavar="COLUMN", help="only these columns")
-    parser.add_argument(
-        "--budget", metavar="TIME", help="what all may take, as in 25m, 90s or 1h30m (default: any)"
-    )
-    parser.add_argument(
-        "--epochs",
-        type=int,
-        metavar="N",
-        help="run all cells at this length, as cells of their own",
-    )
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        metavar="N",
-        help="runs of each cell (default: as the table says, or 1)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="an empty folder (default: a new one in runs/)"
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on in --out with all that is missing there, what a budget had left out too, as "
-        "long as --budget lets it; takes no other option",
-    )
-    parser.add_argument(
-        "--plan",
-        action="store_true",
-        help="measure, print the plan and stop; with --out the plan is kept for --resume",
-    )
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with the official data files")
-    parser.add_argument("--device", help="torch device (default: as the table says, or cpu)")
-    parser.add_argument("--dtype", help="floating point type, as for 'oneway train'")
-    parser.add_argument(
-        "--channels-last", action="store_true", default=None, help="as for 'oneway train'"
-    )
-    parser.add_argument("--compile", metavar="MODE", help="torch.compile, as for 'oneway train'")
-    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

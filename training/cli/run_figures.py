@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..compare import Group
+from oneway.analysis import check_wiring
+from oneway.circuits import load_circuit
+
+from ..compare import Group, group_runs, read_runs
 from ..errors import ConfigError
 from ..progress import ProgressBar
+from ..records import CIRCUIT
+from .drawings import write_drawing
 from .layer_pages import LayerPage, above, below
+from .options.compare import ALL
 from .run_pages import CurvePage, Overview, Panel
 
-ALL = "all"
 SUFFIXES = (".png", ".svg", ".pdf")
-
 _TRAINED = "a run has it from its first epoch on"
 _FEEDBACK = "rules with feedback weights record it"
 FIGURES: dict[str, Overview | CurvePage | LayerPage] = {
@@ -94,24 +97,6 @@ FIGURES: dict[str, Overview | CurvePage | LayerPage] = {
 }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--plot",
-        type=Path,
-        metavar="FILE",
-        help="draw accuracies and angles, or what --figure says, into a .png, .svg or .pdf file",
-    )
-    parser.add_argument(
-        "--figure",
-        action="append",
-        choices=[*FIGURES, ALL],
-        metavar="NAME",
-        help=f"what --plot draws: {', '.join(FIGURES)}, or {ALL} that the runs have (default: "
-        "overview). May be given several times: each figure then has a file of its own, FILE with "
-        "its name before the suffix",
-    )
-
-
 def check_options(plot: Path | None, names: Sequence[str] | None) -> None:
     """Before anything is read.
 
@@ -151,6 +136,14 @@ def draw(groups: Sequence[Group], plot: Path | None, names: Sequence[str] | None
             page.savefig(path)
             bar.advance(path.name)
     return list(files)
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Into the folder of finished runs: their circuit, and how accuracies and angles went."""
+    runs = read_runs([folder])
+    circuit = load_circuit(runs[0].folder / CIRCUIT)
+    drawing = write_drawing(folder / "circuit.html", circuit, check_wiring(circuit, "all"))
+    return [drawing, *draw(group_runs(runs), folder / "overview.png", None)]
 
 
 def _pages(groups: Sequence[Group], names: Sequence[str]) -> dict[str, Any]:

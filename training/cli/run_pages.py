@@ -11,6 +11,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ..compare import Case, Group, curves
+from ..rule_names import full_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,13 +28,16 @@ class Overview:
     """Accuracies, their course and the mean angle of feedback weights."""
 
     needs: str = "test_accuracy"
-    source: str = ""
+    source: str = "a run has it from its first epoch on"
 
-    def draw(self, groups: Sequence[Group]) -> Figure:
+    def draw(self, groups: Sequence[Group]) -> Figure | None:
         from matplotlib.figure import Figure
 
+        groups = [group for group in groups if any(run.history for run in group.runs)]
+        if not groups:
+            return None
         most = max(len(group.cases) for group in groups)
-        size = (17, max(3.4, 0.34 * most + 1.6) * len(groups))
+        size = (17, max(3.8, 0.48 * most + 2.0) * len(groups))
         figure = Figure(figsize=size, layout="constrained")
         for group, axes in zip(groups, figure.subplots(len(groups), 3, squeeze=False), strict=True):
             _draw_overview(group, axes)
@@ -44,16 +48,34 @@ def _draw_overview(group: Group, axes: Sequence[Axes]) -> None:
     from oneway.analysis.plots import plot_comparison, plot_curves, styles
 
     style = styles(case.label for case in group.cases)
-    results = {case.label: case.values("test_accuracy") for case in group.cases}
-    published = {c.label: c.published for c in group.cases if c.published is not None}
-    plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
-    axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, pad=20, loc="left")
+    results = {_named(case): case.values("test_accuracy") for case in group.cases}
+    published = {_named(c): c.published for c in group.cases if c.published is not None}
+    if any(results.values()):
+        plot_comparison(results, floor=group.floor, published=published, ax=axes[0])
+    else:
+        _leave_out(axes[0], "no run here is finished yet")
+    axes[0].set_title(f"{group.data}, {group.circuit}", fontsize=9, loc="left")
+    axes[0].set_ylabel("")
     records = curves(group)
-    plot_curves(records, by="case", ax=axes[1], style=style)
+    plot_curves(records, by="case", ax=axes[1], style=style, legend=False)
+    _name_cases(group, axes)
+    if all(record["angle_deg"] is None for record in records):
+        _leave_out(axes[2], "no run here has angles between W and Bᵀ")
+        return
     plot_curves(records, y="angle_deg", by="case", ax=axes[2], style=style, legend=False)
     axes[2].set_ylim(0, 97)
     axes[2].set_ylabel("mean angle between W and Bᵀ (°)")
-    axes[2].axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
+    axes[2].axhline(90, color="#6B6B6B", lw=0.9, ls=(0, (4, 3)), zorder=1)
+
+
+def _named(case: Case) -> str:
+    return fill(full_name(case.label), 30)
+
+
+def _leave_out(ax: Axes, why: str) -> None:
+    """In place of axes with nothing in them."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", fontsize=9)
 
 
 # -- one axes a quantity, a line a case ----------------------------------------------------------
@@ -98,11 +120,22 @@ class CurvePage:
             axes = part.subplots(1, len(panels), squeeze=False)[0]
             for panel, ax in zip(panels, axes, strict=True):
                 _draw_panel(panel, group, rows[id(group)], ax)
+            _one_scale(panels, axes)
             _name_cases(group, axes)
         return page
 
     def _has(self, record: Mapping[str, Any]) -> bool:
         return record.get(self.needs) not in (None, {})
+
+
+def _one_scale(panels: Sequence[Panel], axes: Sequence[Axes]) -> None:
+    """What is measured in the same unit, a share of the samples, is compared across a row."""
+    for unit in ("accuracy", "error"):
+        alike = [ax for panel, ax in zip(panels, axes, strict=True) if panel.y.endswith(unit)]
+        alike = [ax for ax in alike if ax.lines]
+        limits = [ax.get_ylim() for ax in alike]
+        for ax in alike:
+            ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def _draw_panel(panel: Panel, group: Group, records: Sequence[Any], ax: Axes) -> None:
@@ -133,8 +166,8 @@ def _name_cases(group: Group, axes: Sequence[Axes]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], lw=1.8, label=fill(label, 30), **style)
-        for label, style in _styles(group).items()
+        Line2D([], [], lw=1.8, label=_named(case), **_styles(group)[case.label])
+        for case in group.cases
     ]
     if any(line.get_marker() == "D" for ax in axes for line in ax.lines):
         handles.append(Line2D([], [], label="published", mec="#555555", **_PUBLISHED))

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
-from dataclasses import Field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BAD_INPUT = 2
 WIDE = 1000
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def explained(described: Field) -> str:
-    """The help of an `option`: what it is, its choices, and its default if that says something."""
-    help, choices = described.metadata["help"], described.metadata["choices"]
-    help += f": {', '.join(choices)}" if choices else ""
-    silent = described.default in (None, ()) or described.default is False
-    return help if silent else f"{help} (default: {described.default})"
 
 
 def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
@@ -44,7 +33,9 @@ def tell(sentence: str) -> None:
 
 
 def table_console() -> Console:
+    from rich.console import Console  # which those who only ask for help need not wait for
+
     console = Console()
-    if not console.is_terminal:  # nothing there is narrow
+    if not console.is_terminal and "COLUMNS" not in os.environ:  # nothing there is narrow
         console.width = WIDE
     return console

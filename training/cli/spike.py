@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import Field, fields, replace
+from dataclasses import fields, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,105 +26,26 @@ from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..fitting import fit, wire
 from ..loop import train
-from ..recipes.recipe import Recipe, check_settings, make_recipe, recipe_keys
+from ..recipes.recipe import Recipe, check_settings, make_recipe
 from ..spiking.bridge import Learned, largest_activity, rates_accuracy, read_weights
 from ..spiking.config import Lesion, SpikingConfig
 from ..spiking.keeping import Window
 from ..spiking.result import SpikingResult
 from ..spiking.run import SpikingRun, clear
-from .shared import add_json, explained, given, print_json, tell
+from .options.spike import DATA
+from .shared import given, print_json, tell
 
 if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData, SpikingParameters
 
 SCRIPT = "circuit.py"
-_DATA = ("data", "data_dir", "test_fraction")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "circuit",
-        metavar="CIRCUIT",
-        help="builder string (mlp:64-48-48-10) or circuit file (JSON, GraphML)",
-    )
-    parser.add_argument("--rule", metavar="RULE", help="rule that wires it (kp, asap,gate=local)")
-    parser.add_argument("--gate", help="how φ′ enters the feedback path: exact, shared, local")
-    parser.add_argument(
-        "--no-task",
-        dest="task",
-        action="store_false",
-        help="no data: only the phases in which noise drives the circuit (a mirror's)",
-    )
-    for key in _DATA:
-        help, metavar = explained(recipe_keys()[key]), key.rpartition("_")[2].upper()
-        parser.add_argument(f"--{key.replace('_', '-')}", metavar=metavar, help=help)
-    parser.add_argument(
-        "--samples",
-        dest="limit",
-        metavar="N",
-        help="use only N training samples, or N,M with M for the test",
-    )
-    for described in fields(SpikingConfig):
-        _add_setting(parser, described)
-    parser.add_argument(
-        "--delay",
-        action="append",
-        metavar="MS",
-        help="milliseconds that spikes are on their way; 'PROJECTION=MS' for one projection alone, "
-        "and again for others",
-    )
-    parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="start from what a run of oneway train or spike has learned: its folder or "
-        "safetensors file; only tests, unless --epochs is given",
-    )
-    parser.add_argument(
-        "--rates-too",
-        action="store_true",
-        help="also the accuracy of the same weights as rates, and of the circuit trained as rates",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for result, weights, spikes and pictures"
-    )
-    parser.add_argument(
-        "--spikes",
-        type=Path,
-        metavar="FILE",
-        help="write the spikes of all populations as npz, or as NWB where FILE ends in .nwb: of "
-        "the whole run, or of --spikes-window",
-    )
-    parser.add_argument(
-        "--spikes-window",
-        metavar="START:END",
-        help="of which simulated seconds --spikes writes; all by default, which of long runs is "
-        "much",
-    )
-    parser.add_argument("--nir", type=Path, metavar="FILE", help="write the forward net as NIR")
-    parser.add_argument(
-        "--show-code",
-        action="store_true",
-        help="print the circuit as a Brian2 script, and stop; --out saves it with its arrays",
-    )
-    add_json(parser)
-
-
-def _add_setting(parser: argparse.ArgumentParser, described: Field) -> None:
-    option, help = f"--{described.name.replace('_', '-')}", explained(described)
-    if described.default is False:
-        parser.add_argument(option, action="store_true", default=None, help=help)
-        return
-    if described.name == "lesions":
-        metavar = "PROJECTION@SECONDS"
-        parser.add_argument("--lesion", dest="lesions", action="append", metavar=metavar, help=help)
-        return
-    metavar = "NAME" if described.metadata["choices"] else described.name[0].upper()
-    parser.add_argument(option, type=type(described.default), metavar=metavar, help=help)
+# Characters of a script that has weights, connections and data in itself, at most.
+INLINE = 100_000
 
 
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what a rule file prints
-        settings = given(arguments, ("circuit", "rule", "gate", "limit", *_DATA))
+        settings = given(arguments, ("circuit", "rule", "gate", "limit", *DATA))
         recipe, config = make_recipe(check_settings("spike", settings)), _config(arguments)
         rule = recipe.make_rule()
         wired = _delayed(wire(recipe.make_circuit(), rule), arguments.delay or [])
@@ -218,15 +139,30 @@ def _window(arguments: argparse.Namespace) -> Window | None:
 def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
     """Print the Brian2 program; with a folder, also put it there with the arrays that it loads."""
     script, arrays = spiking.script(SCRIPT)
-    print(script)
     if folder is None:
-        tell("it loads its arrays from a file beside it: --out DIR writes both")
+        print(_alone(spiking, script))
         return
+    print(script)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     save_arrays: Callable[..., None] = np.savez
     save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
     tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
+
+
+def _alone(spiking: SpikingRun, script: str) -> str:
+    """A program that needs no file beside it, or on a terminal, where it is only read, any."""
+    alone = spiking.script(SCRIPT, inline=True)[0]
+    if len(alone) <= INLINE:
+        return alone
+    if not sys.stdout.isatty():
+        raise ConfigError(
+            f"--show-code: with the weights, connections and data of this circuit in it the script "
+            f"would have {len(alone) / 1000:,.0f} kB, and the most is {INLINE // 1000} kB. Add "
+            f"--out DIR, which writes {SCRIPT} there with its arrays in a file beside it"
+        )
+    tell("it loads its arrays from a file beside it: --out DIR writes both")
+    return script
 
 
 def _content(

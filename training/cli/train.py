@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,106 +23,18 @@ from oneway.rules import Rule
 from ..compare import mean_and_spread, mean_of, percent, spread
 from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
-from ..distributed import PATIENCE_S, Processes, joined
+from ..distributed import Processes, joined
 from ..errors import ConfigError, MissingData
 from ..progress import keep_quiet
-from ..recipes import recipe as recipes
 from ..recipes.recipe import Recipe
 from ..recipes.running import parts, train_seed
 from ..recipes.smoke import synthetic
 from ..recipes.tables import published_figure
 from ..records import RunResult, jsonable
-from .shared import add_json, explained, print_json, tell
+from .run_figures import write_pictures
+from .shared import print_json, tell
 from .train_plan import Plan, asked, plan_of
 from .train_plan import plan as plan_anew
-
-EXAMPLES = """
-examples:
-  oneway train --circuit mlp:64-32-32-10 --rule asap,gate=local --out runs/asap
-  oneway train asap-table1/cifar10-resnet18/asap --data-dir DATA --seeds 3
-  oneway train my_recipe.toml --set lr=0.05 --set epochs=40
-  oneway train --resume runs/asap                     go on, as it was started
-  oneway train --resume runs/asap --epochs 40         longer; --set lr=0.01: at another rate
-  oneway train --circuit mlp:64-32-32-10 --rule dfa --weights runs/asap
-"""
-
-# Which options stand together in the help; what is named nowhere says how it learns.
-_HOW = "how it learns"
-_GROUPS = {
-    "what is trained": ("circuit", "module", "rule", "gate", "norm", "weights"),
-    "on what": ("data", "data_dir", "limit", "test_fraction", "validation", "augment", "workers"),
-    _HOW: (),
-    "the feedback path, where it learns otherwise": ("feedback_*",),
-    "spontaneous activity, for weight mirrors": ("spontaneous_*",),
-    "runs, and what is recorded": ("seed", "seeds", "floor", "record_every", "tensorboard"),
-    "speed": ("device", "dtype", "channels_last", "compile"),
-}
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EXAMPLES
-    parser.add_argument(
-        "recipe",
-        nargs="?",
-        metavar="RECIPE",
-        help="a recipe that 'oneway recipes' lists, or a TOML file with any of the options below "
-        "as keys (lr = 0.1)",
-    )
-    parser.add_argument(
-        "--smoke",
-        action="store_true",
-        help="the recipe at a size that takes seconds: few images, two epochs, a narrow network; "
-        "on synthetic images where the data set is not at hand",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a key of the recipe; may be given several times",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder for metrics and result, without a run in it (default: a new one in runs/)",
-    )
-    parser.add_argument(
-        "--resume",
-        nargs="?",
-        const="",
-        metavar="DIR",
-        help="go on with the run in DIR after its last finished epoch, with the settings that it "
-        "was started with; --set lr=0.01, --epochs and the like change what may change. Without "
-        "DIR, behind the command that started it: with the run in --out",
-    )
-    parser.add_argument(
-        "--quiet", action="store_true", help="no progress and no notes: the result, and errors"
-    )
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=PATIENCE_S,
-        metavar="SECONDS",
-        help="how long processes that train together (torchrun) wait for one that does not answer "
-        "(default: %(default).0f); then they end, and one says which",
-    )
-    add_json(parser)
-    groups = {title: parser.add_argument_group(title) for title in _GROUPS}
-    for key, described in recipes.recipe_keys().items():
-        option, help = "--" + key.replace("_", "-"), explained(described)
-        group = groups[_group(key)]
-        if recipes.is_switch(key):
-            switch = argparse.BooleanOptionalAction
-            group.add_argument(option, action=switch, default=None, help=help)
-        else:
-            group.add_argument(option, metavar=key.rpartition("_")[2].upper(), help=help)
-
-
-def _group(key: str) -> str:
-    found = (title for title, names in _GROUPS.items() if any(fnmatch(key, n) for n in names))
-    return next(found, _HOW)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -132,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     with joined(arguments.patience) as processes:
         with _chatter(processes.leads):
             results, out = _run(arguments, processes)
+            for picture in write_pictures(out) if arguments.plot and processes.leads else ():
+                (keep_quiet if arguments.quiet else tell)(f"picture: {picture}")
         if arguments.json and processes.leads:
             print_json(_as_dict(results, out))
         elif processes.leads:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-AUGMENTATIONS = ("none", "crop", "flip", "crop+flip")
-
 
 def batches(
     x: Tensor,

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from importlib import resources
 from math import prod
 from pathlib import Path
-from typing import Any
-
-from oneway.circuits import Circuit
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, MissingData
 
+if TYPE_CHECKING:
+    from oneway.circuits import Circuit
+
 DATA_DIR_VARIABLE = "ONEWAY_DATA_DIR"
+# How training images can be augmented.
+AUGMENTATIONS = ("none", "crop", "flip", "crop+flip")
 
 
 @dataclass(frozen=True)

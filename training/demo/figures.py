@@ -1,18 +1,17 @@
-"""The report's pictures: each a self-contained data URI that needs no file and no network."""
+"""The report's charts: inline SVG with real text, legible on a phone and dark in the dark."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from oneway.analysis.plots import (
-    draw_circuit,
     plot_angles,
     plot_comparison,
     plot_curves,
@@ -21,68 +20,57 @@ from oneway.analysis.plots import (
     styles,
 )
 
+from ..rule_names import full_name
+from .inline_svg import inline_svg
 from .parts import pretty
 from .tour import RuleTour, SpikingTour, Tour
 
-# Narrow, so that a phone shows them whole and their text is still legible.
-WIDTH_IN = 5.6
-CIRCUIT_WIDTH_IN = 8.4
+# On a phone a chart has 340 pixels: its smallest text, 10 of 302 points, is 11 pixels there.
+WIDTH_IN = 4.2
 RASTER_CELLS = 10
 RASTER_S = 0.4
 _LOOKS: Any = {
-    "svg.fonttype": "path",  # outlines: the same picture whatever fonts there are
+    "svg.fonttype": "none",  # text that can be searched, copied and read aloud
     "svg.hashsalt": "oneway",
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "font.size": 12,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
 }
 
 
-def svg_uri(figure: Figure) -> str:
-    """The figure as a ``data:`` address for ``<img src=...>``."""
-    buffer = io.BytesIO()
+def picture(figure: Figure, name: str, alt: str) -> Markup:
+    """The figure as an element of the page."""
     with mpl.rc_context(_LOOKS):
-        # Tight: a circuit's picture ends where the circuit does.
-        figure.savefig(
-            buffer,
-            format="svg",
-            bbox_inches="tight",
-            pad_inches=0.04,
-            metadata={"Date": None, "Creator": None},
-        )
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        return Markup(inline_svg(figure, name, alt))
 
 
-def circuit_figure(rule: RuleTour) -> str:
-    """One wired circuit; pairs that are joined in both directions are shaded."""
-    assert rule.wired is not None
-    figure, ax = _axes(CIRCUIT_WIDTH_IN, CIRCUIT_WIDTH_IN * 0.75)
-    draw_circuit(rule.wired, ax, rule.verdict)
-    ax.set_title("")
-    _drop_legend(ax)  # the report has one for all drawings
-    return svg_uri(figure)
-
-
-def accuracy_figure(tour: Tour) -> str:
+def accuracy_picture(tour: Tour, alt: str) -> Markup:
     """Every run of every rule as a dot, the best rule at the top."""
     ranked = tour.ranked
-    figure, ax = _axes(WIDTH_IN, 0.34 * max(len(ranked), 3) + 0.9)
-    results = {_short(rule.label): rule.accuracies for rule in ranked}
-    plot_comparison(results, floor=tour.floor_mean, ax=ax)
+    most = max((_named(rule.label).count("\n") + 1 for rule in ranked), default=1)
+    figure, ax = _axes(WIDTH_IN, (0.12 + 0.15 * most) * max(len(ranked), 3) + 1.2)
+    with mpl.rc_context(_LOOKS):
+        results = {_named(rule.label): rule.accuracies for rule in ranked}
+        plot_comparison(results, floor=tour.floor_mean, ax=ax)
     ax.set_ylabel("")
-    return svg_uri(figure)
+    return picture(figure, "accuracy", alt)
 
 
-def angle_figures(tour: Tour) -> dict[str, str]:
+def angle_pictures(tour: Tour, alt: Callable[[str], str]) -> dict[str, Markup]:
     """For each feedback drive, the angle to its forward partner under every rule that learns it.
 
     Weights that are tied to their partner lie at 0° always and are left out.
     """
     records = [r for rule in tour.rules if not always_tied(rule) for r in rule.angle_records()]
     drives = list(dict.fromkeys(record["drive"] for record in records))
-    style = styles(dict.fromkeys(_short(record["rule"]) for record in records))
-    return {drive: _angle_figure(drive, records, style) for drive in drives}
+    style = styles(dict.fromkeys(record["rule"] for record in records))
+    highest = max((record["angle_deg"] for record in records), default=90)
+    top = max(97, highest + 3)  # one scale for all
+    return {
+        drive: _angle_picture(f"angle{i}", drive, records, style, top, alt(drive))
+        for i, drive in enumerate(drives)
+    }
 
 
 def always_tied(rule: RuleTour) -> bool:
@@ -91,19 +79,32 @@ def always_tied(rule: RuleTour) -> bool:
     return bool(angles) and max(angles) < 1e-3
 
 
-def _angle_figure(
-    drive: str, records: Sequence[Mapping[str, Any]], style: Mapping[str, Mapping[str, Any]]
-) -> str:
-    figure, ax = _axes(WIDTH_IN, 3.1)
-    mine = [{**r, "rule": _short(r["rule"])} for r in records if r["drive"] == drive]
-    plot_curves(mine, y="angle_deg", ax=ax, style=style)
-    ax.set_ylim(0, 97)
-    ax.set_yticks(range(0, 91, 15))
-    ax.axhline(90, color="#8C8C8C", lw=0.9, ls=(0, (4, 3)), zorder=1)
-    return svg_uri(figure)
+def _angle_picture(
+    name: str,
+    drive: str,
+    records: Sequence[Mapping[str, Any]],
+    style: Mapping[str, Mapping[str, Any]],
+    top: float,
+    alt: str,
+) -> Markup:
+    mine = [r for r in records if r["drive"] == drive]
+    rules = list(dict.fromkeys(r["rule"] for r in mine))
+    names = [fill(full_name(rule), 42) for rule in rules]
+    figure, ax = _axes(WIDTH_IN, 3.0 + 0.19 * sum(name.count("\n") + 1 for name in names))
+    with mpl.rc_context(_LOOKS):
+        plot_curves(mine, y="angle_deg", ax=ax, style=style, legend=False)
+        # Below the lines, for beside them a phone has no room.
+        figure.legend(
+            ax.get_legend_handles_labels()[0], names, loc="outside lower left",
+            frameon=False, fontsize=10,
+        )  # fmt: skip
+    ax.set_ylim(0, top)
+    ax.set_yticks(range(0, int(top) + 1, 15))
+    ax.axhline(90, color="#6B6B6B", lw=0.9, ls=(0, (4, 3)), zorder=1)
+    return picture(figure, name, alt)
 
 
-def raster_figure(spiking: SpikingTour) -> str:
+def raster_picture(spiking: SpikingTour, alt: str) -> Markup:
     """A few cells of each population, around the last change of phase."""
     assert spiking.record is not None
     record = spiking.record
@@ -121,11 +122,12 @@ def raster_figure(spiking: SpikingTour) -> str:
         for part in record.intervals
         if part.start_s < stop and part.stop_s > start
     ]
-    figure, ax = _axes(WIDTH_IN, 3.9)
-    plot_raster(times, ids, groups, phases, ax, negative)
+    figure, ax = _axes(WIDTH_IN, 4.0)
+    with mpl.rc_context(_LOOKS):
+        plot_raster(times, ids, groups, phases, ax, negative)
     ax.set_ylabel("")
     ax.set_xlabel("simulated time (s)")
-    return svg_uri(figure)
+    return picture(figure, "raster", alt)
 
 
 def raster_window(spiking: SpikingTour) -> tuple[float, float]:
@@ -148,24 +150,18 @@ def _display_order(spiking: SpikingTour) -> list[str]:
     return pairs + [name for name in names if name not in pairs]
 
 
-def mirror_figure(spiking: SpikingTour) -> str:
+def mirror_picture(spiking: SpikingTour, alt: str) -> Markup:
     """The falling angles of the spiking run; shaded where a drive's own phase is on."""
     assert spiking.record is not None
-    figure, ax = _axes(WIDTH_IN, 3.9)
+    figure, ax = _axes(WIDTH_IN, 4.0)
     angles = {pretty(name): values for name, values in spiking.angles.items()}
     turns = [(part.phase, part.start_s, part.stop_s) for part in spiking.record.intervals]
     times = spiking.record.times_s.tolist()
-    plot_angles(times, angles, ax, xlabel="simulated time (s)", phases=turns)
-    _drop_legend(ax)
-    ax.legend(loc="lower left", frameon=False, fontsize=8.5)
+    with mpl.rc_context(_LOOKS):
+        plot_angles(times, angles, ax, xlabel="simulated time (s)", phases=turns, legend="")
+        ax.legend(loc="lower left", frameon=False, fontsize=10)
     ax.margins(x=0)
-    return svg_uri(figure)
-
-
-def _drop_legend(ax: Axes) -> None:
-    legend = ax.get_legend()
-    if legend is not None:
-        legend.remove()
+    return picture(figure, "mirror", alt)
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
@@ -175,7 +171,6 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
         return figure, figure.subplots()
 
 
-def _short(label: str) -> str:
-    """A label with options, over two lines."""
-    name, comma, options = label.partition(",")
-    return f"{name},\n{options}" if comma else label
+def _named(label: str) -> str:
+    """The full name of a rule, in lines as short as a phone asks for."""
+    return fill(full_name(label), 26)

@@ -1,26 +1,24 @@
-"""`report.html`: what the tour found, in one file that needs neither network nor script."""
+"""`report.html`: what the tour found, in one file that needs no network."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
-from string import Template
 
-from .learning_section import accuracies, angles
-from .parts import count, html, join, paragraph, per_cent, section
-from .spiking_section import spiking_section
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from oneway.circuits.drawing import drawing_script, drawing_style
+
+from .learning_section import learning
+from .parts import count, join, per_cent, pretty
+from .spiking_section import spikes
 from .tour import RuleTour, Tour
-from .wiring_section import drawings, verdicts
+from .wiring_section import wiring
+from .wording import A_RULE_OF_ONES_OWN, GOING_ON
 
 HERE = Path(__file__).parent
-GOING_ON = (
-    ("oneway check mlp:64-32-32-10 --rule kp", "which cells are joined both ways?"),
-    ("oneway check resnet18 --rule asap,k=4 --constraint all", "the same at the scale of images"),
-    (
-        "oneway train --circuit mlp:64-32-32-10 --rule wm --data digits",
-        "one run, with all settings",
-    ),
-    ("oneway check mlp:64-32-32-10 --rule mine.py", "a rule of your own: one file of wiring"),
-)
 
 
 def write_report(tour: Tour, path: Path) -> Path:
@@ -32,74 +30,63 @@ def write_report(tour: Tour, path: Path) -> Path:
 def render(tour: Tour) -> str:
     """The report as one HTML document."""
     sizes = [tour.forward.populations[name].size for name in tour.forward.order("forward")]
-    template = Template((HERE / "report.html").read_text(encoding="utf-8"))
-    sections = (verdicts, drawings, accuracies, angles, spiking_section, going_on)
-    return template.substitute(
-        css=(HERE / "report.css").read_text(encoding="utf-8"),
-        n_rules=count(len(tour.rules)),
-        size="-".join(map(str, sizes)),
-        n_train=f"{tour.samples[0]:,}",
-        facts=_facts(tour),
-        sections="\n".join(part(tour) for part in sections),
-        colophon=_colophon(tour),
+    script = drawing_script()
+    style = (HERE / "report.css").read_text(encoding="utf-8") + drawing_style()
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            tour=tour,
+            size="-".join(map(str, sizes)),
+            facts=_facts(tour),
+            wiring=wiring(tour),
+            learning=learning(tour),
+            spiking=spikes(tour),
+            going_on=GOING_ON,
+            own_rule=A_RULE_OF_ONES_OWN,
+            style=Markup(style),
+            script=Markup(script),
+            # The browser runs this script and no other.
+            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        )
     )
+
+
+def _environment() -> Environment:
+    """Everything is escaped that is not marked as markup; a slip in a name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"count": count, "pretty": pretty}
+    return environment
 
 
 # -- above the fold ----------------------------------------------------------------------------
 
 
-def _facts(tour: Tour) -> str:
+def _facts(tour: Tour) -> list[tuple[str, str]]:
+    """A few numbers and what they count."""
     checked = [(rule, rule.verdict) for rule in tour.rules if rule.verdict]
     apart = [rule for rule, verdict in checked if verdict.all == 0]
     honest = [rule for rule, verdict in checked if verdict.weight_transport == "none"]
-    facts = (
-        _learned(tour),
-        f"<strong>{len(honest)} of {len(checked)}</strong> wirings let no synapse look up another "
-        "one's weight",
-        f"<strong>{len(apart)} of {len(checked)}</strong> leave no hidden cell joined with its "
-        f"error cell in both directions{_scored(apart)}",
-    )
-    return '<ul class="facts">' + "".join(f"<li>{fact}</li>" for fact in facts) + "</ul>"
-
-
-def _learned(tour: Tour) -> str:
     above = [rule for rule in tour.ranked if tour.beats_floor(rule)]
-    return (
-        f"<strong>{len(above)} of {len(tour.rules)}</strong> classify better than the floor of "
-        f"{per_cent(tour.floor_mean)} %, where only the output layer learns"
-    )
+    return [
+        (
+            f"{len(above)} of {len(tour.rules)}",
+            f"classify better than the floor of {per_cent(tour.floor_mean)} %, where only the "
+            "output layer learns",
+        ),
+        (
+            f"{len(honest)} of {len(checked)}",
+            "wirings let no synapse look up another one's weight",
+        ),
+        (
+            f"{len(apart)} of {len(checked)}",
+            "leave no hidden cell joined with its error cell in both directions" + _scored(apart),
+        ),
+    ]
 
 
 def _scored(rules: list[RuleTour]) -> str:
     trained = [f"{per_cent(rule.mean)} %" for rule in rules if rule.mean is not None]
     return f"; accuracy {join(trained)}" if trained else ""
-
-
-# -- the end -----------------------------------------------------------------------------------
-
-
-def going_on(tour: Tour) -> str:
-    width = max(len(command) for command, _ in GOING_ON)
-    lines = "\n".join(
-        f'{html(command):<{width}}  <span class="soft"># {html(why)}</span>'
-        for command, why in GOING_ON
-    )
-    return section(
-        "Go on",
-        f'<pre tabindex="0" aria-label="Commands to go on with">{lines}</pre>',
-        paragraph(
-            "A rule is one file that says what is connected to what and which signals each synapse "
-            "learns from. <code>rules/kolen_pollack.py</code> is a good one to read first. Copy "
-            "it, change a line, and check it with the last command above; a rule that "
-            "<code>rules/__init__.py</code> imports has a row in this report, and a drawing."
-        ),
-    )
-
-
-def _colophon(tour: Tour) -> str:
-    versions = ", ".join(f"{html(name)} {html(value)}" for name, value in tour.host.items())
-    return (
-        f"<p>Made in {tour.seconds:.0f} seconds. {versions}. Circuit "
-        f"<code>{html(tour.forward.name)}</code>; seeds {', '.join(map(str, tour.seeds))}. All "
-        "numbers are in <code>results.json</code> beside this file.</p>"
-    )

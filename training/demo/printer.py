@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from .tour import RuleTour, SpikingTour, Tour
+from .tour import RuleTour, SpikingDigits, SpikingTour, Tour
+from .wording import course
 
 _ROW = "{:<{width}} {:>6} {:>10}  {:<9} {:>6}  {}"
 _HEADS = ("rule", "pairs", "with gates", "transport", "phases", "test accuracy %")
@@ -39,16 +40,21 @@ class TourPrinter:
         line = self._row(escape(rule.label), *found, _accuracy(rule))
         self._say(f"[green]{line}[/]" if v and v.ok else line)
 
-    def spiking_starts(self, seconds: float) -> None:
-        self._say(f"\n[dim]{seconds:g} s of spikes ...[/]")
+    def spiking_starts(self) -> None:
+        self._say("\n[dim]now as spikes ...[/]")
 
     def spiking(self, spiking: SpikingTour) -> None:
         if spiking.record is None:
             self._say(escape(spiking.problem))
             return
         for name, angles in spiking.angles.items():
-            line = f"angle of {name} to its partner: {angles[0]:.0f}° to {angles[-1]:.0f}°"
+            line = f"the angle of {name} to its partner {course(angles[0], angles[-1])}"
             self._say(f"{escape(spiking.label)}, spiking: {escape(line)}")
+
+    def digits(self, digits: SpikingDigits) -> None:
+        kind = " (a recorded run)" if digits.recorded else ""
+        line = f"{100 * digits.found['accuracy']:.1f} % of the test digits named right"
+        self._say(f"{escape(digits.found['rule'])}, spiking{kind}: {line}")
 
     def _row(self, *cells: object) -> str:
         return _ROW.format(*cells, width=self.width)

@@ -20,7 +20,7 @@ from oneway.rules import RULES, parse_rule
 
 from ..config import TrainConfig
 from ..data.batches import n_batches
-from ..data.dataset import Data
+from ..data.dataset import Data, DataSet
 from ..data.loading import load_data
 from ..errors import TrainingError
 from ..hardware import processor, threads
@@ -28,10 +28,11 @@ from ..loop import floor_accuracy, train
 from ..optimization.clock import alignment_clock
 from ..recording.weights import feedback_weights
 from ..records import write_json
+from ..spiking.config import SpikingConfig
 from .page import write_report
 from .printer import TourPrinter
-from .spikes import spiking_tour
-from .tour import RuleTour, Tour
+from .spikes import learned_digits, recorded_digits, spiking_tour
+from .tour import RuleTour, SpikingDigits, SpikingTour, Tour
 
 # Beside every rule as it is by default: the options that leave no hidden pair joined both ways.
 VARIANTS = ("asap,gate=local,norm=own",)
@@ -50,7 +51,12 @@ class DemoSettings:
     norm: Norm = "before"
     seeds: tuple[int, ...] = (0, 1, 2)
     spiking: str = "wm"  # whose noisy phases run as spikes
-    spiking_s: float = 12.0
+    spiking_s: float = 48.0
+    # Where there is no compiler: a simulated second then takes a second or two.
+    interpreted_s: float = 16.0
+    # What learns the digits in spikes, as `oneway spike` would; compiled only.
+    digits: str = "kp"
+    digits_epochs: int = 3
     config: TrainConfig = CONFIG
 
     def quick(self) -> DemoSettings:
@@ -81,6 +87,7 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     """Wire, check, train and spike; the printer tells what was found as soon as it is known."""
     forward = mlp(settings.sizes, norm=settings.norm)
     data = load_data("digits", shape=forward.inputs[0].shape)
+    assert isinstance(data, DataSet)
     samples = data.n_train, data.n_test
     tour = Tour(forward, settings.config, settings.seeds, samples, host=_host())
     tour.rules = [_wired(label, forward) for label in (*RULES, *VARIANTS)]
@@ -91,10 +98,22 @@ def take_tour(settings: DemoSettings, printer: TourPrinter) -> Tour:
     for rule in tour.rules:
         _train(rule, data, _configs(tour))
         printer.rule(rule)
-    printer.spiking_starts(settings.spiking_s)
-    tour.spiking = spiking_tour(_wired(settings.spiking, forward), settings.spiking_s)
+    printer.spiking_starts()
+    mirror = _wired(settings.spiking, forward)
+    tour.spiking = spiking_tour(mirror, settings.spiking_s, settings.interpreted_s)
     printer.spiking(tour.spiking)
+    tour.digits = _digits(settings, data, tour.spiking)
+    printer.digits(tour.digits)
     return tour
+
+
+def _digits(settings: DemoSettings, data: DataSet, spiking: SpikingTour) -> SpikingDigits:
+    """Learned now where a compiler has just proved useful; else the run that was recorded."""
+    if spiking.target != "cpp_standalone":
+        return recorded_digits()
+    wired = parse_rule(settings.digits).wire(mlp(settings.sizes))  # cells have no batch norm
+    config = SpikingConfig(target=spiking.target, epochs=settings.digits_epochs)
+    return learned_digits(wired, data, config, settings.digits)
 
 
 def _wired(label: str, forward: Circuit) -> RuleTour:

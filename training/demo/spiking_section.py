@@ -1,57 +1,69 @@
-"""The report's section on spikes."""
+"""What the report shows of spikes; what it says of them is worded in `wording`."""
 
 from __future__ import annotations
 
-from .figures import mirror_figure, raster_figure, raster_window
-from .parts import card, code, gallery, html, join, paragraph, pretty, section
-from .tour import SpikingTour, Tour
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from .figures import RASTER_CELLS, mirror_picture, raster_picture, raster_window
+from .parts import count, join, pretty
+from .tour import SpikingDigits, SpikingTour, Tour
+from .wording import courses, digits_made, digits_said, mirror_cost, mirror_said
 
 
-def spiking_section(tour: Tour) -> str:
-    """Raster and falling angle of the spiking run, or why there is none."""
-    spiking = tour.spiking
-    title = "The same circuit, in spikes"
+@dataclass(frozen=True)
+class Digits:
+    """A circuit that learned the digits: how, when, and the command that does it."""
+
+    said: str
+    made: str
+    command: str
+
+
+@dataclass(frozen=True)
+class SpikingSection:
+    """Raster and angles of the mirror with what is said of them, or why there are none."""
+
+    problem: str = ""
+    label: str = ""
+    found: str = ""
+    raster: Markup | None = None
+    raster_says: str = ""
+    mirror: Markup | None = None
+    mirror_says: str = ""
+    cost: str = ""
+    digits: Digits | None = None
+
+
+def spikes(tour: Tour) -> SpikingSection:
+    spiking, digits = tour.spiking, None if tour.digits is None else _digits(tour.digits)
     if spiking.record is None:
-        return section(title, paragraph(html(spiking.problem), "problem"))
-    record = spiking.record
-    lowest, highest = min(record.mean_rates_hz.values()), max(record.mean_rates_hz.values())
-    return section(
-        title,
-        paragraph(
-            f"{code(spiking.label)} as leaky integrate-and-fire cells in Brian2, at rates high "
-            "enough for seconds. There is no digit and no error here: in turn, each hidden layer "
-            "fires noise, the layer above answers, error cells take over what their partners do, "
-            "and a feedback synapse strengthens when the two cells it joins fire more than usual "
-            "together. From that alone it learns the weights that it cannot see."
-        ),
-        gallery([_raster_card(spiking), _mirror_card(spiking)]),
-        paragraph(
-            f"{record.simulated_s:g} s simulated in {record.wall_s:.0f} s; mean rates of "
-            f"{lowest:.0f} to {highest:.0f} Hz.",
-            "note",
-        ),
+        return SpikingSection(problem=spiking.problem, digits=digits)
+    ends = courses({pretty(name): angles for name, angles in spiking.angles.items()})
+    between = "between feedback and forward weights"
+    return SpikingSection(
+        label=spiking.label,
+        found=mirror_said(spiking),
+        raster=raster_picture(spiking, _raster_alt(spiking)),
+        raster_says=f"Spikes of {count(RASTER_CELLS)} cells of each population, around a change of "
+        "mode. Error cells (δ) repeat what their partners fire; populations that take no part are "
+        "silent.",
+        mirror=mirror_picture(spiking, f"Angle {between} over simulated time: {ends}."),
+        mirror_says=f"Angles {between} change while a layer has its turn: {ends}.",
+        cost=mirror_cost(spiking),
+        digits=digits,
     )
 
 
-def _raster_card(spiking: SpikingTour) -> str:
+def _raster_alt(spiking: SpikingTour) -> str:
     assert spiking.record is not None
     start, stop = raster_window(spiking)
-    names = join([html(name) for name in spiking.record.spikes])
-    return card(
-        raster_figure(spiking),
-        f"Raster of spikes of ten cells each of {names}, from {start:.1f} to {stop:.1f} s.",
-        "Spikes of ten cells of each population, around a change of mode. Error cells (δ) repeat "
-        "what their partners fire; populations that take no part are silent.",
+    return (
+        f"Raster of spikes of {count(RASTER_CELLS)} cells each of "
+        f"{join(list(spiking.record.spikes))}, from {start:.1f} to {stop:.1f} s."
     )
 
 
-def _mirror_card(spiking: SpikingTour) -> str:
-    ends = [
-        f"{pretty(name)} from {a[0]:.0f}° to {a[-1]:.0f}°" for name, a in spiking.angles.items()
-    ]
-    text = join([html(end) for end in ends])
-    return card(
-        mirror_figure(spiking),
-        f"Angle between feedback and forward weights over simulated time: {text}.",
-        f"The angle falls while a layer has its turn: {text}.",
-    )
+def _digits(digits: SpikingDigits) -> Digits:
+    return Digits(digits_said(digits), digits_made(digits), digits.command)

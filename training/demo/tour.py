@@ -68,6 +68,13 @@ class RuleTour:
             for drive, a in angles.items()
         ]
 
+    def angle_course(self) -> tuple[float, float] | None:
+        """Mean angle over drives and seeds, before the first step and after the last epoch."""
+        angles: dict[int, list[float]] = {}
+        for record in self.angle_records():
+            angles.setdefault(record["epoch"], []).append(record["angle_deg"])
+        return (fmean(angles[0]), fmean(angles[max(angles)])) if 0 in angles else None
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "rule": self.label,
@@ -89,6 +96,8 @@ class SpikingTour:
     wired: Circuit | None = None
     record: SpontaneousRecord | None = None
     angles: Mapping[str, list[float]] = field(default_factory=dict)
+    target: str = ""  # what Brian2 made of it: numpy, cpp_standalone
+    compiling_s: float = 0.0  # wall time, not in that of the record
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,7 +110,35 @@ class SpikingTour:
             "mean_rate_hz": dict(self.record.mean_rates_hz),
             "simulated_s": self.record.simulated_s,
             "wall_s": self.record.wall_s,
+            "target": self.target,
+            "compiling_s": self.compiling_s,
         }
+
+
+@dataclass(frozen=True)
+class SpikingDigits:
+    """A circuit that learned the digits in spikes, now or, if it says so, at another time.
+
+    `found` is what the command prints with ``--json``; angles are those of its curve, from the
+    first measurement to the last.
+    """
+
+    found: Mapping[str, Any]
+    recorded: str = ""  # with what, and on what; nothing where it ran now
+
+    @property
+    def command(self) -> str:
+        epochs = len(self.found["online_accuracy"])
+        return f"oneway spike {self.found['circuit']} --rule {self.found['rule']} --epochs {epochs}"
+
+    @property
+    def angles(self) -> dict[str, tuple[float, float]]:
+        """Feedback drive → angle to its partner's weights, before and after."""
+        first, last = (self.found["curve"][i]["angles_deg"] for i in (0, -1))
+        return {name: (first[name], last[name]) for name in first}
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"command": self.command, "recorded": self.recorded or None, **self.found}
 
 
 @dataclass
@@ -118,6 +155,7 @@ class Tour:
     )  # of each seed, if only the output layer learns
     clock: dict[str, str] = field(default_factory=dict)  # rule → how its feedback weights align
     spiking: SpikingTour = field(default_factory=SpikingTour)
+    digits: SpikingDigits | None = None
     host: Mapping[str, str] = field(default_factory=dict)  # versions and hardware
     seconds: float = 0.0
 
@@ -147,6 +185,7 @@ class Tour:
             "clock": self.clock,
             "rules": [rule.as_dict() for rule in self.rules],
             "spiking": self.spiking.as_dict(),
+            "spiking_digits": self.digits and self.digits.as_dict(),
             "host": dict(self.host),
             "seconds": self.seconds,
         }

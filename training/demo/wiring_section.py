@@ -1,101 +1,61 @@
-"""The report's sections on wiring: the verdict table and the drawings."""
+"""What the report says of wiring: the verdict table and the drawings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from oneway.analysis import Verdict
-from oneway.analysis.drawing import ROLE_COLOURS, ROLE_MEANINGS, VERMILION
-from oneway.circuits import Projection
+from oneway.circuits import Population
+from oneway.circuits.drawing import draw_html, key_html
 
-from .figures import circuit_figure
-from .parts import card, code, count, gallery, html, paragraph, section, table
 from .tour import RuleTour, Tour
 
 TRANSPORT_WORDS = {"none": "none", "signs": "signs only", "full": "full"}
-SHADE = "#F9D5C7"
 
 
-def verdicts(tour: Tour) -> str:
-    heads = (
-        "rule",
-        "pairs joined both ways",
-        "with gates and norms",
-        "weight transport",
-        "phases",
-        "shortest way back",
+@dataclass(frozen=True)
+class Drawn:
+    """A rule's circuit and what is said of it."""
+
+    label: str
+    html: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class WiringSection:
+    """Numbers of hidden and of output cells, and the drawings: in front, and folded away."""
+
+    hidden: int
+    output: int
+    transport: Mapping[str, str]
+    key: Markup
+    shown: Sequence[Drawn]
+    rest: Sequence[Drawn]
+
+
+def wiring(tour: Tour) -> WiringSection:
+    wired = [rule for rule in tour.rules if rule.wired is not None and rule.verdict is not None]
+    chosen = [id(rule) for rule in contrasts(wired)] if wired else []
+    shown = [rule for rule in wired if id(rule) in chosen or rule.own]
+    projections = [p for rule in wired if rule.wired for p in rule.wired.projections.values()]
+    paired = any(rule.verdict and rule.verdict.all for rule in wired)
+    return WiringSection(
+        hidden=sum(p.size for p in _hidden(tour)),
+        output=tour.forward.output.size,
+        transport=TRANSPORT_WORDS,
+        key=Markup(key_html(projections, paired)),  # one key for all, of what occurs in any
+        shown=[_drawn(rule) for rule in shown],
+        rest=[_drawn(rule) for rule in wired if rule not in shown],
     )
-    rows = [_verdict_row(rule) for rule in tour.rules]
-    hidden = sum(p.size for p in _hidden(tour))
-    output = tour.forward.output.size
-    return section(
-        "What each rule asks for",
-        paragraph(
-            "A <em>pair</em> is a hidden cell and its error cell with connections in both "
-            f"directions; there are {hidden} hidden cells. The first column counts as the papers "
-            "do: drives, teaching signals and mimicry. The second adds what their figures leave "
-            "out: the gate by which an error cell learns the slope φ′ of its partner, and batch "
-            "normalisation's derivative, which needs its partner's activity too."
-        ),
-        table("Wiring verdicts of each rule", heads, rows, numbers=(1, 2, 4, 5)),
-        paragraph(
-            f"Under every rule the {output} output cells and their error cells, which compare "
-            "output and target, are joined both ways; they are not counted. <em>Phases</em> are "
-            "the modes that a circuit has to switch between. The <em>way back</em> is the number "
-            "of connections, as the papers count them, from a hidden cell to its error cell and "
-            "back: 2 is a pair, a dash means that there is no way.",
-            "note",
-        ),
-    )
 
 
-def _verdict_row(rule: RuleTour) -> list[str]:
-    about = f'<span class="about">{html(rule.about)}</span>' if rule.about else ""
-    name = code(rule.label) + about
-    verdict = rule.verdict
-    if verdict is None:
-        return [name, f'<span class="problem">{html(rule.problem)}</span>', "", "", "", ""]
-    return [
-        name,
-        _pairs(verdict.papers),
-        _pairs(verdict.all),
-        TRANSPORT_WORDS[verdict.weight_transport],
-        str(verdict.phases),
-        "–" if rule.loop is None else str(rule.loop),
-    ]
-
-
-def _pairs(n: int) -> str:
-    # Arrows beside the colours, for readers who cannot tell those apart.
-    return f'<span class="pair">⇄ {n:,}</span>' if n else '<span class="free">→ 0</span>'
-
-
-def _hidden(tour: Tour) -> list:
+def _hidden(tour: Tour) -> list[Population]:
     ends = {tour.forward.output.name, *(x.name for x in tour.forward.inputs)}
     return [p for p in tour.forward.populations.values() if p.name not in ends]
-
-
-def drawings(tour: Tour) -> str:
-    wired = [rule for rule in tour.rules if rule.wired is not None and rule.verdict is not None]
-    chosen = [id(rule) for rule in contrasts(wired)]
-    shown = [rule for rule in wired if id(rule) in chosen or rule.own]
-    rest = [rule for rule in wired if rule not in shown]
-    title = "The other circuit" if len(rest) == 1 else f"The other {count(len(rest))} circuits"
-    more = (
-        f"<details><summary>{title}</summary>"
-        + gallery(_drawing(rule) for rule in rest)
-        + "</details>"
-    )
-    return section(
-        "What that looks like",
-        paragraph(
-            "Activity climbs on the left, errors descend on the right. Weights in dashed red are "
-            "read off another synapse; shaded rows hold pairs of cells that are joined both ways."
-        ),
-        circuit_key(wired),
-        gallery(_drawing(rule) for rule in shown),
-        more if rest else "",
-    )
 
 
 def contrasts(rules: list[RuleTour]) -> list[RuleTour]:
@@ -115,49 +75,19 @@ def contrasts(rules: list[RuleTour]) -> list[RuleTour]:
     return [rule for rule in rules if any(rule is one for one in chosen)]
 
 
-def _drawing(rule: RuleTour) -> str:
-    assert rule.verdict is not None and rule.wired is not None
-    verdict = rule.verdict
+def _drawn(rule: RuleTour) -> Drawn:
+    assert rule.wired is not None and rule.verdict is not None
+    shade = [(pair.first, pair.second) for pair in rule.verdict.offenders]
+    mark = "".join(c if c.isalnum() else "-" for c in rule.label)
+    drawing = draw_html(rule.wired, shade, prefix=f"circuit-{mark}", alone=False)
+    return Drawn(rule.label, Markup(drawing), _caption(rule.verdict))
+
+
+def _caption(verdict: Verdict) -> str:
     n = f"{verdict.all:,}" if verdict.all else "no"
-    caption = f"<strong>{code(rule.label)}</strong>: {n} hidden pairs joined both ways"
+    caption = f"{n} hidden pairs joined both ways"
     if verdict.papers != verdict.all:
         caption += f", {verdict.papers:,} as the papers count"
     if verdict.weight_transport != "none":
         caption += f"; weight transport: {TRANSPORT_WORDS[verdict.weight_transport]}"
-    alt = (
-        f"Circuit wired by {rule.label}: {len(rule.wired.populations)} populations and "
-        f"{len(rule.wired.projections)} projections in a forward and a feedback path; {n} hidden "
-        "pairs are joined in both directions."
-    )
-    return card(circuit_figure(rule), alt, caption + ".", kind="wide")
-
-
-def circuit_key(rules: Sequence[RuleTour]) -> str:
-    """What lines mean, one key for all drawings; only what occurs in one of them."""
-    drawn = [p for rule in rules if rule.wired for p in rule.wired.projections.values()]
-    paired = any(rule.verdict and rule.verdict.all for rule in rules)
-    entries = "".join(f"<li>{swatch}{html(text)}</li>" for swatch, text in _entries(drawn, paired))
-    return f'<ul class="key">{entries}</ul>'
-
-
-def _entries(drawn: Sequence[Projection], paired: bool) -> Iterator[tuple[str, str]]:
-    roles = {p.role for p in drawn}
-    kinds = {p.weights.kind for p in drawn if p.weights is not None}
-    for role, colour in ROLE_COLOURS.items():
-        if role in roles:
-            yield _line(colour), ROLE_MEANINGS[role]
-    if any(p.plasticity for p in drawn):
-        yield _line(ROLE_COLOURS["drive"], 5), "thick: weights learn"
-    if "tied" in kinds:
-        yield _line(VERMILION, 4, "9 4"), "weights read off the forward ones"
-    if "sign-tied" in kinds:
-        yield _line(VERMILION, 4, "3 3"), "signs read off the forward ones"
-    if paired:
-        yield _line(SHADE, 20), "cells joined both ways"
-
-
-def _line(colour: str, width: float = 2.5, dashes: str = "none") -> str:
-    return (
-        '<svg viewBox="0 0 44 14" aria-hidden="true"><line x1="2" y1="7" x2="42" y2="7" '
-        f'stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dashes}"/></svg>'
-    )
+    return caption + "."

@@ -7,6 +7,8 @@ than that ends before they align.
 
 from __future__ import annotations
 
+from math import exp
+
 from oneway.circuits import Circuit, Plasticity, Projection
 
 from ..config import LEARNING_PATHS, TrainConfig
@@ -67,8 +69,34 @@ def alignment_clock(circuit: Circuit, config: TrainConfig, steps_per_epoch: int)
     return (
         f"{who} {do}{warmup}{', then' if warmup else ''} with time constant "
         f"{_formula(own)} = {1 / fading:,.0f} steps "
-        f"= {1 / fading / steps_per_epoch:,.1f} epochs; this run has {config.epochs}"
+        f"= {1 / fading / steps_per_epoch:,.1f} epochs; this run has {config.epochs}, "
+        f"{_long_enough(config, own, steps_per_epoch)}"
     )
+
+
+# The angle of W to Bᵀ is small where no more than this is left of the gap.
+ALIGNED = 0.05
+
+
+def _long_enough(config: TrainConfig, own: Plasticity, steps_per_epoch: int) -> str:
+    """Whether the run lasts until nothing much is left of the gap, and how much is."""
+    left = max(_left_at_end(config, path, own, steps_per_epoch) for path in LEARNING_PATHS)
+    of = "the gap" if _steps_alike(config, own) else "the first draws"
+    verdict = "long enough" if left <= ALIGNED else "too short to align"
+    percent = f"about {100 * left:.2g} %" if left >= 5e-5 else "less than 0.01 %"
+    return f"{verdict}: {percent} of {of} is left at its end"
+
+
+def _left_at_end(config: TrainConfig, path: str, own: Plasticity, steps: int) -> float:
+    """What decay leaves of a weight in a run, by the course of the rate, momentum built up."""
+    if own.decay is not None:
+        return exp(-own.decay * steps * config.epochs)
+    rate, decay = rate_factor(config, path), weight_decay(config, path)
+    course = sum(
+        (1.0 if own.rate is not None else rate(epoch)) * decay(epoch)
+        for epoch in range(config.epochs)
+    )
+    return exp(-_speed(config, path, own) * steps * course)
 
 
 _GAP = "converge: their gap shrinks"
@@ -92,11 +120,18 @@ def _steps_alike(config: TrainConfig, own: Plasticity) -> bool:
 
 def _fading(config: TrainConfig, path: str, own: Plasticity) -> float:
     """Fraction of a weight that decays in a step, once momentum has built up."""
+    if own.decay is not None:
+        return own.decay
+    return _speed(config, path, own) * config.of_path(path, "weight_decay")
+
+
+def _speed(config: TrainConfig, path: str, own: Plasticity) -> float:
+    """By how much a gradient of 1 changes a weight in a step, in the end."""
     if own.rate is not None:  # steps without momentum
-        return own.rate * config.of_path(path, "weight_decay") if own.decay is None else own.decay
-    fraction = config.of_path(path, "lr") * config.of_path(path, "weight_decay")
+        return own.rate
     adam = config.of_path(path, "optimizer") == "adam"
-    return fraction / (1 if adam else 1 - config.of_path(path, "momentum"))
+    momentum = 0.0 if adam else config.of_path(path, "momentum")
+    return config.of_path(path, "lr") / (1 - momentum)
 
 
 def _warmup(config: TrainConfig, own: Plasticity, steps_per_epoch: int) -> str:

@@ -1,7 +1,8 @@
 """Recipes: everything a run needs, as a TOML file and as command-line options with the same names.
 
 `Recipe` and `TrainConfig` are the only list of keys; the file reader, ``--set`` and the options
-of ``oneway train`` are all made from their fields.
+of ``oneway train`` are all made from their fields. What makes something of them is imported where
+that is done: keys are all that ``--help`` needs, and torch takes seconds.
 """
 
 from __future__ import annotations
@@ -11,22 +12,19 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
-
-from oneway.backends.rate import RateNetwork
-from oneway.circuits import Circuit
-from oneway.circuits.options import Options, fits
-from oneway.rules import Rule, parse_rule
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ..config import TrainConfig, option
 from ..data.catalogue import KINDS, check_source
-from ..data.dataset import Data
-from ..data.loading import load_data
 from ..errors import ConfigError
-from ..fitting import check_decay, check_wired, wire
-from ..networks import check_saved, import_module, load_weights
-from ..sources import read_circuit
-from ..tensorboard import check_installed
+
+if TYPE_CHECKING:
+    from oneway.backends.rate import RateNetwork
+    from oneway.circuits import Circuit
+    from oneway.circuits.options import Options
+    from oneway.rules import Rule
+
+    from ..data.dataset import Data
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,13 @@ class Recipe:
                 f"test_fraction = {self.test_fraction}, expected a part above 0 and below 1"
             )
         if self.tensorboard:
+            from ..tensorboard import check_installed
+
             check_installed()
 
     def make_circuit(self) -> Circuit:
+        from ..sources import read_circuit
+
         if self.module:
             raise ConfigError(
                 f"module {self.module!r} is not a circuit yet: 'oneway train' makes it one, for "
@@ -94,6 +96,8 @@ class Recipe:
         return read_circuit(self.circuit)
 
     def make_rule(self) -> Rule | None:
+        from oneway.rules import parse_rule
+
         if self.rule is not None:
             return parse_rule(self.rule, gate=self.gate, norm=self.norm)
         if self.gate or self.norm:
@@ -102,18 +106,26 @@ class Recipe:
 
     def make_start(self, data: Data, rule: Rule | None, seed: int) -> RateNetwork | None:
         """The user's module as a network, wired; None where there is a circuit."""
+        from ..networks import import_module
+
         return import_module(self.module, data.shape, rule, seed) if self.module else None
 
     def make_weights(self) -> RateNetwork | None:
         """The network whose weights it starts with."""
+        from ..networks import load_weights
+
         return load_weights(self.weights) if self.weights else None
 
     def check_weights(self) -> None:
         """Complain if `make_weights` would find no run."""
+        from ..networks import check_saved
+
         if self.weights:
             check_saved(self.weights)
 
     def load_data(self, shape: tuple[int, ...] | None) -> Data:
+        from ..data.loading import load_data
+
         return load_data(
             self.data,
             self.data_dir,
@@ -155,6 +167,8 @@ def make_recipe(settings: Mapping[str, Any]) -> Recipe:
 
 def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
     """Rule and wired circuit of a recipe, if its parts fit; no data are read."""
+    from ..fitting import check_decay, wire
+
     check_source(recipe.data)
     rule = recipe.make_rule()
     wired = wire(recipe.make_circuit(), rule)
@@ -164,6 +178,8 @@ def check_recipe(recipe: Recipe) -> tuple[Rule | None, Circuit]:
 
 def check_module(recipe: Recipe, data: Data) -> tuple[Rule | None, Circuit]:
     """Rule and wired circuit of a recipe that has a module, if its parts fit."""
+    from ..fitting import check_decay, check_wired
+
     rule = recipe.make_rule()
     start = recipe.make_start(data, rule, recipe.config.seed)
     assert start is not None
@@ -184,11 +200,13 @@ def recipe_keys() -> dict[str, Field]:
 
 def options_of(owner: str) -> Options:
     """What recipes can say; errors name the `owner` of the settings."""
+    from oneway.circuits.options import Options
+
     return Options(owner, _kinds(), ConfigError)
 
 
 def is_switch(key: str) -> bool:
-    return fits(True, _kinds()[key])
+    return "bool" in str(recipe_keys()[key].type).split(" | ")
 
 
 @cache

@@ -18,7 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from oneway.rules import Rule
+from oneway.rules import RULES, SPIKE_RULES, Rule
 
 from ..config import SPEED, TrainConfig
 from ..data.catalogue import is_complete
@@ -110,12 +110,21 @@ def _pick(entries: Mapping[str, Entry], text: str) -> Entry:
         raise ConfigError(
             f"recipe {text!r} is a table of {len(within)}: name one of its cells, as in {within[0]}"
         )
+    if text.partition(",")[0] in RULES | SPIKE_RULES:
+        raise ConfigError(f"{text!r} is a rule, not a recipe: {_how_to_use(text)}")
     near = get_close_matches(text, entries, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise ConfigError(
         f"recipe {text!r} cannot be read: it is neither a file nor a recipe that comes with "
         f"oneway. {hint}'oneway recipes' lists them"
     )
+
+
+def _how_to_use(rule: str) -> str:
+    """The command that runs a rule by itself."""
+    if rule.partition(",")[0] in SPIKE_RULES:
+        return f"oneway spike mlp:64-48-10 --rule {rule}"
+    return f"oneway train --circuit mlp:64-32-32-10 --rule {rule} --data digits"
 
 
 # -- files ---------------------------------------------------------------------------------------

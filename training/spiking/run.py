@@ -144,12 +144,13 @@ class SpikingRun:
                     )
                 self.network.lesion(lesion.projection, at=lesion.at_s * second)
 
-    def script(self, file: str) -> tuple[str, dict[str, np.ndarray]]:
+    def script(self, file: str, inline: bool = False) -> tuple[str, dict[str, np.ndarray]]:
         """A Brian2 program that shows a few samples, or noise, and the arrays that it loads."""
         with clear():
             if self.probe is None:
-                return self.network.script(file=file)
-            return self.network.script(self.probe.x.numpy(), self.probe.y.numpy(), file=file)
+                return self.network.script(file=file, inline=inline)
+            x, y = self.probe.x.numpy(), self.probe.y.numpy()
+            return self.network.script(x, y, file, inline)
 
     # -- how long it will be ---------------------------------------------------------------
 

@@ -77,13 +77,13 @@ def _suspicions(graph: Graph) -> list[str]:
     if rises.all() or not rises.any():
         way = "rises (u < v)" if rises.all() else "falls (u > v)"
         return [
-            f"every line {way} and none is answered: in all likelihood this is an undirected graph "
-            "that lists each edge once, of which reciprocity says nothing"
+            f"every line {way} and none has one back: in all likelihood this is an undirected "
+            "graph that lists each edge once, of which reciprocity says nothing"
         ]
     if len(pre) > 5 and _all_answered(graph, pre, post):
         return [
-            "every edge is answered: in all likelihood this is an undirected graph that lists each "
-            "edge twice, of which reciprocity says nothing"
+            "every edge has one back: in all likelihood this is an undirected graph that lists "
+            "each edge twice, of which reciprocity says nothing"
         ]
     return []
 

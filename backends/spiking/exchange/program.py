@@ -54,7 +54,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def program(
-    engine: Engine, x: Any, y: np.ndarray | None, file: str
+    engine: Engine, x: Any, y: np.ndarray | None, file: str, inline: bool = False
 ) -> tuple[str, dict[str, np.ndarray]]:
     """See `SpikingNetwork.script`."""
     running, timetable, sets = _planned(engine, x, y)
@@ -65,7 +65,7 @@ def program(
     for name, number in engine.scheduled(running, duration_s).items():
         model.groups[SCHEDULE].starts[name] = number
     target = "numpy" if engine.target == "cpp_standalone" else engine.target
-    return script(model, timetable.tables(model.tables), timetable.ticks, target, file)
+    return script(model, timetable.tables(model.tables), timetable.ticks, target, file, inline)
 
 
 def _planned(

@@ -15,6 +15,7 @@ from brian2 import Hz, ms, prefs
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.spiking import SpikingNetwork, SpikingParameters
+from oneway.backends.spiking.brian.script import _literal
 from oneway.circuits import Circuit, Wiring, WiringError, mlp, parse_circuit
 from oneway.rules import parse_rule
 
@@ -177,18 +178,40 @@ SHOWN = {
 }
 
 
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        (np.tile(np.arange(7), 5), "np.tile(np.array([0, 1"),
+        (np.repeat(np.arange(5), 9), "np.repeat("),
+        (np.tile(np.repeat([0.0, 0.5], 30), 4), "np.repeat("),
+        (np.random.default_rng(0).normal(size=(3, 4)), "np.array("),
+        (np.full(2000, -0.07), "np."),
+        (np.zeros((0, 3)), "np.empty"),
+        (np.array([1, 2, 1, 2, 1]), "np.array("),
+    ],
+)
+def test_arrays_in_a_program_are_what_they_were(values, form):
+    text = _literal(values)
+    read = eval(text, {"np": np, "array": np.array})
+    assert text.startswith(form) and len(text) <= max(100, 30 * values.size)
+    np.testing.assert_array_equal(read, values)
+    assert read.shape == values.shape and read.dtype == values.dtype
+
+
 @pytest.mark.parametrize(("circuit", "options"), SHOWN.values(), ids=SHOWN)
 def test_the_program_that_is_shown_does_what_the_network_does(tmp_path, circuit, options):
+    """With its arrays beside it, and where there are no options to show, in itself."""
     size = circuit.inputs[0].shape
     x, y = np.random.default_rng(0).normal(size=(2, *size)), np.array([1, 2])
     net = SpikingNetwork(circuit, **options)
     net.set_weights({name: 2 * w for name, w in net.weights().items()})
-    text, arrays = net.script(x, y, file="shown.py")
+    text, arrays = net.script(x, y, file="shown.py", inline=not options)
     assert "oneway" not in text.split('"""')[2]
     # The program goes on through the closing tick, which the network does not count.
     counting = "print({name: int((m.t_ < 0.2 - 1e-9).sum()) for name, m in spikes.items()})"
     (tmp_path / "shown.py").write_text(text + counting)
-    np.savez(tmp_path / "shown.npz", **arrays)
+    if options:
+        np.savez(tmp_path / "shown.npz", **arrays)
     done = subprocess.run(
         [sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
