@@ -12,8 +12,8 @@ from oneway.training.cli.main import COMMANDS, main
 HEAD = """\
 # The command line
 
-What `oneway --help` and `oneway COMMAND --help` print. Every command exits with 2 on bad input, with
-one sentence that says what to change.
+What `oneway --help` and `oneway COMMAND --help` print. Every command exits with 2 on bad input,
+with one sentence that says what to change.
 """
 
 
