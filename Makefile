@@ -11,7 +11,7 @@ FOLDERS := circuits rules backends analysis training
 PACKAGES := $(addprefix oneway.,$(FOLDERS))
 # Folders too, so that a deleted file is noticed.
 SOURCES := $(shell find $(FOLDERS) -not -path '*/__pycache__*')
-CHECKED := $(FOLDERS) tests $(wildcard examples benchmarks docs)
+CHECKED := $(FOLDERS) tests $(wildcard examples benchmarks docs releasing)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Two test processes with one thread each are faster than two that fight over the cores.
@@ -56,6 +56,19 @@ rate-only: $(RATE_VENV)/.installed ## what must work without brian2, in an envir
 docs: install ## the site, docs/_build/html: pages, notebooks, references; a warning is an error
 	$(TEST_ENV) $(BIN)/python -m sphinx -E -W --keep-going -q -j $(JOBS) docs docs/_build/html
 
+# twine, and then the wheel with what it asks for and nothing else, in environments of their own.
+dist: install ## source archive and wheel in dist/, built twice alike, checked, and tried
+	rm -rf dist .venv-dist
+	$(BIN)/python releasing/build.py dist
+	$(BIN)/python -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet -c constraints.txt twine
+	.venv-dist/bin/python -m twine check --strict dist/*
+	rm -rf .venv-dist
+	$(BIN)/python -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd dist && ../.venv-dist/bin/oneway --version && ../.venv-dist/bin/oneway check mlp:64-32-32-10 --rule asap
+	rm -rf .venv-dist
+
 format: install ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
@@ -65,7 +78,8 @@ images: install ## redraw the pictures in docs/img
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) $(RATE_VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache \
-		.ruff_cache .import_linter_cache docs/_build docs/generated
+		.ruff_cache .import_linter_cache docs/_build docs/generated \
+		.venv-dist dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(\

@@ -1,10 +1,13 @@
 """How the site is built: `make docs`."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+os.environ.pop("MPLBACKEND", None)  # else notebooks would show no pictures
 
 from references import write_inventories
 
@@ -20,6 +23,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "docstrings",
     "generated_pages",
+    "offline",
     "references",
 ]
 source_suffix = {".md": "myst-nb"}

@@ -55,13 +55,14 @@ def rules_page() -> str:
     return "\n".join([INTRODUCTION, *tables])
 
 
-def costs_markdown(net: str, rules: Iterable[str] = VARIANTS) -> str:
-    """What rules cost on a net, as a table; activities read are relative to the first."""
+def costs_markdown(net: str, rules: Iterable[str] = VARIANTS, *, one_a_column: bool = False) -> str:
+    """What rules cost on a net, as a table; activities read are relative to the first rule's."""
     costs = {rule: found for rule in rules if (found := _costs(net, rule)) is not None}
     rows = [(f"`{name}`", *rest) for name, *rest in costs_rows(costs)]
-    marks = ["---", *["---:"] * (len(HEADINGS) - 1)]
-    headings = (*HEADINGS[:-1], "of BP's")
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rows))
+    table = [(*HEADINGS[:-1], "of BP's"), *rows]
+    headings, *rest = zip(*table, strict=True) if one_a_column else table
+    marks = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rest))
 
 
 @cache

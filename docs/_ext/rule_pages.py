@@ -67,7 +67,8 @@ cells are joined both ways, by the comparison of output and target, under every 
 ## What it costs
 
 {costs}
-Columns are explained in [What each rule costs in wiring](../../rules.md), which has all rules.
+What is counted is explained in [What each rule costs in wiring](../../rules.md), which has
+all rules.
 
 ## What it reaches
 
@@ -161,7 +162,8 @@ def _costs(name: str) -> str:
     """Its variants' rows of `docs/rules.md`, below backpropagation's."""
     mine = ["bp", *(v for v in VARIANTS if v.split(",")[0] == name and v != "bp")]
     return "\n".join(
-        f"{text}, `{net}`:\n\n{costs_markdown(net, mine)}\n" for net, text in NETS.items()
+        f"{text}, `{net}`:\n\n{costs_markdown(net, mine, one_a_column=True)}\n"
+        for net, text in NETS.items()
     )
 
 
