@@ -1,7 +1,7 @@
 """Builds the source archive and the wheel, twice, and refuses what does not come out the same.
 
-Both are made from the files that git knows, with the time of the last commit, so that whoever builds
-a tag gets the same bytes. `make dist` runs this, and checks the files.
+Both are made from the files that git knows, with the time of the last commit, so that whoever
+builds a tag gets the same bytes. `make dist` runs this, and checks the files.
 
 Usage: python releasing/build.py [FOLDER]     (by default ./dist)
 """
