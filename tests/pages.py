@@ -17,10 +17,8 @@ PAGES = [
     *sorted(DOCS.glob("start/*.md")),
 ]
 INLINE = "inline"
-# What stands in a page for a value of the reader's.
 # A sentence may speak of `oneway train --resume DIR` or `oneway check CIRCUIT [--json]`.
-_SYNTAX = re.compile(r"[\[|…]|\b[A-Z]{4,}\b|^\s*oneway \S+$")
-_PLACEHOLDERS = {"η": "0.1", "DECAY": "0.1", "1:FACTORY": "1:make"}
+_SYNTAX = re.compile(r"[\[|…]|\b[A-Z]{4,}\b|^oneway \S+$")
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,7 @@ def _empty(match: re.Match[str]) -> str:
 
 def commands(block: Block) -> Iterator[list[str]]:
     """The `oneway` commands of a block, as a shell would split them."""
-    if block.language not in ("", "sh", INLINE):
-        return
-    for line in block.text.replace("\\\n", " ").splitlines():
-        # Variables, `nice` and `timeout` before it; "[--json]" is an option that may be left out.
-        found = re.match(r"^\s*(?:[A-Z_]+=\S+ |nice |timeout \d+ )*oneway (.*)", line)
-        if found and not (block.language == INLINE and _SYNTAX.search(line)):
-            words = shlex.split(re.sub(r"[\[\]]", "", found[1]), comments=True)
-            yield [_PLACEHOLDERS.get(word, word) for word in words if word != "..."]
+    if block.language in ("", "sh", INLINE):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if line.startswith("oneway ") and not _SYNTAX.search(line):
+                yield shlex.split(line, comments=True)[1:]

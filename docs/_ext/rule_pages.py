@@ -46,8 +46,10 @@ PAGE = """\
 
 {subtitle}
 
-    oneway check {drawn} --rule {name}
-    oneway {run}
+```sh
+oneway check {drawn} --rule {name}
+oneway {run}
+```
 
 ## Equations
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from pages import DOCS, INLINE, PAGES, Block, blocks, commands
+from pages import DOCS, PAGES, Block, blocks, commands
 
 from oneway.circuits import mlp, parse_circuit
 from oneway.rules import parse_rule
@@ -15,49 +15,32 @@ brian2 = pytest.importorskip("brian2")
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 COMMANDS = [
-    pytest.param(words, b.language == INLINE, id=f"{b.page.stem}:{b.line}")
-    for b in BLOCKS
-    for words in commands(b)
+    pytest.param(words, id=f"{block.page.stem}:{block.line}")
+    for block in BLOCKS
+    if block.page.parent == DOCS / "start"
+    for words in commands(block)
 ]
 MAKEFILE = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
 
 
-# -- commands ------------------------------------------------------------------------------------
+# -- commands of notebooks and tutorials; other pages': test_instructions.py -----------------------
 
 
-@pytest.mark.parametrize(("words", "in_a_sentence"), COMMANDS)
-def test_commands_are_parsed(words, in_a_sentence):
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_are_parsed(words):
     """By the command line itself: options that went away, or never were, are an error."""
-    if in_a_sentence and words[1].startswith("--") and words[0] in ("check", "spike"):
-        words = [words[0], "mlp:4-3", *words[1:]]  # "`oneway spike --dale` does so"
     given = _parser(words).parse_args(words)
-    for rule in filter(None, [getattr(given, "rule", None)]):
-        if rule != "RULE" and not rule.startswith("$") and ".py" not in rule:
-            parse_rule(rule)
-    circuit = getattr(given, "circuit", None)
-    if isinstance(circuit, str) and ":" in circuit:
+    rule, circuit = (getattr(given, key, None) for key in ("rule", "circuit"))
+    if rule and ".py" not in rule:
+        parse_rule(rule)
+    if circuit and ":" in circuit:
         parse_circuit(circuit)
 
 
-def test_commands_are_found():
-    assert len(COMMANDS) > 60
-
-
 def test_make_targets_exist():
-    named = {
-        t
-        for b in BLOCKS
-        if b.language in ("", "sh")
-        for t in re.findall(r"^make ([a-z-]+)", b.text, re.M)
-    }
-    assert {"install", "test"} <= named
-    assert [t for t in named if not re.search(rf"^{t}:", MAKEFILE, re.M)] == []
-
-
-def test_files_that_commands_name_exist():
-    text = "\n".join(b.text for b in BLOCKS if b.language in ("", "sh"))
-    named = set(re.findall(r"\b(?:benchmarks|examples)/\w+\.\w+", text))
-    assert named and [f for f in named if not (DOCS.parent / f).is_file()] == []
+    told = "\n".join(block.text for block in BLOCKS if block.language == "sh")
+    named = set(re.findall(r"^make ([a-z-]+)", told, re.MULTILINE))
+    assert "install" in named and named <= set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 # -- Python --------------------------------------------------------------------------------------
