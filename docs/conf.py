@@ -44,7 +44,6 @@ numpydoc_show_class_members = False
 nitpicky = True
 # As the source has them: Sphinx would write out what they stand for.
 autodoc_type_aliases = {name: name for name in ("ArrayLike", "Gate", "Init", "Norm")}
-nitpick_ignore = [("py:class", name) for name in ("Gate", "Init", "Norm")]
 intersphinx_mapping = write_inventories(Path(__file__).parent / "_build" / "inventories")
 
 html_theme = "furo"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 import zlib
-from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
@@ -29,20 +28,15 @@ def write_inventories(folder: Path) -> dict[str, tuple[str, str]]:
     return mapping
 
 
-def leave_private(
+def leave_types(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
 ) -> nodes.Element | None:
-    """A type that exists, and has no page here, stays text and is no broken link."""
-    home, _, name = node.get("reftarget", "").rpartition(".")
-    if node.get("reftype") != "class" or not home:
-        return None
-    try:
-        return content if hasattr(import_module(home), name) else None
-    except ImportError:
-        return None
+    """A type in a signature that has no page stays text; what a page refers to must be there."""
+    written = "refwarn" in node  # by a role, as in :py:class:`...`
+    return content if node.get("refdomain") == "py" and not written else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     # After intersphinx, which has 500.
-    app.connect("missing-reference", leave_private, priority=900)
+    app.connect("missing-reference", leave_types, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
