@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-from matplotlib import pyplot as plt
-
 from oneway.analysis import check_wiring
-from oneway.analysis.plots import draw_circuit
 from oneway.circuits import Circuit
+from oneway.circuits.drawing import draw_html, draw_svg
 
 
 def circuit_svg(circuit: Circuit) -> str:
-    """A circuit as SVG with real text; pairs of cells joined both ways are shaded."""
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": circuit.name}):
-        figure = draw_circuit(circuit, verdict=check_wiring(circuit)).figure
-        drawn = StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-        plt.close(figure)
-    return drawn.getvalue()
+    """A circuit as an SVG file; populations whose cells are joined both ways stand on a band."""
+    return draw_svg(circuit, _shaded(circuit))
+
+
+def circuit_html(circuit: Circuit) -> str:
+    """The same for a page, where it says what is pointed at and has a layout for phones."""
+    return draw_html(circuit, _shaded(circuit), prefix="drawing")
+
+
+def _shaded(circuit: Circuit) -> list[tuple[str, str]]:
+    return [(pair.first, pair.second) for pair in check_wiring(circuit).offenders]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean, stdev
 
 from docstrings import is_equations
-from drawing import circuit_svg
-from numpydoc.docscrape import NumpyDocString
+from drawing import circuit_html
 
 from oneway.analysis import check_wiring
 from oneway.circuits import parse_circuit
-from oneway.rules import RULES, SPIKE_RULES, Rule, parse_rule
+from oneway.rules import (
+    RULES,
+    SPIKE_RULES,
+    Rule,
+    RuleDescription,
+    describe_rule,
+    parse_rule,
+)
 from oneway.training.compare import Case, group_runs, read_runs
 from oneway.training.rulespage import NETS, VARIANTS, costs_markdown
 
@@ -57,9 +62,11 @@ oneway {run}
 
 ## Drawing
 
-![{title} on {drawn}: {verdict}]({name}.svg)
+```{{raw}} html
+{drawing}
+```
 
-`{drawn}`, wired by `{name}`. Pairs of cells that are joined in both directions are shaded.
+`{drawn}`, wired by `{name}`. Populations whose cells are joined in both directions stand on a band.
 
 ## Verdict
 
@@ -94,12 +101,10 @@ Options of all rules (`gate`, `norm`, `init`, `frozen`, ...) are those of
 
 
 def rule_pages() -> Iterator[tuple[str, str]]:
-    """File name and content of each rule's page and drawing."""
+    """File name and content of each rule's page, and of their list."""
     reached = _reached()
     yield "rules/index.md", _index()
     for name, rule in {**RULES, **SPIKE_RULES}.items():
-        circuit = parse_rule(name).wire(parse_circuit(DRAWN))
-        yield f"rules/{name}.svg", circuit_svg(circuit)
         yield f"rules/{name}.md", _page(name, rule, reached.get(name, []))
 
 
@@ -107,7 +112,7 @@ def _index() -> str:
     rows = []
     for name, rule in {**RULES, **SPIKE_RULES}.items():
         found = check_wiring(parse_rule(name).wire(parse_circuit(DRAWN)))
-        link = f"[{_titles(rule)[0]}]({name}.md)"
+        link = f"[{describe_rule(rule).full_name}]({name}.md)"
         rows.append(
             f"| {link} | `{name}` | {found.papers} | {found.all} | {found.weight_transport} |"
         )
@@ -115,39 +120,30 @@ def _index() -> str:
     return INDEX.format(drawn=DRAWN, rows="\n".join(rows), names=names)
 
 
-def _titles(rule: type[Rule]) -> tuple[str, str]:
-    """What the first line of its file says: the full name, and what it is."""
-    title, about = (
-        (sys.modules[rule.__module__].__doc__ or "").strip().split("\n")[0].split(": ", 1)
-    )
-    return title, about[0].upper() + about[1:]
-
-
 def _page(name: str, rule: type[Rule], cases: list[tuple[str, Case]]) -> str:
-    module = sys.modules[rule.__module__]
-    title, subtitle = _titles(rule)
+    about = describe_rule(rule)
     in_spikes = f"spike {DRAWN} --rule {name} --no-task"
     as_rates = f"train --circuit {DRAWN} --data digits --rule {name} --out runs/{name}"
     return PAGE.format(
-        title=title,
-        subtitle=subtitle,
+        title=about.full_name,
+        subtitle=f"{about.about[0].upper()}{about.about[1:]}.",
         name=name,
         drawn=DRAWN,
-        run=in_spikes if rule.needs_spikes else as_rates,
-        equations=_equations(rule),
+        run=in_spikes if about.needs_spikes else as_rates,
+        equations=_equations(about.text),
+        drawing=circuit_html(parse_rule(name).wire(parse_circuit(DRAWN))),
         verdict=_verdict(name),
         costs=_costs(name),
-        reached=_table(cases) if cases else _NOT_RUN[rule.needs_spikes],
-        options=_options(rule),
+        reached=_table(cases) if cases else _NOT_RUN[about.needs_spikes],
+        options=_options(about),
         module=rule.__module__.rpartition(".")[2],
-        source=inspect.getsource(module),
+        source=inspect.getsource(sys.modules[rule.__module__]),
     )
 
 
-def _equations(rule: type[Rule]) -> str:
-    """The docstring up to its parameters; paragraphs of equations keep their lines."""
-    text, *_ = re.split(r"\n *Parameters\n", inspect.cleandoc(rule.__doc__ or ""))
-    parts = text.strip().split("\n\n")
+def _equations(text: str) -> str:
+    """What a docstring says; paragraphs of equations keep their lines."""
+    parts = text.split("\n\n")
     return "\n\n".join(f"```text\n{p}\n```" if is_equations(p) else p for p in parts)
 
 
@@ -209,11 +205,8 @@ def _spread(values: list[float], digits: int) -> str:
     return f"{fmean(values):.{digits}f}{spread}"
 
 
-def _options(rule: type[Rule]) -> str:
-    own = NumpyDocString(inspect.cleandoc(rule.__doc__ or ""))["Parameters"]
-    if not own:
-        return "None of its own."
-    return "\n".join(
-        f"`{p.name}` : {p.type}\n: {' '.join(' '.join(p.desc).split()) or 'See above.'}\n"
-        for p in own
-    )
+def _options(about: RuleDescription) -> str:
+    own = [
+        f"`{o.name}={o.default}` ({o.kind})\n: {o.meaning or o.kind}\n" for o in about.own_options
+    ]
+    return "\n".join(own) or "None of its own."
