@@ -11,14 +11,14 @@ FOLDERS := circuits rules backends analysis training
 PACKAGES := $(addprefix oneway.,$(FOLDERS))
 # Folders too, so that a deleted file is noticed.
 SOURCES := $(shell find $(FOLDERS) -not -path '*/__pycache__*')
-CHECKED := $(FOLDERS) tests $(wildcard examples benchmarks docs)
+CHECKED := $(FOLDERS) tests $(wildcard examples benchmarks docs releasing)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Two test processes with one thread each are faster than two that fight over the cores.
 TEST_ENV := env MPLBACKEND=Agg OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports tests doctest rate-only format images clean
+.PHONY: help install demo test lint types imports tests doctest rate-only docs dist format images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,7 +28,7 @@ install: $(VENV)/.installed ## create the environment and install the package
 demo: install ## the tour: wires, checks, trains, spikes; writes demo/report.html
 	$(BIN)/oneway demo --out demo
 
-test: lint types imports tests doctest rate-only ## everything that must hold
+test: lint types imports tests doctest rate-only docs ## everything that must hold
 
 lint: install ## style
 	$(BIN)/ruff check $(CHECKED)
@@ -52,6 +52,23 @@ rate-only: $(RATE_VENV)/.installed ## what must work without brian2, in an envir
 	! $(RATE_VENV)/bin/python -c 'import brian2' 2>/dev/null
 	$(TEST_ENV) $(RATE_VENV)/bin/python -m pytest -n $(JOBS) tests/test_rate_only.py
 
+# Read anew each time: notebooks run as a test of the code, which Sphinx does not look at.
+docs: install ## the site, docs/_build/html: pages, notebooks, references; a warning is an error
+	$(TEST_ENV) $(BIN)/python -m sphinx -E -W --keep-going -q -j $(JOBS) docs docs/_build/html
+
+# twine, and then the wheel with what it asks for and nothing else, in environments of their own.
+dist: install ## source archive and wheel in dist/, built twice alike, checked, and tried
+	rm -rf dist .venv-dist
+	$(BIN)/python releasing/build.py dist
+	$(BIN)/python -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet -c constraints.txt twine
+	.venv-dist/bin/python -m twine check --strict dist/*
+	rm -rf .venv-dist
+	$(BIN)/python -m venv .venv-dist
+	.venv-dist/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd dist && ../.venv-dist/bin/oneway --version && ../.venv-dist/bin/oneway check mlp:64-32-32-10 --rule asap
+	rm -rf .venv-dist
+
 format: install ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
@@ -61,7 +78,8 @@ images: install ## redraw the pictures in docs/img
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) $(RATE_VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache \
-		.ruff_cache .import_linter_cache
+		.ruff_cache .import_linter_cache docs/_build docs/generated \
+		.venv-dist dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(\

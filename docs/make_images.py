@@ -1,5 +1,6 @@
 """Draws the pictures of the documentation: `make images`."""
 
+import sys
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,10 @@ from oneway.rules import parse_rule
 from oneway.training import TrainConfig, load_data, train
 from oneway.training.cli.run_figures import FIGURES
 from oneway.training.compare import group_runs, read_runs
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from drawing import circuit_svg
 
 IMAGES = Path(__file__).parent / "img"
 TITLES = {"kp": "Kolen-Pollack", "asap,gate=local": "ASAP, one-way gates"}
@@ -49,4 +54,6 @@ def draw_matrix_angles(path: Path) -> None:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_two_rules(IMAGES / "circuit.png")
+    kp = parse_rule("kp").wire(mlp((64, 32, 10)))
+    (IMAGES / "kp.svg").write_text(circuit_svg(kp), encoding="utf-8")
     draw_matrix_angles(IMAGES / "matrix-angles.png")

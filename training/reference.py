@@ -18,7 +18,7 @@ def backpropagation_angles(net: RateNetwork, x: Tensor, y: Tensor) -> dict[str, 
     ----------
     net : RateNetwork
         Wired by any rule.
-    x : Tensor, shape (B, *input)
+    x : Tensor, shape ``(B, *input)``
     y : Tensor
         What the loss takes.
 

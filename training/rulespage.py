@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-from oneway.analysis.costs import HEADINGS, costs_rows, wiring_costs
-from oneway.circuits import Circuit, WiringError, parse_circuit
+from oneway.analysis.costs import HEADINGS, Costs, costs_rows, wiring_costs
+from oneway.circuits import WiringError, parse_circuit
 from oneway.rules import RULES, SPIKE_RULES, parse_rule
 
 # Options that change what a rule costs in wiring.
@@ -48,32 +49,30 @@ left out there.
 """
 
 
-def wire_all(net: str, rules: Iterable[str] = VARIANTS) -> dict[str, Circuit]:
-    """A circuit wired by each rule; rules that do not fit it are left out."""
-    forward = parse_circuit(net)
-    return {rule: wired for rule in rules if (wired := _wired(forward, rule)) is not None}
-
-
-def _wired(forward: Circuit, rule: str) -> Circuit | None:
-    parsed = parse_rule(rule)
-    try:
-        return parsed.wire(forward)
-    except WiringError:
-        return None
-
-
 def rules_page() -> str:
     """The page as Markdown."""
-    tables = [f"## {text}: `{net}`\n\n{_table(net)}\n" for net, text in NETS.items()]
+    tables = [f"## {text}: `{net}`\n\n{costs_markdown(net)}\n" for net, text in NETS.items()]
     return "\n".join([INTRODUCTION, *tables])
 
 
-def _table(net: str) -> str:
-    costs = {rule: wiring_costs(wired) for rule, wired in wire_all(net).items()}
+def costs_markdown(net: str, rules: Iterable[str] = VARIANTS, *, one_a_column: bool = False) -> str:
+    """What rules cost on a net, as a table; activities read are relative to the first rule's."""
+    costs = {rule: found for rule in rules if (found := _costs(net, rule)) is not None}
     rows = [(f"`{name}`", *rest) for name, *rest in costs_rows(costs)]
-    marks = ["---", *["---:"] * (len(HEADINGS) - 1)]
-    headings = (*HEADINGS[:-1], "of BP's")
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rows))
+    table = [(*HEADINGS[:-1], "of BP's"), *rows]
+    headings, *rest = zip(*table, strict=True) if one_a_column else table
+    marks = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, marks, *rest))
+
+
+@cache
+def _costs(net: str, rule: str) -> Costs | None:
+    """None where the rule does not fit the net."""
+    parsed = parse_rule(rule)
+    try:
+        return wiring_costs(parsed.wire(parse_circuit(net)))
+    except WiringError:
+        return None
 
 
 if __name__ == "__main__":

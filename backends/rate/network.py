@@ -62,7 +62,7 @@ class RateNetwork(CircuitParameters):
         does, and would do it twice).
     stack : callable, optional
         Batch norm over all of a batch of which several processes hold a part each: takes a tensor
-        and gives that of every part, (parts, *shape), the same in all processes.
+        and gives that of every part, ``(parts, *shape)``, the same in all processes.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class RateNetwork(CircuitParameters):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Output for a batch x of shape (B, *input); fills no gradient.
+        """Output for a batch x of shape ``(B, *input)``; fills no gradient.
 
         In training mode batch norm uses the statistics of the batch, and dropout draws.
         """
@@ -150,7 +150,7 @@ class RateNetwork(CircuitParameters):
 
         Parameters
         ----------
-        x : Tensor, shape (B, *input)
+        x : Tensor, shape ``(B, *input)``
         y : Tensor
             What the loss takes: class numbers (B,) or targets shaped like the output.
         accumulate : bool
