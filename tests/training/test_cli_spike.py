@@ -39,6 +39,7 @@ def few_samples_are_probed(monkeypatch):
 
 
 def test_json_has_every_key_and_files_hold_the_same(oneway, tmp_path):
+    pytest.importorskip("nir")
     out = tmp_path / "run"
     code, text, err = oneway(
         *SPIKE, "--rule", "kp", "--out", out, "--nir", "a.nir", "--spikes", "a.npz", "--json"
