@@ -121,7 +121,7 @@ HEADINGS = (
     "connections",
     "told a cell",
     "told a synapse",
-    "modes",
+    "phases",
     "cells read",
     "of the first",
 )

@@ -40,7 +40,7 @@ Counted on two small circuits, from what the rules wire; nothing is run. This pa
   A gate behind a max-pool hears the whole window, to tell its strongest cell.
 - **told**: the most signals that a hidden + an error cell is told besides its drives, and a synapse
   for itself.
-- **modes** that the circuit takes turns in.
+- **phases** that the circuit takes turns in.
 - **cells read**: activities that synapses read when they learn, and as a part of what BP reads.
   Errors, gates and normalisation are not counted.
 
