@@ -46,7 +46,7 @@ tests: install ## the tests, against the installed package
 		--ignore tests/test_rate_only.py
 
 doctest: install ## the examples in docstrings
-	$(TEST_ENV) $(BIN)/pytest --doctest-modules --pyargs $(PACKAGES)
+	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile --doctest-modules --pyargs $(PACKAGES)
 
 rate-only: $(RATE_VENV)/.installed ## what must work without brian2, in an environment without it
 	! $(RATE_VENV)/bin/python -c 'import brian2' 2>/dev/null
@@ -86,9 +86,10 @@ $(BIN)/python:
 		f"oneway needs Python 3.11 or newer, {sys.executable} is {v}: try make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-# The requirements take a minute, the package itself seconds: two steps.
+# The requirements take a minute, the package itself seconds: two steps. Python compiles what it
+# imports, which is little of what they bring.
 $(VENV)/.required: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt setuptools ".[dev]"
+	$(PIP) install --no-compile -c constraints.txt setuptools ".[dev]"
 	touch $@
 
 # Not editable: tests see the wheel that users get. setuptools would add what lies in build/.
