@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,15 @@ def data_dir() -> Path:
     if not folder:
         pytest.skip("ONEWAY_DATA_DIR names no folder with the real data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def rules_as_before() -> Iterator[None]:
+    """What a test defines is no rule of other tests."""
+    from oneway.rules import RULES, SPIKE_RULES
+
+    before = [(home, dict(home)) for home in (RULES, SPIKE_RULES)]
+    yield
+    for home, rules in before:
+        home.clear()
+        home.update(rules)

@@ -8,8 +8,10 @@ import pytest
 from pages import DOCS, PAGES, Block, blocks, commands
 
 from oneway.circuits import mlp, parse_circuit
-from oneway.rules import RULES, SPIKE_RULES, parse_rule
+from oneway.rules import parse_rule
 from oneway.training.cli.main import _parser
+
+pytestmark = pytest.mark.usefixtures("rules_as_before")
 
 brian2 = pytest.importorskip("brian2")
 
@@ -21,16 +23,6 @@ COMMANDS = [
     for words in commands(block)
 ]
 MAKEFILE = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def _rules_as_before():
-    """What a page teaches to define is no rule of other tests."""
-    before = [(home, dict(home)) for home in (RULES, SPIKE_RULES)]
-    yield
-    for home, rules in before:
-        home.clear()
-        home.update(rules)
 
 
 # -- commands of notebooks and tutorials; other pages': test_instructions.py -----------------------

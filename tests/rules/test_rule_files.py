@@ -12,19 +12,12 @@ import oneway.rules
 from oneway.circuits import WiringError, mlp, parse_circuit
 from oneway.rules import RULES, SPIKE_RULES, describe_rule, new_rule, parse_rule
 
+pytestmark = pytest.mark.usefixtures("rules_as_before")
+
 FOLDER = Path(oneway.rules.__file__).parent
 KNOWN = RULES | SPIKE_RULES
 FILES = {rule.name: FOLDER / f"{rule.__module__.rpartition('.')[2]}.py" for rule in KNOWN.values()}
 CIRCUITS = (mlp((8, 6, 6, 6, 3)), parse_circuit("conv2:1x8x8-3,width=2,hidden=4"))
-
-
-@pytest.fixture(autouse=True)
-def _rules_as_before():
-    before = [(home, dict(home)) for home in (RULES, SPIKE_RULES)]
-    yield
-    for home, rules in before:
-        home.clear()
-        home.update(rules)
 
 
 def written(folder: Path, text: str, name: str = "mine") -> str:

@@ -7,17 +7,10 @@ import pytest
 from oneway.rules import RULES, SPIKE_RULES, describe_rule
 from oneway.training.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("rules_as_before")
+
 KNOWN = RULES | SPIKE_RULES
 NET = "mlp:64-32-32-10"
-
-
-@pytest.fixture(autouse=True)
-def _rules_as_before():
-    before = [(home, dict(home)) for home in (RULES, SPIKE_RULES)]
-    yield
-    for home, rules in before:
-        home.clear()
-        home.update(rules)
 
 
 def test_list_has_every_rule_with_every_option(capsys, monkeypatch):
