@@ -25,16 +25,18 @@ Labels = NDArray[np.int64]
 
 _AGAIN = "Download or unpack the file again"
 _UNSIGNED_BYTE = 0x08
+# No gzip packs better than 1 to 1032.
+PACKED_AT_MOST = 1100
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:
     """An idx file of unsigned bytes, plain or ``.gz``: images (N, rows, columns) or labels (N,)."""
-    content = _content(path)
     expected = (_UNSIGNED_BYTE << 8) | dimensions
     header = 4 * (1 + dimensions)
-    if len(content) < header:
-        raise DataError(f"{path}: {len(content)} bytes, expected a header of {header}. {_AGAIN}")
-    magic, *sizes = struct.unpack(f">{1 + dimensions}I", content[:header])
+    start = _content(path, header)
+    if len(start) < header:
+        raise DataError(f"{path}: {len(start)} bytes, expected a header of {header}. {_AGAIN}")
+    magic, *sizes = struct.unpack(f">{1 + dimensions}I", start)
     if magic != expected:
         raise DataError(
             f"{path}: magic number {magic:#010x}, expected {expected:#010x} (idx, unsigned bytes, "
@@ -42,18 +44,26 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
         )
     if sizes[0] == 0:
         raise DataError(f"{path}: is empty, sizes {tuple(sizes)}. {_AGAIN}")
-    if len(content) - header != prod(sizes):
+    if prod(sizes) > PACKED_AT_MOST * path.stat().st_size:
         raise DataError(
-            f"{path}: {len(content) - header} bytes after the header, expected {prod(sizes)} for "
-            f"sizes {tuple(sizes)}. {_AGAIN}"
+            f"{path}: sizes {tuple(sizes)} are {prod(sizes):,} bytes, in a file of "
+            f"{path.stat().st_size:,}. {_AGAIN}"
+        )
+    content = _content(path, header + prod(sizes) + 1)
+    if len(content) - header != prod(sizes):
+        there = len(content) - header
+        raise DataError(
+            f"{path}: {'at least ' * (there > prod(sizes))}{there} bytes after the header, "
+            f"expected {prod(sizes)} for sizes {tuple(sizes)}. {_AGAIN}"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int) -> bytes:
+    """The file's first bytes, unpacked: a small gzip can hold more than there is memory."""
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the gzip archive is damaged ({error}). {_AGAIN}") from error
     except OSError as error:
@@ -103,6 +113,8 @@ def check_labels(path: Path, labels: Sequence[int] | Bytes, classes: int) -> Lab
         y = np.asarray(labels).astype(np.int64, casting="safe")
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: labels are not whole numbers ({error})") from error
+    if y.ndim != 1:
+        raise DataError(f"{path}: labels have shape {y.shape}, expected one whole number an image")
     if y.size and (y.min() < 0 or y.max() >= classes):
         raise DataError(f"{path}: labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
     return y

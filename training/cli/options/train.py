@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...config import PATIENCE_S
+from ...recipes.code import HELP, OPTION
 from ...recipes.recipe import is_switch, recipe_keys
 from .shared import add_examples, add_json, explained
 
@@ -43,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     for title, names in GROUPS.items():
         _add_keys(parser.add_argument_group(title), names.split())
+    parser.add_argument(OPTION, action="store_true", help=HELP)
     add_json(parser)
     add_examples(
         parser,
