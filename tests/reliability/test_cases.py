@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from oneway.analysis import read_graph
 from oneway.circuits import WiringError, load_circuit, mlp, save_circuit
+from oneway.rules import RULES
 from oneway.training import ConfigError, DataError
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from oneway.training.cli.main import main
@@ -375,8 +376,16 @@ def test_code_that_a_recipe_names_runs_where_it_is_allowed(key, words, tmp_path,
         assert "the file runs" in said
 
 
-def test_code_that_the_command_line_names_runs(tmp_path, command):
+def test_code_that_the_command_line_names_runs_and_a_folder_does_not_bring_its_own(
+    tmp_path, command
+):
     (tmp_path / "mine.py").write_text(RULE.format("_named"))
     (tmp_path / "r.toml").write_text('circuit = "mlp:64-4-10"\nrule = "other.py"\nepochs = 1\n')
     code, _, said = command("train", "r.toml", "--rule", "mine.py", "--out", "run")
     assert code == 0 and "the file runs" in said
+    code, _, said = command("train", "--resume", "run", "--epochs", "2")
+    assert code == 2 and "the run in 'run' names Python code" in said
+    # In a process of its own there would be no such rule yet.
+    RULES.pop("mine_named")
+    code, _, said = command("train", "--resume", "run", "--epochs", "2", "--allow-code")
+    assert code == 0 and "running the Python code" in said
