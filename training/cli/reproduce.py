@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..errors import ConfigError
 from ..files import new_folder
 from ..locking import locked
-from ..recipes.code import OPTION, check_code
+from ..recipes.code import check_code
 from .shared import given, print_json, tell
 
 if TYPE_CHECKING:
@@ -202,5 +202,5 @@ def _command(arguments: argparse.Namespace) -> str:
         elif value is not None:
             values: list[str] = value if isinstance(value, list) else [str(value)]
             words += ["--" + name.replace("_", "-"), *values]
-    words += [OPTION] * arguments.allow_code
+    words += ["--allow-code"] * arguments.allow_code
     return shlex.join(words)

@@ -9,12 +9,6 @@ from oneway.circuits.options import split
 
 from ..errors import ConfigError
 
-OPTION = "--allow-code"
-HELP = (
-    "run the Python code that a recipe names, a rule file (rule = 'mine.py') or a module; without "
-    "it, code runs only from what the command line itself names: --allow-code"
-)
-
 
 def code_in(settings: Mapping[str, Any]) -> dict[str, str]:
     """The files and modules with Python code that settings name, by their key.
@@ -47,6 +41,6 @@ def check_code(
         if not allowed:
             raise ConfigError(
                 f"{where} names Python code, {key} = {code!r}, which would run with all your "
-                f"rights. Look at it, then give the same command with {OPTION}"
+                "rights. Look at it, then give the same command with --allow-code"
             )
         notify(f"{where}: running the Python code in {code!r}")
