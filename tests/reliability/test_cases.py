@@ -191,6 +191,19 @@ def test_labels_that_are_lists_of_lists(tmp_path):
         read_cifar_batch(tmp_path / "batch")
 
 
+@pytest.mark.parametrize("state", [(1, (2, 3072), None, False, b"x"), (1, (2**62, 2), 3), "x", 5])
+def test_a_pickled_array_of_odd_state(state, tmp_path):
+    """numpy's own arrays take such states too, and some of them crash it."""
+
+    class Odd:
+        def __reduce__(self):
+            return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), state
+
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Odd(), "labels": [0, 1]}, protocol=2))
+    with pytest.raises(DataError, match="'data' is an array, expected uint8"):
+        read_cifar_batch(tmp_path / "batch")
+
+
 def test_an_image_of_179_megapixels_is_not_decoded(tmp_path):
     def chunk(kind, content):
         check = zlib.crc32(kind + content)

@@ -163,7 +163,7 @@ def _opened(url: str, part: _Part) -> http.client.HTTPResponse:
 class _Redirects(HTTPRedirectHandler):
     """Follows a server elsewhere, but not from https to http, nor to another protocol."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
         there = urlsplit(newurl).scheme.lower()
         if there != "https" and there != req.type:
             raise URLError(f"it is sent on from {req.type} to {there}: {newurl}")
