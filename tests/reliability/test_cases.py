@@ -21,8 +21,16 @@ from reliability.readers import RECIPE, finished_run, runs
 from safetensors.torch import save_file
 
 from oneway.analysis import read_graph
-from oneway.circuits import WiringError, load_circuit, mlp, save_circuit
-from oneway.rules import RULES
+from oneway.circuits import (
+    WiringError,
+    from_json,
+    load_circuit,
+    mlp,
+    parse_circuit,
+    save_circuit,
+    to_json,
+)
+from oneway.rules import RULES, parse_rule
 from oneway.training import ConfigError, DataError
 from oneway.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from oneway.training.cli.main import main
@@ -171,6 +179,19 @@ def test_a_graphml_file_in_no_encoding(tmp_path):
             read_graph(path)
     with pytest.raises(WiringError, match="ttf-8"):
         load_circuit(tmp_path / "a.graphml")
+
+
+def test_a_partner_that_there_is_not(tmp_path):
+    text = to_json(parse_rule("asap,k=2").wire(parse_circuit("conv2:1x8x8-3")))
+    content = json.loads(text)
+    named = [p["name"] for p in content["projections"] if p.get("partner")]
+    for name in named:
+        content = json.loads(text)
+        for projection in content["projections"]:
+            if projection["name"] == name:
+                projection["partner"] = "nobody"
+        with pytest.raises(WiringError):
+            from_json(json.dumps(content))
 
 
 def test_entities_are_refused(tmp_path):
