@@ -230,7 +230,7 @@ class Reading:
     def error_passes(self, p: Projection) -> Projection:
         """Whose normalisation an error at a drive passes: a feedback drive's, of its partner."""
         feedback = self.circuit.populations[p.pre].path == "feedback"
-        return self.circuit.projections.get(p.partner, p) if feedback and p.partner else p
+        return self.circuit.projections[p.partner] if feedback and p.partner else p
 
     # -- who is joined ---------------------------------------------------------------------
 

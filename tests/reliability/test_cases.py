@@ -190,7 +190,7 @@ def test_a_partner_that_there_is_not(tmp_path):
         for projection in content["projections"]:
             if projection["name"] == name:
                 projection["partner"] = "nobody"
-        with pytest.raises(WiringError):
+        with pytest.raises(WiringError, match="nobody"):
             from_json(json.dumps(content))
 
 
