@@ -134,7 +134,22 @@ class Connector(ABC):
         return TransposeConnector(self)
 
 
+# A factor of a relation is held whole.
+MOST_BYTES = 1 << 31
+
+
+def _check_room(*sides: int) -> None:
+    """Complain before memory is taken, of which the system may promise more than it has."""
+    if prod(sides) > MOST_BYTES:
+        raise WiringError(
+            f"to say which cells are joined would take a table of {' × '.join(map(str, sides))}, "
+            f"more than the {MOST_BYTES >> 20} MB that are allowed for one: take a smaller "
+            "image, or fewer channels or cells"
+        )
+
+
 def _eye(n: int) -> BoolMatrix:
+    _check_room(n, n)
     return np.eye(n, dtype=bool)
 
 
@@ -159,7 +174,9 @@ class AllToAllConnector(Connector):
         return prod(post)
 
     def relation(self, pre: Shape, post: Shape) -> Relation:
-        axes = zip(as_image(pre), as_image(post), strict=True)
+        axes = list(zip(as_image(pre), as_image(post), strict=True))
+        for ends in axes:
+            _check_room(*ends)
         return ProductRelation(tuple(np.ones(ends, dtype=bool) for ends in axes))
 
 
@@ -404,6 +421,7 @@ def _along(
     n_pre: int, n_post: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1
 ) -> np.ndarray:
     """One axis of a sliding window, as in `Taps`."""
+    _check_room(n_pre, n_post, kernel)
     i, j, tap = np.ogrid[:n_pre, :n_post, :kernel]
     return i + padding == stride * j + dilation * tap
 
@@ -519,6 +537,7 @@ class Conv2dConnector(_WindowConnector):
         return super().misfit(pre, post)
 
     def _channel_factor(self, pre: Shape, post: Shape) -> BoolMatrix:
+        _check_room(pre[0], self.channels)
         block = np.ones((pre[0] // self.groups, self.channels // self.groups), dtype=bool)
         return np.kron(_eye(self.groups), block)
 

@@ -31,6 +31,8 @@ Draw = Literal[
 Start = Literal[Draw, "aligned"]
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
+# A mistake rather than a population: what is said of each cell would not fit into memory.
+MOST_CELLS = 1 << 28
 
 
 def _name_of(population: str | Population) -> str:
@@ -177,6 +179,11 @@ class Population:
                 "not start with a digit"
             )
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        if prod(self.shape) > MOST_CELLS:
+            raise WiringError(
+                f"{owner}: shape {self.shape} is {prod(self.shape):,} cells, expected at most "
+                f"{MOST_CELLS:,}"
+            )
         if len(self.shape) not in (1, 3) or min(self.shape) < 1:
             raise WiringError(
                 f"{owner}: shape {self.shape}, expected (N,) or (C, H, W) with positive sizes"

@@ -11,7 +11,6 @@ import re
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError
 
 import networkx as nx
 
@@ -28,9 +27,11 @@ from .elements import (
     kinds_of,
 )
 from .errors import WiringError
+from .json_text import parse_json
 from .options import fits
 from .summary import connector_text, plasticity_text, shape_text, weights_text
 from .timing import SpikeWindow
+from .xml_text import check_xml
 
 FORMAT = "oneway-circuit"
 VERSION = 1
@@ -89,11 +90,14 @@ def from_json(text: str) -> Circuit:
         unknown; the message says where. A circuit that is not well wired raises as usual.
     """
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise WiringError(f"this is not JSON: {error}") from error
     _check_header(content)
-    parts = {key: _decode_list(content[key], key, cls) for key, cls in _LISTS.items()}
+    try:
+        parts = {key: _decode_list(content[key], key, cls) for key, cls in _LISTS.items()}
+    except RecursionError:
+        raise WiringError("lists lie in each other too deeply for a circuit") from None
     if not isinstance(content["name"], str):
         raise WiringError(f"name: {content['name']!r}, expected text")
     return Circuit(content["name"], **parts)
@@ -208,8 +212,13 @@ def from_graphml(path_or_buffer: str | Path | BinaryIO) -> Circuit:
     """
     try:
         graph = nx.read_graphml(path_or_buffer, force_multigraph=True)
-    except (ParseError, nx.NetworkXError, KeyError, ValueError) as error:
-        raise WiringError(f"{path_or_buffer} is not GraphML: {error}") from error
+    except OSError:
+        raise
+    # A damaged file can fail anywhere in the reader, with whatever is raised there.
+    except Exception as error:
+        raise WiringError(
+            f"{path_or_buffer} is not GraphML: {str(error) or repr(error)}"
+        ) from error
     text = graph.graph.get(GRAPHML_ATTRIBUTE)
     if text is None:
         raise WiringError(
@@ -279,11 +288,19 @@ def load_circuit(path: str | Path) -> Circuit:
     """
     path = Path(path)
     if _suffix(path) == ".graphml":
-        return from_graphml(path)
+        return _load_graphml(path)
     try:
         return from_json(path.read_text(encoding="utf-8"))
     except ValueError as error:  # WiringError, or bytes that are not text
         raise WiringError(f"{path}: {error}") from error
+
+
+def _load_graphml(path: Path) -> Circuit:
+    try:
+        check_xml(path.read_bytes())
+    except (ValueError, LookupError) as error:
+        raise WiringError(f"{path} is not GraphML: {error}") from error
+    return from_graphml(path)
 
 
 def _suffix(path: Path) -> str:

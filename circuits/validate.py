@@ -30,7 +30,7 @@ def _complaints(circuit: Assembly, reading: Reading) -> Iterator[str]:
     for phase in circuit.phases.values():
         yield from _check_phase(circuit, phase)
     for projection in circuit.projections.values():
-        for check in (_check_ends, _check_phases, _check_weights):
+        for check in (_check_partner, _check_ends, _check_phases, _check_weights):
             yield from _of(projection, check(circuit, projection))
         yield from _of(projection, _check_norm(reading, projection))
         yield from _of(projection, _check_feedback_of_pool(circuit, projection))
@@ -45,6 +45,11 @@ def _complaints(circuit: Assembly, reading: Reading) -> Iterator[str]:
         yield "drives form a cycle: " + " -> ".join([*cycle, cycle[0]])
     for name in circuit.phases:
         yield from _check_no_loop(reading, name)
+
+
+def _check_partner(circuit: Assembly, projection: Projection) -> Iterator[str]:
+    if projection.partner and projection.partner not in circuit.projections:
+        yield f"its partner {projection.partner!r} is not in the circuit"
 
 
 def _of(part: Population | Projection, complaints: Iterator[str]) -> Iterator[str]:

@@ -24,6 +24,8 @@ class FileServer:
         Whether it knows Range.
     cut : int or None
         Break the connection after so many bytes of a body.
+    length : str or None
+        What it states as Content-Length, "" for nothing; by default the truth.
     lies : bool
         Answer a range with the right status and another start.
     asked : list
@@ -34,6 +36,7 @@ class FileServer:
     tag: str = '"one"'
     ranges: bool = True
     cut: int | None = None
+    length: str | None = None
     lies: bool = False
     asked: list = field(default_factory=list)
     url: str = ""
@@ -67,7 +70,9 @@ def serving(files: dict[str, bytes]) -> Iterator[FileServer]:
                 )
             if state.tag:
                 self.send_header("ETag", state.tag)
-            self.send_header("Content-Length", str(len(content) - start))
+            stated = str(len(content) - start) if state.length is None else state.length
+            if stated:
+                self.send_header("Content-Length", stated)
             self.end_headers()
             self.wfile.write(content[start:][: state.cut])
 

@@ -20,7 +20,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DataError
+from oneway.circuits.json_text import parse_json
+
+from .errors import DataError, first_line
 
 CHECKPOINT = "checkpoint.safetensors"
 FORMAT, VERSION = "oneway-checkpoint", "1"
@@ -115,7 +117,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    # Types that torch has no word for fail in another way than damage.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"checkpoint {str(path)!r} cannot be read ({error}). {_AGAIN}") from error
     _check_form(path, about)
     if about.get("checksum") != _checksum(about["state"], tensors):
@@ -123,7 +126,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"checkpoint {str(path)!r} is damaged: its content does not have the checksum that it "
             f"states. {_AGAIN}"
         )
-    return _resolved(json.loads(about["state"]), tensors)
+    try:
+        state = _resolved(parse_json(about["state"]), tensors)
+        if set(tensors) != _names(parse_json(about["state"])) or not isinstance(state, dict):
+            raise ValueError("it has not the tensors that its state names")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(
+            f"checkpoint {str(path)!r} is damaged: {first_line(error)}. {_AGAIN}"
+        ) from error
+    return state
 
 
 _AGAIN = "Start the run again in another folder; nothing was changed"
@@ -153,7 +164,7 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def _checksum(values: str, tensors: Mapping[str, Tensor]) -> str:
-    # `values` names every tensor, so the names are covered too.
+    # `values` names every tensor, and reading compares: so the names are covered too.
     contents = fingerprint(*(tensors[name] for name in sorted(tensors)))
     return f"{zlib.crc32(values.encode()):08x}-{contents}"
 
@@ -178,6 +189,15 @@ def _resolved(value: Any, tensors: Mapping[str, Tensor]) -> Any:
             return tensors[value[_TENSOR]]
         return {key: _resolved(item, tensors) for key, item in value.items()}
     return [_resolved(item, tensors) for item in value] if isinstance(value, list) else value
+
+
+def _names(value: Any) -> set[str]:
+    """The tensors that are named in a state."""
+    if isinstance(value, dict):
+        if value.keys() == {_TENSOR}:
+            return {value[_TENSOR]}
+        value = list(value.values())
+    return set().union(*map(_names, value)) if isinstance(value, list) else set()
 
 
 def _to_disk(folder: Path) -> None:

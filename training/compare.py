@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from oneway.circuits.json_text import parse_json
 from oneway.rules import RULES, SPIKE_RULES
 
 from .checkpoint import CHECKPOINT
@@ -265,16 +266,31 @@ def _read_run(folder: Path) -> SavedRun:
             finished,
             tuple(config.get("notes", ())),
         )
-        # Whatever a table or picture will ask of it.
-        _ = run.group, run.label, _mean_angle(about), run.settings, about["test_accuracy"]
-        _ = [(record["epoch"], record["test_accuracy"]) for record in history]
-        _ = [(_errors(record), _means_over_layers(record)) for record in history]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        _look_through(run)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise DataError(
             f"run in {str(folder)!r} is damaged: {RESULT if finished else CONFIG} or {METRICS} has "
             f"not what a run leaves there ({error!r}). Leave the folder out"
         ) from error
     return run
+
+
+def _look_through(run: SavedRun) -> None:
+    """Ask whatever a table or picture will ask of a run."""
+    _ = run.about["test_accuracy"], run.about["seed"] + 0, run.about["epochs"] + 0
+    for group in group_runs([run]):
+        _ = group.floor, ", ".join(map(str.strip, (group.data, group.circuit, *run.notes)))
+        for case in group.cases:
+            for known in (case.selected, case.angles_deg, *map(case.values, _NUMBERS)):
+                percent(known)
+            _ = case.published, ", ".join(case.unlike_published)
+        for record in curves(group):
+            percent([record["epoch"], record["test_accuracy"], *map(record.get, _CURVES)])
+    json.dumps(run.as_dict())
+
+
+_NUMBERS = ("test_accuracy", "floor_accuracy", "seconds", "published")
+_CURVES = ("test_error", "top5_error", "angle_deg", "weight_mean", "weight_std", "weight_kurtosis")
 
 
 def _unfinished(config: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -313,7 +329,7 @@ def _label(rule: dict[str, Any]) -> str | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _damaged(path, error) from error
     if not isinstance(content, dict):
@@ -327,7 +343,7 @@ def _history(path: Path) -> tuple[Mapping[str, Any], ...]:
     try:
         # What stands behind the last line's end was cut short, or is being written now.
         whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-        records = tuple(json.loads(line) for line in whole.splitlines())
+        records = tuple(parse_json(line) for line in whole.splitlines())
     except ValueError as error:
         raise _damaged(path, error) from error
     if not all(isinstance(record, dict) for record in records):

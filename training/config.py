@@ -199,7 +199,7 @@ class TrainConfig:
         import torch
 
         try:
-            torch.empty(0, device=self.device)
+            torch.zeros(1, device=self.device).item()  # which "meta", say, cannot hold
         # torch raises RuntimeError or AssertionError, depending on what it was built with.
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = first_line(error)

@@ -182,7 +182,7 @@ def check_saved(path: str | Path) -> None:
 
 def _loaded(path: Path, **options: Any) -> RateNetwork:
     folder = RunFolder.to_read(path)
-    config = folder.settings()["config"]
+    config = _config(folder)
     state = folder.saved()
     assert state is not None  # checked above
     circuit, names = _circuit(folder)
@@ -290,6 +290,18 @@ def _circuit(folder: RunFolder) -> tuple[Circuit, Any]:
             "Train it again in another folder"
         )
     return circuit, names
+
+
+def _config(folder: RunFolder) -> dict[str, Any]:
+    """Settings of the run, those that its network is made of in order."""
+    config = folder.settings().get("config", {})
+    seed, dtype = config.get("seed"), config.get("dtype")
+    if not (type(seed) is int and 0 <= seed < 2**63 and isinstance(dtype, str)):
+        raise DataError(
+            f"{CONFIG} in {str(folder.path)!r} is damaged: seed is {seed!r} and dtype {dtype!r}. "
+            "Train it again in another folder"
+        )
+    return config
 
 
 def _loss(config: dict[str, Any]) -> torch.nn.Module:

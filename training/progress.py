@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Self
 
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column
+
+from .console import Terminal
+from .terminal import harmless, say
 
 PATIENCE_S = 2.0
 LOG_EVERY_S = 10.0
@@ -61,7 +64,7 @@ class ByteProgress:
     def _start(self, total: int) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         bar = Progress(
-            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+            *columns, TimeRemainingColumn(), console=Terminal(stderr=True), transient=True
         )
         self._task = bar.add_task(self.label, total=total)
         bar.start()
@@ -95,19 +98,19 @@ class ProgressBar:
             self._note = note
         if not self._shown or time.monotonic() - self._since < PATIENCE_S:
             return
-        description = f"{self.label} {self._note}".rstrip()
+        description = harmless(f"{self.label} {self._note}".rstrip())
         if not self._on_terminal:
             self._say(description)
             return
         if self._bar is None:
             self._bar = self._start()
-        self._bar.update(self._task, completed=self.done, description=description)
+        self._bar.update(self._task, completed=self.done, description=escape(description))
 
     def _say(self, description: str) -> None:
         now = time.monotonic()
         if now - self._said >= STEPS_LOG_EVERY_S:
             self._said = now
-            print(f"{description}: {self.done:,} of {self.total:,}", file=sys.stderr, flush=True)
+            say(f"{description}: {self.done:,} of {self.total:,}", sys.stderr)
 
     def _start(self) -> Progress:
         # Where a terminal is narrow, the bar gives way first, and what is counted never.
@@ -116,10 +119,10 @@ class ProgressBar:
             BarColumn(bar_width=None),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
-            console=Console(stderr=True),
+            console=Terminal(stderr=True),
             transient=True,
         )
-        self._task = bar.add_task(self.label, total=self.total)
+        self._task = bar.add_task(escape(harmless(self.label)), total=self.total)
         bar.start()
         return bar
 

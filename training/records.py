@@ -15,11 +15,13 @@ import torch
 
 from oneway.backends.rate.exchange.names import Names
 from oneway.circuits import Circuit, load_circuit, to_json
+from oneway.circuits.json_text import parse_json
 
-from .checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from .checkpoint import CHECKPOINT, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
 from .files import jsonable, remove_unfinished, unwritable, write_json, write_text
+from .run_state import read_run_state
 from .tensorboard import Board, check_installed
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
@@ -230,7 +232,7 @@ class RunFolder:
     def circuit(self) -> tuple[Circuit, Names | None]:
         """What `write_circuit` wrote."""
         names = self.path / NAMES
-        held = json.loads(names.read_text(encoding="utf-8")) if names.exists() else None
+        held = parse_json(names.read_text(encoding="utf-8")) if names.exists() else None
         circuit = load_circuit(self.path / CIRCUIT)
         return circuit, None if held is None else Names.from_dict(held)
 
@@ -238,9 +240,12 @@ class RunFolder:
         """What `write_config` wrote; nothing where the run did not come so far."""
         path = self.path / CONFIG
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except ValueError as error:
+            settings = parse_json(path.read_text(encoding="utf-8")) if path.exists() else {}
+            if settings != {} and not isinstance(settings["config"], dict):
+                raise TypeError("config is no object")
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{str(path)!r} is damaged ({error}). Choose another folder") from error
+        return settings
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line, and see to it that it is on disk before the next epoch starts."""
@@ -271,9 +276,12 @@ class RunFolder:
                 f"then go on from the one before with {self.go_on()}"
             ) from error
 
-    def saved(self) -> dict[str, Any] | None:
-        """The state at the last checkpoint; None where the run was cut short before the first."""
-        return read_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
+    def saved(self, whole: bool = False) -> dict[str, Any] | None:
+        """The state at the last checkpoint; None where the run was cut short before the first.
+
+        With `whole`, all that a run goes on from; else at least its network.
+        """
+        return read_run_state(self.checkpoint, whole) if self.checkpoint.exists() else None
 
     def reopen(self) -> None:
         """A finished run gets more epochs: what stands in its result is no result any more."""

@@ -32,7 +32,7 @@ def restore(run: TrainingRun, notify: Callable[[str], None], new_rates: bool = F
         return
     try:
         _load(run, state)
-    except (RuntimeError, KeyError, ValueError, TypeError, IndexError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"checkpoint in {state['path']!r} does not fit this version of the network "
             f"({first_line(error)}). Start the run again in another folder; nothing was changed"
@@ -51,7 +51,7 @@ def restore(run: TrainingRun, notify: Callable[[str], None], new_rates: bool = F
 def _saved(run: TrainingRun, new_rates: bool) -> dict[str, Any] | None:
     """The state in the folder, once it is sure that it belongs to this run."""
     assert run.folder is not None
-    state, path = run.folder.saved(), run.folder.path
+    state, path = run.folder.saved(whole=True), run.folder.path
     begun = run.folder.settings() if state is None else state["run"]
     if not begun:
         return None

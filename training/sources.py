@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from oneway.analysis import Graph, read_graph
 from oneway.circuits import BUILDERS, Circuit, WiringError, load_circuit, parse_circuit
 from oneway.circuits.io import GRAPHML_ATTRIBUTE
+from oneway.circuits.json_text import parse_json
 
 from .errors import ConfigError
 
@@ -56,7 +56,7 @@ def _holds_circuit(path: Path) -> bool:
 
 def _is_node_link(path: Path) -> bool:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except ValueError:
         return False
     return isinstance(content, dict) and "nodes" in content

@@ -129,25 +129,41 @@ def _of_text(read: Callable[[TextFile, ReadOptions], Graph]) -> Reader:
 
 WITH_DICT = re.compile(r"\{.*\}\s*$")
 
+
+def _of_others(read: Reader) -> Reader:
+    """A reader that is another library's: whatever it raises on a damaged file, as one sentence."""
+
+    def reading(path: Path, options: ReadOptions) -> Graph:
+        try:
+            return read(path, options)
+        except WiringError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise WiringError(f"graph file {path}: cannot be read: {reason}") from error
+
+    return reading
+
+
 # By the word for --format. `text` decides among the three that follow.
 FORMATS: Mapping[str, Reader] = {
     "text": _read_text,
     "table": _read_text,
     "matrix": _read_text,
-    "dicts": _of_text(networks.read_dict_edges),
-    "adjlist": _of_text(networks.read_neighbours),
-    "matrixmarket": matrix.read_matrix_market,
-    "npy": matrix.read_npy,
-    "npz": matrix.read_npz,
-    "mat": matrix.read_mat,
-    "graphml": networks.read_graphml,
-    "gexf": networks.read_gexf,
-    "gml": _of_text(networks.read_gml),
-    "pajek": _of_text(networks.read_pajek),
-    "json": _of_text(networks.read_json),
-    "sonata": columnar.read_sonata,
-    "parquet": columnar.read_parquet,
-    "feather": columnar.read_feather,
+    "dicts": _of_others(_of_text(networks.read_dict_edges)),
+    "adjlist": _of_others(_of_text(networks.read_neighbours)),
+    "matrixmarket": _of_others(matrix.read_matrix_market),
+    "npy": _of_others(matrix.read_npy),
+    "npz": _of_others(matrix.read_npz),
+    "mat": _of_others(matrix.read_mat),
+    "graphml": _of_others(networks.read_graphml),
+    "gexf": _of_others(networks.read_gexf),
+    "gml": _of_others(_of_text(networks.read_gml)),
+    "pajek": _of_others(_of_text(networks.read_pajek)),
+    "json": _of_others(_of_text(networks.read_json)),
+    "sonata": _of_others(columnar.read_sonata),
+    "parquet": _of_others(columnar.read_parquet),
+    "feather": _of_others(columnar.read_feather),
 }
 
 # What a file of each format begins with.

@@ -48,7 +48,7 @@ def test_commands_with_many_options_have_them_in_groups(options):
     parser = ArgumentParser()
     options.add_options(parser)
     apart = [a.option_strings[0] for a in parser._optionals._group_actions if a.option_strings]
-    known = "-h --json --smoke --set --out --resume --quiet --patience --plot".split()
+    known = "-h --json --allow-code --smoke --set --out --resume --quiet --patience --plot".split()
     assert set(apart) <= set(known)
 
 

@@ -75,7 +75,9 @@ def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(
         (tmp_path / "cut/seed6" / name).unlink()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    code, out, err = oneway("train", "--resume", tmp_path / "cut", "--epochs", "4", "--json")
+    code, out, err = oneway(
+        "train", "--resume", tmp_path / "cut", "--epochs", "4", "--json", "--allow-code"
+    )
     assert code == 0 and "goes on after epoch 2 of 4" in err
     assert [run["seed"] for run in json.loads(out)["runs"]] == [4, 5, 6]
     for seed in ("seed4", "seed5", "seed6"):

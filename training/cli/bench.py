@@ -9,15 +9,16 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from oneway.circuits import Circuit, WiringError
 from oneway.rules import Rule, parse_rule
 
+from ..console import Terminal
 from ..errors import ConfigError
 from ..sources import read_circuit
+from ..terminal import say
 from .options.bench import DEFAULT_RULES
 from .shared import print_json
 
@@ -107,7 +108,7 @@ def usual_rules(circuit: Circuit) -> dict[str, Rule]:
 
 
 def _show(result: Bench, hardware: str) -> None:
-    console = Console()
+    console = Terminal()
     config = result.config
     what = f"{result.circuit}, batch {config.batch}, {config.dtype} on {config.device}"
     what += ", channels last" if config.channels_last else ""
@@ -179,7 +180,7 @@ def noise_hint(result: Bench) -> str | None:
 def _show_plans(circuit: str, planned: dict[str, Plan], batch: int) -> None:
     for rule, plan in planned.items():
         title = f"{circuit}, batch {batch}, {rule}: {len(plan.operations)} operations"
-        print(f"{title}\n\n{plan}\n")
+        say(f"{title}\n\n{plan}\n")
 
 
 def _plans_as_dict(circuit: str, planned: dict[str, Plan]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -26,10 +25,12 @@ from oneway.analysis import (
 from oneway.circuits import Circuit
 from oneway.rules import Rule, parse_rule
 
+from ..console import Terminal
 from ..errors import ConfigError
 from ..progress import ByteProgress
 from ..signals import Signals, read_signals
 from ..sources import read_source
+from ..terminal import say
 from . import check_graph
 from .constraints import headline, show_findings
 from .costs import show_rules
@@ -75,7 +76,7 @@ def _check_circuit(circuit: Circuit, arguments: argparse.Namespace) -> int:
     else:
         _show_circuit(verdict, report, rule, wired, arguments)
         if signals is not None:
-            print(signals.text())
+            say(signals.text())
     return 0 if report.ok else 1
 
 
@@ -130,7 +131,7 @@ def _show_circuit(
     wired: Circuit,
     arguments: argparse.Namespace,
 ) -> None:
-    console = Console()
+    console = Terminal()
     how = (
         f" wired by {rule.label('gate', 'norm')} (gate {rule.gate}, norm {rule.norm})"
         if rule

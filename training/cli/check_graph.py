@@ -18,6 +18,7 @@ from oneway.analysis.graphs import (
     reciprocity_by,
 )
 
+from ..console import Terminal
 from ..errors import ConfigError
 from . import graph_figures
 from .constraints import show_findings
@@ -55,7 +56,7 @@ def run(graph: Graph, arguments: argparse.Namespace) -> int:
         print_json(content | {"constraints": report.as_list()})
     else:
         _show(found, graph, by_class, arguments)
-        show_findings(Console(), report, remedies=False)
+        show_findings(Terminal(), report, remedies=False)
     return 0 if holds else 1
 
 
@@ -82,7 +83,7 @@ def _show(
     by_class: ClassReciprocity | None,
     arguments: argparse.Namespace,
 ) -> None:
-    console, verdict = Console(), found.verdict
+    console, verdict = Terminal(), found.verdict
     console.print(f"[bold]{escape(arguments.circuit)}[/]")
     facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     facts.add_row("verdict", _verdict(verdict, arguments.findings))

@@ -21,6 +21,7 @@ from ..compare import (
     spread,
 )
 from ..records import jsonable
+from ..terminal import say
 from . import run_figures
 from .shared import print_json, table_console
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     for group in groups:
         _show(console, group)
     for picture in pictures:
-        print(f"picture: {picture}")
+        say(f"picture: {picture}")
     return 0
 
 
@@ -45,7 +46,7 @@ def _as_dict(groups: Sequence[Group]) -> dict[str, Any]:
     for group in groups:
         for saved in group.runs:
             about = saved.as_dict()
-            floor = about["floor_accuracy"]
+            floor = about.get("floor_accuracy")
             runs.append(about | {"floor_accuracy": group.floor if floor is None else floor})
     return jsonable({"runs": runs, "groups": [_summary(group) for group in groups]})
 

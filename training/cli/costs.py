@@ -15,6 +15,7 @@ from oneway.rules import parse_rule
 from ..errors import ConfigError
 from ..progress import ProgressBar
 from ..rulespage import VARIANTS
+from ..terminal import say
 from .shared import print_json, tell
 
 
@@ -29,7 +30,7 @@ def show_rules(circuit: Circuit, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"circuit": circuit.name, "rules": [_as_dict(*each) for each in costs.items()]})
     else:
-        print(costs_table(costs))
+        say(costs_table(costs))
     return 0
 
 

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
+from ..console import Terminal
 from ..data.catalogue import DATA_DIR_VARIABLE, KNOWN, STREAMED, Known, check_known, data_folder
 from ..data.checking import check_files, place_of
 from ..data.obtain import NOT_FOR_DOWNLOAD, get_data
 from ..errors import DataError
+from ..terminal import say
 from .shared import print_json, tell
 
 UNLIKE_OFFICIAL = 1
@@ -58,8 +59,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print_json({"name": name, "ok": good, "files": files})
     else:
         for finding in findings:
-            print(f"{finding.state:9} {finding.name} {finding.note}".rstrip())
-        print(f"{name}: {'as it should be' if good else 'not the official data set'}")
+            say(f"{finding.state:9} {finding.name} {finding.note}".rstrip())
+        say(f"{name}: {'as it should be' if good else 'not the official data set'}")
     return 0 if good else UNLIKE_OFFICIAL
 
 
@@ -102,7 +103,7 @@ def _checked_by(known: Known) -> str:
 
 
 def _show(entries: list[dict[str, Any]], folder: Path | None) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     console.print(
         f"looked for in {escape(str(folder))}"
         if folder

@@ -13,6 +13,7 @@ from oneway.backends.rate import RateNetwork, export_onnx, to_torch
 
 from ..errors import ConfigError
 from ..networks import copy_run, load_run
+from ..terminal import say
 from .options.export import FORMATS
 from .shared import print_json, tell
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(about)
     else:
-        print(
+        say(
             f"{about['file']}: {about['circuit']}, {about['parameters']:,} parameters, input "
             f"{tuple(about['input'])}, output {tuple(about['output'])} beside the batch"
         )

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from ..errors import ConfigError, DataError, TrainingError
+from ..terminal import harmless
 from .shared import BAD_INPUT
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -72,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_OFF
+    except MemoryError as error:
+        return _complain(f"this takes more memory than there is ({error}). Take smaller numbers")
     except OSError as error:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
@@ -121,7 +124,7 @@ def _say(message: str, code: int) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # launchers repeat what we had already
         if not first_to_fail():
             return code
-    print(f"oneway: {message}".rstrip(), file=sys.stderr)
+    print(harmless(f"oneway: {message}".rstrip()), file=sys.stderr)
     return code
 
 

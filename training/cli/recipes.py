@@ -19,10 +19,12 @@ from oneway.circuits import WiringError
 from ..data.catalogue import check_official_fit
 from ..errors import ConfigError, DataError
 from ..progress import ProgressBar
+from ..recipes.code import check_code
 from ..recipes.recipe import check_recipe
 from ..recipes.tables import Entry, find, read_entries, shipped
 from ..records import jsonable
-from .shared import BAD_INPUT, WIDE, print_json, table_console
+from ..terminal import say
+from .shared import BAD_INPUT, WIDE, print_json, table_console, tell
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,7 +56,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if wanted <= console.width:
         console.print(table)
     else:  # names that are broken could not be copied
-        print("\n".join(_folded(entry, console.width) for entry in found))
+        say("\n".join(_folded(entry, console.width) for entry in found))
     print(f"{len(found)} recipes; train one with: oneway train {found[0].name} [--smoke]")
     return 0
 
@@ -113,11 +115,11 @@ def _show(arguments: argparse.Namespace) -> int:
         about = {"published": entry.published, "source": entry.source, "notes": entry.notes}
         print_json(jsonable({"name": entry.name, "settings": entry.settings, **about}))
         return 0
-    print(f"# {entry.sentence()}")
+    say(f"# {entry.sentence()}")
     for note in entry.notes:
-        print(f"# {note}")
+        say(f"# {note}")
     for key, value in entry.settings.items():
-        print(f"{key} = {_toml(value)}")
+        say(f"{key} = {_toml(value)}")
     return 0
 
 
@@ -135,7 +137,7 @@ def _check(arguments: argparse.Namespace) -> int:
     complaints = {}
     with ProgressBar("recipes", len(entries)) as progress:
         for entry in entries:
-            complaint = _complaint(entry)
+            complaint = _complaint(entry, arguments.allow_code)
             if complaint:
                 complaints[entry.name] = complaint
             progress.advance(entry.name)
@@ -144,7 +146,7 @@ def _check(arguments: argparse.Namespace) -> int:
     elif not complaints:
         print(f"{len(entries)} {'recipes are' if len(entries) > 1 else 'recipe is'} in order")
     for name, complaint in complaints.items():
-        print(f"oneway: error: {name}: {' '.join(complaint.split())}", file=sys.stderr)
+        tell(f"oneway: error: {name}: {' '.join(complaint.split())}")
     return BAD_INPUT if complaints else 0
 
 
@@ -153,9 +155,10 @@ def _named(name: str) -> Sequence[Entry]:
     return read_entries(path) if path.suffix == ".toml" and path.is_file() else [find(name)]
 
 
-def _complaint(entry: Entry) -> str | None:
+def _complaint(entry: Entry, allow_code: bool) -> str | None:
     try:
         with redirect_stdout(sys.stderr):  # a rule file may print what it likes
+            check_code(f"recipe {entry.name!r}", entry.settings, allow_code, tell)
             recipe = entry.recipe()
             _, circuit = check_recipe(recipe)
         if entry.name in shipped():

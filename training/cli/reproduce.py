@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..errors import ConfigError
 from ..files import new_folder
 from ..locking import locked
+from ..recipes.code import check_code
 from .shared import given, print_json, tell
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
-        state = _load(out) if arguments.resume else _begin(arguments, out)
+        state = _load(out, arguments.allow_code) if arguments.resume else _begin(arguments, out)
         with locked(state.out):
             state.save()
             content = _go(state, arguments, sys.stderr if arguments.json else output, started)
@@ -142,13 +143,15 @@ def _folder(arguments: argparse.Namespace) -> Iterator[Path | None]:
         yield Path(folder) / "plan"
 
 
-def _load(out: Path | None) -> Reproduction:
+def _load(out: Path | None, allow_code: bool) -> Reproduction:
     from ..hardware import hardware_line
     from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
     assert out is not None  # checked with the options
     state = Reproduction.load(out)
+    for cell in state.cells:
+        check_code(f"{str(out)!r}, cell {cell.name!r}", cell.settings, allow_code, tell)
     look_for_data(state)
     state.move_to(hardware_line(state.cells[0].recipe().config.device))
     return state
@@ -158,6 +161,7 @@ def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     """A new reproduction; its folder is made once all is in order."""
     from ..hardware import hardware_line
     from ..recipes.recipe import options_of
+    from ..recipes.tables import entries_of
     from ..reproduction.cells import cells_of
     from ..reproduction.running import look_for_data, versions
     from ..reproduction.state import Reproduction, free_folder
@@ -165,6 +169,8 @@ def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     options = options_of("reproduce")
     changes = {key: options.read(key, value) for key, value in given(arguments, _SPEED).items()}
     rows, columns = _names(arguments.rows), _names(arguments.rules)
+    for entry in entries_of(arguments.table):
+        check_code(f"recipe {entry.name!r}", entry.settings, arguments.allow_code, tell)
     cells = cells_of(arguments.table, rows, columns, changes)
     state = Reproduction(
         out or Path(),
@@ -196,4 +202,5 @@ def _command(arguments: argparse.Namespace) -> str:
         elif value is not None:
             values: list[str] = value if isinstance(value, list) else [str(value)]
             words += ["--" + name.replace("_", "-"), *values]
+    words += ["--allow-code"] * arguments.allow_code
     return shlex.join(words)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..compare import mean_and_spread
+from ..console import Terminal
 from ..reproduction.report import cells_of_line, missing, notes_of
 from ..reproduction.running import spell
 from ..reproduction.state import Reproduction
@@ -18,7 +19,7 @@ from .shared import WIDE
 
 
 def console_for(file: TextIO) -> Console:
-    console = Console(file=file)
+    console = Terminal(file=file)
     if not console.is_terminal:  # nothing there is narrow
         console.width = WIDE
     return console

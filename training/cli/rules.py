@@ -25,6 +25,7 @@ from oneway.rules import (
 )
 
 from ..errors import ConfigError
+from ..terminal import say
 from .shared import print_json, tell
 
 NET = "mlp:64-32-32-10"
@@ -54,14 +55,12 @@ def _list(arguments: argparse.Namespace) -> int:
         print_json({"rules": [_as_dict(rule) for rule in described]})
         return 0
     for rule in described:
-        print(f"{rule.name}: {rule.full_name}")
-        print(_folded(f"{rule.about}{f' ({SPIKES})' if rule.needs_spikes else ''}", 4))
-        print("".join(_option(option, 4) for option in rule.own_options))
-    print("Every rule takes, too:\n")
-    print("".join(_option(option, 4) for option in described[0].options if option.common))
-    print(
-        "Options follow the name: asap,k=4,gate=local. Equations and costs: oneway rules show NAME"
-    )
+        say(f"{rule.name}: {rule.full_name}")
+        say(_folded(f"{rule.about}{f' ({SPIKES})' if rule.needs_spikes else ''}", 4))
+        say("".join(_option(option, 4) for option in rule.own_options))
+    say("Every rule takes, too:\n")
+    say("".join(_option(option, 4) for option in described[0].options if option.common))
+    say("Options follow the name: asap,k=4,gate=local. Equations and costs: oneway rules show NAME")
     return 0
 
 
@@ -89,14 +88,14 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_as_dict(described) | {"text": described.text, "costs": costs})
         return 0
-    print(f"{described.name}: {described.full_name}\n\n{indent(described.text, '    ')}\n")
+    say(f"{described.name}: {described.full_name}\n\n{indent(described.text, '    ')}\n")
     if described.needs_spikes:
-        print(f"It {SPIKES}.\n")
-    print(_folded(costs, 0))
-    print(f"\nOptions of its own:{'' if described.own_options else ' none'}\n")
-    print("".join(_option(option, 4) for option in described.own_options))
-    print("\n".join(_common(described.options)))
-    print(f"\n{described.file}")
+        say(f"It {SPIKES}.\n")
+    say(_folded(costs, 0))
+    say(f"\nOptions of its own:{'' if described.own_options else ' none'}\n")
+    say("".join(_option(option, 4) for option in described.own_options))
+    say("\n".join(_common(described.options)))
+    say(f"\n{described.file}")
     return 0
 
 
@@ -151,7 +150,7 @@ def _new(arguments: argparse.Namespace) -> int:
         print_json({"file": str(path), "rule": name, "next": list(commands)})
     else:
         tell(f"wrote {path}: feedback alignment, to be changed. It can be used at once:")
-        print("\n".join(commands))
+        say("\n".join(commands))
     return 0
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+from ..terminal import say
+
 BAD_INPUT = 2
 WIDE = 1000
 
@@ -29,13 +31,13 @@ def print_json(content: Any) -> None:
 
 def tell(sentence: str) -> None:
     """Where it does not get into what a command prints."""
-    print(sentence, file=sys.stderr)
+    say(sentence, sys.stderr)
 
 
 def table_console() -> Console:
-    from rich.console import Console  # which those who only ask for help need not wait for
+    from ..console import Terminal  # which those who only ask for help need not wait for
 
-    console = Console()
+    console = Terminal()
     if not console.is_terminal and "COLUMNS" not in os.environ:  # nothing there is narrow
         console.width = WIDE
     return console

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from oneway.circuits import Circuit, save_circuit
 from oneway.rules import Rule
 
 from ..config import TrainConfig
+from ..console import Terminal
 from ..data.dataset import DataSet
 from ..errors import ConfigError
 from ..fitting import fit, wire
@@ -318,7 +318,7 @@ def _to_nir(*what: Any) -> Any:
 
 def _show(result: SpikingResult, content: dict[str, Any], files: dict[Path, str]) -> None:
     """Facts, angles, and where everything was saved."""
-    console = Console()
+    console = Terminal()
     how = f"{content['rule'] or 'wired by hand'}, {content['dynamics']}, {content['target']}"
     console.print(f"[bold]{escape(result.circuit.name)}[/]: {escape(how)}", highlight=False)
     console.print(_facts(result, content))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.columns import Columns
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from oneway.circuits import Circuit
 from oneway.rules import Rule
 
 from ..compare import mean_and_spread, mean_of, percent, spread
+from ..console import Terminal
 from ..data.catalogue import OFFICIAL
 from ..data.dataset import Data
 from ..distributed import Processes, joined
@@ -140,7 +140,7 @@ def _as_dict(results: Sequence[RunResult], out: Path) -> dict[str, Any]:
 
 
 def _show(results: Sequence[RunResult], out: Path) -> None:
-    console = Console()
+    console = Terminal()
     first = results[0]
     title = f"{first.rule or 'wired by hand'} on {first.circuit}, {first.data}"
     console.print(f"[bold]{escape(title)}, {first.epochs} epochs[/]", soft_wrap=True)

@@ -13,6 +13,7 @@ from ..config import RATES, SPEED
 from ..errors import ConfigError
 from ..files import new_folder
 from ..locking import LOCK, locked
+from ..recipes.code import check_code
 from ..recipes.recipe import Recipe, check_settings, make_recipe, options_of, recipe_keys
 from ..recipes.smoke import shrunk
 from ..recipes.tables import find
@@ -69,6 +70,8 @@ def asked(arguments: argparse.Namespace) -> Recipe:
     later = _later(arguments)
     if "module" in later:  # in place of the recipe's circuit
         settings.pop("circuit", None)
+    own = {key: value for key, value in settings.items() if key not in later}
+    check_code(f"recipe {arguments.recipe!r}", own, arguments.allow_code, tell)
     return make_recipe(settings | later)
 
 
@@ -129,10 +132,11 @@ def _check_folders(out: Path, folders: list[Path], resume: bool) -> None:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The runs in the folder that ``--resume`` names, with what the command line changes."""
     out, changes = Path(arguments.resume).expanduser(), _changes(arguments)
-    recipe = _with(recipe_settings(out), changes)
+    recipe = _with(_kept(out, arguments.allow_code), changes)
     runs = dict(_apart(out, recipe))
     if len(runs) > 1:
-        runs = {folder: _own(folder, usual, changes) for folder, usual in runs.items()}
+        code = arguments.allow_code
+        runs = {folder: _own(folder, usual, changes, code) for folder, usual in runs.items()}
     for folder in runs:
         RunFolder.check(folder, RunFolder.holds_run(folder))
     return Plan(out, recipe, runs, goes_on=True)
@@ -161,11 +165,18 @@ def _with(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Recipe:
     return make_recipe({**settings, **changes})
 
 
-def _own(folder: Path, usual: Recipe, changes: Mapping[str, Any]) -> Recipe:
+def _kept(folder: Path, allow_code: bool) -> dict[str, Any]:
+    """Settings that stand in a folder: who wrote them there need not be who goes on with them."""
+    settings = recipe_settings(folder)
+    check_code(f"the run in {str(folder)!r}", settings, allow_code, tell)
+    return settings
+
+
+def _own(folder: Path, usual: Recipe, changes: Mapping[str, Any], allow_code: bool) -> Recipe:
     """The recipe of one run: as it stands in its folder, changed where there is more to do."""
     if not RunFolder.holds_run(folder):
         return usual
-    settings = recipe_settings(folder)
+    settings = _kept(folder, allow_code)
     if "epochs" not in changes and set(changes) & set(RATES) and (folder / RESULT).exists():
         tell(f"{folder} is finished, and stays as it is")
         changes = {key: value for key, value in changes.items() if key not in RATES}

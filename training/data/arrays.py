@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from .subsets import split_by_class
 Split = tuple[Any, Any]
 Part = tuple[Tensor, Tensor]
 
+# What packs better than that is no data.
+UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
 NAMES = ("train_x", "train_y", "test_x", "test_y")
 LAYOUT = "train_x, train_y, test_x and test_y, or x and y with a test fraction"
 # torch computes little with these.
@@ -186,10 +187,18 @@ def _content(path: Path) -> dict[str, np.ndarray]:
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise DataError(f"{path}: is a single array, expected an npz file with {LAYOUT}")
         with file:
+            unpacked = sum(about.file_size for about in file.zip.infolist())
+            if unpacked > max(UNPACKED_FREELY, UNPACKED_AT_MOST * path.stat().st_size):
+                raise DataError(
+                    f"{path}: unpacks to {unpacked / 1e9:,.1f} GB from "
+                    f"{path.stat().st_size / 1e6:,.1f} MB. If it should, write it with np.savez, "
+                    "which does not pack"
+                )
             return {name: file[name] for name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    # A damaged file can fail anywhere in the reader, with whatever is raised there.
+    except Exception as error:
         reason = first_line(error)
         if "allow_pickle" in reason:
             reason = "Python objects, which may run code when they are read"

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..errors import DataError
 from ..progress import ProgressBar
@@ -25,18 +26,23 @@ MEGABYTE = 10**6
 TIMEOUT_S = 60.0
 
 
-def download(url: str, target: Path, md5: str, notify: Callable[[str], None]) -> None:
+def download(
+    url: str, target: Path, md5: str, notify: Callable[[str], None], size: int | None = None
+) -> None:
     """Bring a file that is not there; where an earlier attempt left a part of it, only the rest.
+
+    Of a server that sends more than `size` bytes, no more than these are taken.
 
     Raises
     ------
     DataError
-        The server cannot be reached or has no such file, the disk is full, or what came has
-        another md5. A part that can be gone on with stays.
+        The server cannot be reached or has no such file, sends the request to a place that is
+        less safe, the disk is full, or what came is too long or has another md5. A part that can
+        be gone on with stays.
     KeyboardInterrupt
         With a sentence on what is there; the part stays.
     """
-    part = _Part(target)
+    part = _Part(target, size)
     resumed = part.size
     if resumed:
         notify(f"{target.name}: going on after {resumed / MEGABYTE:.1f} MB")
@@ -68,8 +74,8 @@ def md5_of(path: Path) -> str:
 class _Part:
     """The unfinished file and the version of which it is a part."""
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    def __init__(self, target: Path, most: int | None = None) -> None:
+        self.target, self.most = target, most
         self.path = target.with_name(f"{target.name}.part")
         self._version = target.with_name(f"{target.name}.part.version")
 
@@ -147,11 +153,21 @@ def _opened(url: str, part: _Part) -> http.client.HTTPResponse:
         if part.version:
             headers["If-Range"] = part.version  # of another version, send the whole
     try:
-        return urlopen(Request(url, headers=headers), timeout=TIMEOUT_S)
+        return build_opener(_Redirects).open(Request(url, headers=headers), timeout=TIMEOUT_S)
     except HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE or not part.size:
             raise
         return error  # type: ignore[return-value]
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows a server elsewhere, but not from https to http, nor to another protocol."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        there = urlsplit(newurl).scheme.lower()
+        if there != "https" and there != req.type:
+            raise URLError(f"it is sent on from {req.type} to {there}: {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _receive(response: http.client.HTTPResponse, part: _Part) -> None:
@@ -160,13 +176,30 @@ def _receive(response: http.client.HTTPResponse, part: _Part) -> None:
         part.begin(_version(response))
     elif _start(response) != part.size:
         raise http.client.HTTPException("the server sent another part than was asked for")
-    length = response.headers.get("Content-Length")
-    total = None if length is None else part.size + int(length)
+    total = _total(response, part)
+    _check_size(part, total)
     _check_room(part, total)
     with part.path.open("ab") as file:
         _copy(response, file, part, total)
     if total is not None and part.size < total:
         raise ConnectionError(f"the connection ended after {part.size} of {total} bytes")
+
+
+def _total(response: http.client.HTTPResponse, part: _Part) -> int | None:
+    """How long the file is, where the server says it."""
+    length = response.headers.get("Content-Length")
+    if length is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", length.strip()):
+        raise http.client.HTTPException(f"the server states a length of {length!r}")
+    return part.size + int(length)
+
+
+def _check_size(part: _Part, size: int | None) -> None:
+    if part.most is not None and size is not None and size > part.most:
+        raise http.client.HTTPException(
+            f"the server sends more than the {part.most} bytes that the file has"
+        )
 
 
 def _start(response: http.client.HTTPResponse) -> int | None:
@@ -194,5 +227,6 @@ def _copy(
     with ProgressBar(f"{part.target.name}, MB", megabytes) as progress:
         progress.done = part.size // MEGABYTE
         while content := response.read(MEGABYTE):
+            _check_size(part, file.tell() + len(content))
             file.write(content)
             progress.advance()

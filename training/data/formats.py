@@ -25,16 +25,18 @@ Labels = NDArray[np.int64]
 
 _AGAIN = "Download or unpack the file again"
 _UNSIGNED_BYTE = 0x08
+# No gzip packs better than 1 to 1032.
+PACKED_AT_MOST = 1100
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:
     """An idx file of unsigned bytes, plain or ``.gz``: images (N, rows, columns) or labels (N,)."""
-    content = _content(path)
     expected = (_UNSIGNED_BYTE << 8) | dimensions
     header = 4 * (1 + dimensions)
-    if len(content) < header:
-        raise DataError(f"{path}: {len(content)} bytes, expected a header of {header}. {_AGAIN}")
-    magic, *sizes = struct.unpack(f">{1 + dimensions}I", content[:header])
+    start = _content(path, header)
+    if len(start) < header:
+        raise DataError(f"{path}: {len(start)} bytes, expected a header of {header}. {_AGAIN}")
+    magic, *sizes = struct.unpack(f">{1 + dimensions}I", start)
     if magic != expected:
         raise DataError(
             f"{path}: magic number {magic:#010x}, expected {expected:#010x} (idx, unsigned bytes, "
@@ -42,18 +44,26 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
         )
     if sizes[0] == 0:
         raise DataError(f"{path}: is empty, sizes {tuple(sizes)}. {_AGAIN}")
-    if len(content) - header != prod(sizes):
+    if prod(sizes) > PACKED_AT_MOST * path.stat().st_size:
         raise DataError(
-            f"{path}: {len(content) - header} bytes after the header, expected {prod(sizes)} for "
-            f"sizes {tuple(sizes)}. {_AGAIN}"
+            f"{path}: sizes {tuple(sizes)} are {prod(sizes):,} bytes, in a file of "
+            f"{path.stat().st_size:,}. {_AGAIN}"
+        )
+    content = _content(path, header + prod(sizes) + 1)
+    if len(content) - header != prod(sizes):
+        there = len(content) - header
+        raise DataError(
+            f"{path}: {'at least ' * (there > prod(sizes))}{there} bytes after the header, "
+            f"expected {prod(sizes)} for sizes {tuple(sizes)}. {_AGAIN}"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, most: int) -> bytes:
+    """The file's first bytes, unpacked: a small gzip can hold more than there is memory."""
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the gzip archive is damaged ({error}). {_AGAIN}") from error
     except OSError as error:
@@ -85,9 +95,10 @@ def read_cifar_batch(
     if not isinstance(batch, dict) or not {"data", labelled} <= batch.keys():
         found = sorted(map(str, batch)) if isinstance(batch, dict) else type(batch).__name__
         raise DataError(f"{path}: holds {found}, expected a batch with 'data' and {labelled!r}")
-    data, labels = batch["data"], batch[labelled]
-    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
-        kind = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data)
+    stated, labels = batch["data"], batch[labelled]
+    data = stated.pixels() if isinstance(stated, _Stated) else None
+    if data is None or data.shape[1:] != (3072,):
+        kind = stated if isinstance(stated, _Stated) else type(stated)
         raise DataError(f"{path}: 'data' is {kind}, expected uint8 (N, 3072)")
     if not isinstance(labels, list) or len(labels) != len(data):
         n = len(labels) if isinstance(labels, list) else type(labels).__name__
@@ -103,18 +114,58 @@ def check_labels(path: Path, labels: Sequence[int] | Bytes, classes: int) -> Lab
         y = np.asarray(labels).astype(np.int64, casting="safe")
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: labels are not whole numbers ({error})") from error
+    if y.ndim != 1:
+        raise DataError(f"{path}: labels have shape {y.shape}, expected one whole number an image")
     if y.size and (y.min() < 0 or y.max() >= classes):
         raise DataError(f"{path}: labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
     return y
 
 
+class _Stated:
+    """Stands for an array or a dtype in a pickle: keeps what it would be made of, and runs nothing.
+
+    numpy's own crash the interpreter on some states.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        self.given, self.state = given, ()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __str__(self) -> str:
+        match self.state:
+            case (_, tuple(shape), _Stated(given=(str(kind), *_)), *_):
+                return f"{_DTYPES.get(kind, kind)} {shape}"
+        return "an array"
+
+    def pixels(self) -> Bytes | None:
+        """The array, if it is one of bytes in rows."""
+        match self.state:
+            case (_, (int(rows), int(columns)), _Stated(given=("u1" | "|u1", *_)), False, content):
+                raw = content.encode("latin1") if isinstance(content, str) else content
+                if isinstance(raw, bytes) and rows >= 0 and len(raw) == rows * columns:
+                    return np.frombuffer(raw, np.uint8).reshape(rows, columns)
+        return None
+
+
+_DTYPES = {np.dtype(kind).str[1:]: np.dtype(kind).name for kind in np.sctypeDict.values()}
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Python 3 writes the bytes of protocol 2 so."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it holds bytes in {encoding!r}")
+    return text.encode("latin1")
+
+
 # A pickle may call anything it can name. The official batches name only these.
 _NAMED_IN_BATCHES = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),  # Python 3 writes the bytes of protocol 2 so
+    ("numpy.core.multiarray", "_reconstruct"): _Stated,
+    ("numpy._core.multiarray", "_reconstruct"): _Stated,
+    ("numpy", "ndarray"): _Stated,
+    ("numpy", "dtype"): _Stated,
+    ("_codecs", "encode"): _latin1,
 }
 
 
@@ -122,7 +173,7 @@ class _BatchUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMED_IN_BATCHES:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR batch needs")
-        return super().find_class(module, name)
+        return _NAMED_IN_BATCHES[module, name]
 
 
 def _unpickle(path: Path) -> Any:

@@ -110,9 +110,22 @@ def _images_below(part: Path, folder: str) -> Iterator[bytes]:
     def complain(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
+    start = (part / folder).resolve()
+    # Of each folder those above it, which a link in it may lead back to.
+    above = {str(part / folder): frozenset(map(_identity, start.parents))}
     for place, folders, files in os.walk(part / folder, onerror=complain, followlinks=True):
+        seen = above.pop(place)
+        if _identity(place) in seen:
+            folders.clear()
+            continue
         folders.sort()
+        above |= {os.path.join(place, inner): seen | {_identity(place)} for inner in folders}
         below = os.path.relpath(place, part)
         for file in files:
             if file.lower().endswith(SUFFIXES) and file[0] != ".":
                 yield os.fsencode(os.path.join(below, file))
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    about = os.stat(folder)
+    return about.st_dev, about.st_ino

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -104,7 +105,7 @@ def _get(
     if not target.exists():
         url = f"{server.rstrip('/')}/{each.name}" if server else each.url
         notify(f"{each.name}: {each.size / 1e6:.1f} MB from {url}")
-        download(url, target, each.md5, notify)
+        download(url, target, each.md5, notify, each.size)
     elif md5_of(target) != each.md5:
         raise DataError(
             f"{target}: has not the md5 of the official file, {each.md5}. Move it elsewhere; "
@@ -122,7 +123,12 @@ def _check_unpacked(name: str, place: Path) -> None:
 
 # -- archives: nothing lands outside its folder, and nothing is overwritten ------------------------
 
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError),
+    # What the headers of an archive can be damaged to: encryption, other compression, odd names.
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError, struct.error),
+)
+GIGABYTE, UNPACKED_AT_MOST = 10**9, 100
 
 
 def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) -> None:
@@ -141,6 +147,8 @@ def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) ->
             raise DataError(f"{archive}: holds no folder {folder!r}. Is it the official archive?")
         check(unfinished)
         (unfinished / folder).rename(archive.parent / folder)
+    except DataError:
+        raise
     except _DAMAGED as error:
         raise DataError(f"{archive}: cannot be unpacked ({error}). Download it again") from error
     except OSError as error:
@@ -153,9 +161,20 @@ def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) ->
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def _check_unpacked_size(archive: Path, size: int) -> None:
+    """Before anything is written: a small archive can hold more than there is disk."""
+    packed = archive.stat().st_size
+    if size > max(GIGABYTE, UNPACKED_AT_MOST * packed):
+        raise DataError(
+            f"{archive}: would be {size / GIGABYTE:,.1f} GB unpacked, from {packed / 1e6:,.1f} MB. "
+            "Is it the official archive? Nothing was kept"
+        )
+
+
 def _untar(archive: Path, into: Path) -> None:
     with tarfile.open(archive) as content:
         members = content.getmembers()
+        _check_unpacked_size(archive, sum(member.size for member in members))
         with ProgressBar(f"unpacking {archive.name}", len(members)) as progress:
             for member in members:
                 # The filter refuses what would be written elsewhere, links and devices included.
@@ -166,6 +185,7 @@ def _untar(archive: Path, into: Path) -> None:
 def _unzip(archive: Path, into: Path) -> None:
     with zipfile.ZipFile(archive) as content:
         names = content.namelist()
+        _check_unpacked_size(archive, sum(about.file_size for about in content.infolist()))
         for name in names:
             # zipfile would write these too, under a name of its own.
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:

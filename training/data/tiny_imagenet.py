@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def _validation(root: Path, wnids: Sequence[str]) -> Labelled:
     classes: list[int] = []
     for n, line in enumerate(_text(path).splitlines(), 1):
         name, wnid = [*line.split("\t"), "", ""][:2]
-        if wnid not in numbers or Path(name).name != name:
+        if wnid not in numbers or Path(name).name != name or not name.isprintable():
             raise DataError(
                 f"{path}: line {n} is {line[:60]!r}, expected a file name, a tab and one of the "
                 f"{len(wnids)} classes in wnids.txt"
@@ -138,15 +139,17 @@ def _images(pool: ThreadPoolExecutor, files: Sequence[Path]) -> Iterator[Bytes]:
 def _image(path: Path) -> Bytes:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))  # some are grey
+            if image.size[::-1] != PIXELS:  # known before anything is decoded
+                raise DataError(f"{path}: {image.size[::-1]} pixels, expected {PIXELS}")
+            return np.asarray(image.convert("RGB"))  # some are grey
+    except DataError:
+        raise
     except UnidentifiedImageError as error:
         raise DataError(f"{path}: is no image. Unpack the archive again") from error
-    except OSError as error:
-        reason = error.strerror or error
+    # Pillow's readers raise what they like on a damaged file, or on one of too many pixels.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read ({reason}). Unpack the archive again") from error
-    if pixels.shape[:2] != PIXELS:
-        raise DataError(f"{path}: {pixels.shape[:2]} pixels, expected {PIXELS}")
-    return pixels
 
 
 # -- cache -------------------------------------------------------------------------------------
@@ -174,7 +177,7 @@ def _cached(path: Path, stamp: str) -> list[Bytes] | None:
         with np.load(path, allow_pickle=False) as content:
             if str(content["stamp"]) == stamp:
                 return [content["train"], content["val"]]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         pass
     return None
 

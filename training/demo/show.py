@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rich.console import Console
-
 from oneway.analysis import PAPERS, check_wiring, return_paths
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit, WiringError, mlp
@@ -19,6 +17,7 @@ from oneway.circuits.builders import Norm
 from oneway.rules import RULES, parse_rule
 
 from ..config import TrainConfig
+from ..console import Terminal
 from ..data.batches import n_batches
 from ..data.dataset import Data, DataSet
 from ..data.loading import load_data
@@ -77,7 +76,7 @@ def run_demo(out: Path, quick: bool = False, settings: DemoSettings | None = Non
     settings = settings.quick() if quick else settings
     started = time.monotonic()
     with threads(1):  # in layers of 32 cells they wait for each other longer than they work
-        tour = take_tour(settings, TourPrinter(Console()))
+        tour = take_tour(settings, TourPrinter(Terminal()))
     tour.seconds = time.monotonic() - started
     write_json(out / "results.json", tour.as_dict())
     return write_report(tour, out / "report.html")

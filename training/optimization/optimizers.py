@@ -140,9 +140,18 @@ class Optimizers:
 def _lay_out_like_parameters(optimizer: Optimizer) -> None:
     """Fused kernels read parameter and memory in the order of storage and do not ask for it."""
     for parameter, memory in optimizer.state.items():
+        if isinstance(optimizer, torch.optim.Adam) and {"step", *_MOMENTS} - set(memory):
+            raise ValueError(f"what the optimizer remembers lacks one of step, {_MOMENTS}")
         for name, tensor in memory.items():
             if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                 memory[name] = torch.empty_like(parameter).copy_(tensor)
+            elif name in (*_MOMENTS, "momentum_buffer") and tensor is not None:
+                raise ValueError(
+                    f"{name} is not of shape {tuple(parameter.shape)}, as its weights are"
+                )
+
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def _settings(path: str, config: TrainConfig, epoch: int) -> dict[str, Any]:

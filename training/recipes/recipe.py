@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ..data.dataset import Data
 
+MOST_SEEDS = 10_000
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -74,6 +76,8 @@ class Recipe:
             )
         if self.seeds < 1:
             raise ConfigError(f"seeds = {self.seeds}, expected at least 1")
+        if self.seeds > MOST_SEEDS:
+            raise ConfigError(f"seeds = {self.seeds}, expected at most {MOST_SEEDS:,}")
         if self.workers is not None and self.workers < 0:
             raise ConfigError(f"workers = {self.workers}, expected at least 0")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
@@ -148,6 +152,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"recipe {str(path)!r} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {str(path)!r} is not a TOML file: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"recipe {str(path)!r}: lists lie in each other too deeply") from None
 
 
 def check_settings(where: str, content: Any) -> dict[str, Any]:

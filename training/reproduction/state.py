@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from oneway.circuits.json_text import parse_json
 
 from ..errors import ConfigError, DataError
 from ..locking import LOCK
@@ -98,7 +99,7 @@ class Reproduction:
         """What is known of a run beside its result: memory, and why it failed."""
         path = self.folder(job) / ABOUT
         try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            return parse_json(path.read_text(encoding="utf-8")) if path.exists() else {}
         except ValueError as error:
             raise DataError(f"{str(path)!r} is damaged ({error}). Remove it and go on") from error
 
@@ -136,7 +137,7 @@ class Reproduction:
                 "--out of one, or start one with the name of a table"
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             if (content["format"], content["version"]) != (FORMAT, VERSION):
                 raise ValueError(f"expected format {FORMAT}, version {VERSION}")
             return cls(

@@ -16,9 +16,10 @@ from torch import Tensor
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit
 
-from ..checkpoint import CHECKPOINT, read_checkpoint
+from ..checkpoint import CHECKPOINT
 from ..data.dataset import DataSet
 from ..errors import DataError
+from ..run_state import read_run_state
 
 WEIGHTS = "weights.safetensors"
 FORMAT, VERSION = "oneway-weights", "1"
@@ -97,7 +98,8 @@ def _own_file(path: Path) -> Learned | None:
             if (file.metadata() or {}).get("format") != FORMAT:
                 return None
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    # Types that numpy has no word for fail in another way than damage.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{str(path)!r} cannot be read as safetensors ({error})") from error
     return Learned(_below("weights/", arrays), _below("biases/", arrays))
 
@@ -108,7 +110,7 @@ def _below(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checkpoint(path: Path, rates: RateNetwork) -> Learned:
     """Weights in a checkpoint, turned into (post, pre, ...) by the rate network itself."""
-    state: Mapping[str, Tensor] = read_checkpoint(path).get("network", {})
+    state: Mapping[str, Tensor] = read_run_state(path)["network"]
     weights, biases = (
         {name: tensor.double().numpy() for name, tensor in _below(prefix, state).items()}
         for prefix in ("weights.", "biases.")
@@ -128,6 +130,8 @@ def _fitting(path: Path, label: str, a: np.ndarray, expected: tuple[int, ...]) -
             f"{str(path)!r}: what it holds for {label} has shape {a.shape}, expected {expected}. "
             "Was it a run of this circuit?"
         )
+    if a.dtype.kind not in "fiu":
+        raise DataError(f"{str(path)!r}: {label} holds {a.dtype}, expected real numbers")
     if not np.isfinite(a).all():
         raise DataError(f"{str(path)!r}: {label} holds values that are not finite numbers")
     return a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from itertools import islice
@@ -88,7 +89,10 @@ class Classification:
             return []
         line = self.head.comments[-1].lstrip("#% ")
         for delimiter in (self.delimiter, *DELIMITERS):
-            row = split([line], delimiter)
+            try:
+                row = split([line], delimiter)
+            except csv.Error:  # a quotation mark in prose
+                continue
             if row and len(row[0]) == self.width:
                 return row[0]
         return []

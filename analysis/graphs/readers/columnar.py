@@ -65,6 +65,7 @@ def _read_arrow(path: Path, format: str, load: Any, options: ReadOptions) -> Gra
             else table.select(wanted).to_batches(ROWS)
         )
         for batch in batches:
+            batch.validate(full=True)  # or damaged offsets crash the interpreter
             columns = zip(chosen.wanted, batch.columns, strict=True)
             _add(collector, batch.num_rows, {i: _from_arrow(c) for i, c in columns})
     except arrow.ArrowException as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.io.matlab import MatReadError
 
 from oneway.circuits import WiringError
 
@@ -24,6 +25,9 @@ from .stream import TextFile, content
 
 COLUMNS = {"pre": "row", "post": "column", "weight": "entry"}
 Matrix = Any
+# A square matrix of more rows is a mistake in its header: they take memory even without entries.
+MOST_CELLS = 10_000_000
+BEFORE_SIZES = re.compile(rb"(%.*\n|[ \t\r]*\n)*")
 
 
 def read_matrix(file: TextFile, head: Head, layout: Layout, options: ReadOptions) -> Graph:
@@ -81,13 +85,31 @@ def read_matrix_market(path: Path, options: ReadOptions) -> Graph:
     refuse_table_options(path, options)
     data = content(path)
     banner = data.split(b"\n", 1)[0].decode("latin-1").lower().split()
+    data = _checked(path, data)
     try:
         matrix = scipy.io.mmread(BytesIO(data))
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise WiringError(f"graph file {path}: not MatrixMarket: {error}") from error
     kind = banner[-1] if banner[-1] != "general" else ""
     notes = [f"{kind}: every entry off the diagonal counts in both directions"] if kind else []
     return _graph(path, matrix, " ".join(["MatrixMarket", *banner[2:]]), options, notes=notes)
+
+
+def _checked(path: Path, data: bytes) -> bytes:
+    """Lines that scipy's reader can have: on other characters it may crash, and it makes room for
+    the entries that the sizes state before it looks for them."""
+    begin = BEFORE_SIZES.match(data).end()  # type: ignore[union-attr]  # it matches anything
+    sizes, _, entries = data[begin:].partition(b"\n")
+    stated = [int(n) for n in sizes.split() if n.isdigit()]
+    stray = re.search(rb"[^-+.0-9eEinfatyINFATY \t\r\n]", sizes + entries)
+    count = stated[2] if len(stated) > 2 else prod(stated)
+    if stray or count > len(data) or max(stated, default=0) > MOST_CELLS:
+        raise WiringError(
+            f"graph file {path}: not MatrixMarket: {sizes[:60]!r} should state rows, columns and "
+            f"entries, and numbers follow; it has {len(data):,} bytes, with "
+            f"{stray[0] if stray else b''!r} among them"
+        )
+    return data.rstrip() + b"\n"
 
 
 def read_npy(path: Path, options: ReadOptions) -> Graph:
@@ -98,9 +120,10 @@ def read_npy(path: Path, options: ReadOptions) -> Graph:
 def read_npz(path: Path, options: ReadOptions) -> Graph:
     """One matrix of scipy.sparse.save_npz, or one of numpy.savez's arrays."""
     refuse_table_options(path, options)
-    if not zipfile.is_zipfile(BytesIO(content(path))):
-        raise WiringError(f"graph file {path}: not an npz file")
-    names = zipfile.ZipFile(BytesIO(content(path))).namelist()
+    try:
+        names = zipfile.ZipFile(BytesIO(content(path))).namelist()
+    except zipfile.BadZipFile as error:
+        raise WiringError(f"graph file {path}: not an npz file: {error}") from error
     if not any(name.endswith(".npy") for name in names):
         sheet = any(name.startswith("xl/") for name in names)
         what = "an Excel workbook: save its sheet as CSV" if sheet else "no npz file: unpack it"
@@ -120,7 +143,7 @@ def read_mat(path: Path, options: ReadOptions) -> Graph:
         raise WiringError(
             f"graph file {path}: MATLAB 7.3: save it with `save(..., '-v7')`"
         ) from error
-    except (ValueError, TypeError, OSError, MatReadError) as error:
+    except Exception as error:  # a damaged file can fail anywhere in the reader
         raise WiringError(f"graph file {path}: not a MATLAB file: {error}") from error
     arrays = {name: value for name, value in found.items() if not name.startswith("__")}
     return _one_of(path, arrays, "MATLAB file", options)
@@ -137,8 +160,10 @@ def _load_sparse(file: BytesIO, allow_pickle: bool) -> Matrix:
 def _loaded(path: Path, load: Any) -> Matrix:
     try:
         return load(BytesIO(content(path)), allow_pickle=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise WiringError(f"graph file {path}: {error}") from error
+    # A damaged file can fail anywhere in the reader, with whatever is raised there.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WiringError(f"graph file {path}: cannot be read: {reason}") from error
 
 
 def _one_of(path: Path, arrays: dict[str, Any], format: str, options: ReadOptions) -> Graph:
@@ -182,6 +207,10 @@ def _graph(
         raise WiringError(
             f"graph file {path}: shape {shape}, expected a square matrix of one row and one column "
             "for each cell"
+        )
+    if shape[0] > MOST_CELLS:
+        raise WiringError(
+            f"graph file {path}: a matrix of {shape[0]:,} cells, expected at most {MOST_CELLS:,}"
         )
     entries = sparse.coo_array(matrix)
     if entries.dtype.kind not in "biuf" or not np.isfinite(entries.data.astype(float)).all():

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import networkx as nx
 
 from oneway.circuits import WiringError
+from oneway.circuits.json_text import parse_json
+from oneway.circuits.xml_text import check_xml
 
 from ..graph import Graph
 from ..reading import ReadOptions
@@ -21,7 +23,10 @@ from .columns import FEW_KINDS, Columns
 from .fields import factor
 from .stream import TextFile, content
 
-COMPLAINTS = (nx.NetworkXError, KeyError, ValueError, TypeError, AttributeError, IndexError)
+COMPLAINTS = (
+    *(nx.NetworkXError, KeyError, ValueError, TypeError, AttributeError, IndexError),
+    *(RecursionError, OverflowError, MemoryError),
+)
 SECTION = re.compile(r"^\s*\*(\w+)", re.MULTILINE)
 
 
@@ -97,11 +102,13 @@ def read_json(file: TextFile, options: ReadOptions) -> Graph:
     """Node-link data, as networkx and D3 write it."""
     path = file.path
     try:
-        data = json.loads(file.text())
+        data = parse_json(file.text())
     except json.JSONDecodeError as error:
         raise WiringError(
             f"graph file {path}, line {error.lineno}: not JSON: {error.msg}"
         ) from error
+    except ValueError as error:
+        raise WiringError(f"graph file {path}: not JSON: {error}") from error
     key = next((k for k in ("links", "edges") if isinstance(data, dict) and k in data), None)
     if key is None or not isinstance(data.get("nodes"), list):
         raise WiringError(
@@ -168,11 +175,10 @@ def read_neighbours(file: TextFile, options: ReadOptions) -> Graph:
 
 def _root(path: Path, data: bytes, format: str, tag: str) -> ElementTree.Element:
     try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
-        raise WiringError(
-            f"graph file {path}, line {error.position[0]}: not {format}: {error}"
-        ) from error
+        check_xml(data)
+        root = ElementTree.fromstring(data)  # nosec B314: looked through before
+    except ValueError as error:
+        raise WiringError(f"graph file {path}: not {format}: {error}") from error
     if _tag(root) != tag:
         raise WiringError(f"graph file {path}: not {format}: it is <{_tag(root)}>")
     return root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from oneway.circuits import WiringError
 from ..reading import ReadOptions
 
 CHUNK_BYTES = 1 << 25
+# Graphs pack well, but what is this large and packs this well is something else.
+UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
+LONGEST_LINE = 1 << 28
 GZIP = b"\x1f\x8b"
 # UTF-32 first: its mark begins with that of UTF-16.
 MARKS = {
@@ -32,14 +36,35 @@ def _is_packed(path: Path) -> bool:
         return file.read(2) == GZIP
 
 
+class _Bounded:
+    """What a file unpacks to, as long as that is not absurdly much more than the file."""
+
+    def __init__(self, path: Path, stream: gzip.GzipFile, most: int) -> None:
+        self.path, self.stream, self.most = path, stream, most
+
+    def read(self, size: int = -1) -> bytes:
+        left = self.most - self.stream.tell()
+        piece = self.stream.read(left + 1 if size < 0 else min(size, left + 1))
+        if len(piece) > left:
+            raise WiringError(
+                f"graph file {self.path}: unpacks to more than {self.most / 1e9:.1f} GB from "
+                f"{self.path.stat().st_size / 1e6:.1f} MB: if it should, unpack it first"
+            )
+        return piece
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The file's content, unpacked if it is gzipped, and the file itself."""
     try:
         with path.open("rb") as file:
             packed = _is_packed(path)
-            yield (gzip.GzipFile(fileobj=file) if packed else file), file  # type: ignore[misc]
-    except (gzip.BadGzipFile, EOFError) as error:
+            if packed:
+                most = max(UNPACKED_FREELY, UNPACKED_AT_MOST * path.stat().st_size)
+                yield _Bounded(path, gzip.GzipFile(fileobj=file), most), file  # type: ignore[misc]
+            else:
+                yield file, file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise WiringError(f"graph file {path}: damaged gzip file: {error}") from error
     except OSError as error:
         raise WiringError(f"graph file {path}: {error.strerror or error}") from error
@@ -96,6 +121,11 @@ class TextFile:
             for piece in self._utf8(stream, size):
                 self.options.progress(file.tell(), total)
                 lines, newline, rest = (rest + piece).rpartition(b"\n")
+                if len(rest) > LONGEST_LINE:
+                    raise WiringError(
+                        f"graph file {self.path}: a line of more than {LONGEST_LINE:,} bytes: is "
+                        "it text?"
+                    )
                 if newline:
                     lines = self._checked(lines + newline)
                     yield number, lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .shared import add_examples, add_json
+from .shared import add_allow_code, add_examples, add_json
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="words, the name of a recipe, or TOML files"
     )
+    add_allow_code(parser)
     add_json(parser)
     add_examples(
         parser,

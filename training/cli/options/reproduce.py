@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .shared import add_examples, add_json
+from .shared import add_allow_code, add_examples, add_json
 
 RULE = """\
 Without --budget every cell is run at full length, the first seeds of all cells before the second
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_choice(parser.add_argument_group("how much of it"))
     _add_folder(parser.add_argument_group("where, and going on"))
     _add_hardware(parser.add_argument_group("data, hardware and speed"))
+    add_allow_code(parser)
     add_json(parser)
     add_examples(
         parser,

@@ -24,3 +24,12 @@ def explained(described: Field) -> str:
     help += f": {', '.join(choices)}" if choices else ""
     silent = described.default in (None, ()) or described.default is False
     return help if silent else f"{help} (default: {described.default})"
+
+
+def add_allow_code(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="run the Python code that a recipe or the folder of a run names, a rule file or a "
+        "module; without it, code runs only from what the command line itself names",
+    )

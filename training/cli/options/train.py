@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...config import PATIENCE_S
 from ...recipes.recipe import is_switch, recipe_keys
-from .shared import add_examples, add_json, explained
+from .shared import add_allow_code, add_examples, add_json, explained
 
 FEEDBACK = "the feedback path, where it differs"
 # Title → keys of recipes; every key is in one group.
@@ -43,6 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     for title, names in GROUPS.items():
         _add_keys(parser.add_argument_group(title), names.split())
+    add_allow_code(parser)
     add_json(parser)
     add_examples(
         parser,
