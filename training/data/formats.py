@@ -128,7 +128,8 @@ class _Stated:
     """
 
     def __init__(self, *given: Any) -> None:
-        self.given, self.state = given, ()
+        self.given = given
+        self.state: Any = ()
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
