@@ -73,8 +73,10 @@ def _taken(folder: Path) -> int:
             break
         os.close(descriptor)  # who had it has just removed it
     now = time.strftime("%Y-%m-%d %H:%M:%S")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}".encode())
+    with suppress(OSError):  # on a full disk the lock is held, and says not by whom
+        os.ftruncate(descriptor, 0)
+        who = f"process {os.getpid()} on {socket.gethostname()} since {now}"
+        os.write(descriptor, who.encode())
     return descriptor
 
 
