@@ -115,7 +115,8 @@ def _run(
         file = os.open(f"{said}.{what}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
         os.close(file)
-    sys.stdout, sys.stderr = open(1, "w", encoding="utf-8"), open(2, "w", 1, encoding="utf-8")
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8")
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = command._parser

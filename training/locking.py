@@ -68,23 +68,30 @@ def _taken(folder: Path) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise unwritable(folder, error) from error
-        _lock(descriptor, path)
-        if _is_there(descriptor, path):
-            break
+        try:
+            _lock(descriptor, path)
+            if _is_there(descriptor, path):
+                _sign(descriptor)
+                return descriptor
+        except BaseException:  # Ctrl-C too: nobody would let go of it
+            os.close(descriptor)
+            raise
         os.close(descriptor)  # who had it has just removed it
+
+
+def _sign(descriptor: int) -> None:
+    """Say who holds the lock; on a full disk it is held all the same."""
     now = time.strftime("%Y-%m-%d %H:%M:%S")
-    with suppress(OSError):  # on a full disk the lock is held, and says not by whom
+    with suppress(OSError):
         os.ftruncate(descriptor, 0)
         who = f"process {os.getpid()} on {socket.gethostname()} since {now}"
         os.write(descriptor, who.encode())
-    return descriptor
 
 
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(descriptor)
         raise ConfigError(_taken_by(path)) from error
     except OSError as error:  # some network file systems cannot
         warnings.warn(

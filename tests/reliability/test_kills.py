@@ -1,7 +1,7 @@
 """Runs that are killed, at any moment and at every change of a file, end as if they had not been.
 
-Weights, memory of the optimizer, generators, metrics and result are those of an uninterrupted run, bit
-by bit, and no other file is left.
+Weights, memory of the optimizer, generators, metrics and result are those of an uninterrupted run,
+bit by bit, and no other file is left.
 """
 
 import signal
