@@ -62,6 +62,7 @@ def test_from_any_write_on(every, whole, drawn, tmp_path):
         work = tmp_path / f"work{at}"
         work.mkdir()
         assert_complains(run(work, *RUN, before=Trouble(at, "full")))
+        assert not list(work.rglob("*.unfinished"))  # which would take the room
         saved = epochs_saved(work)
         later = run(work, *again(work), before=Trouble(drawn.randint(1, calls), "full"))
         if later.code:  # it needs fewer calls than the whole

@@ -4,6 +4,7 @@ Weights, memory of the optimizer, generators, metrics and result are those of an
 bit by bit, and no other file is left.
 """
 
+import shutil
 import signal
 import time
 from itertools import count
@@ -84,7 +85,9 @@ def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(
             command.send(signal.SIGKILL)
             kills += command.end().code == -signal.SIGKILL
         finish(work, name, expected)
-    print(f"{name}: {kills} kills at random in {time.monotonic() - started:.0f} s, all as whole")
+        shutil.rmtree(work)
+        seconds_so_far = time.monotonic() - started
+        print(f"{name}: {kills} kills at random, {i + 1} runs, {seconds_so_far:.0f} s", flush=True)
 
 
 @pytest.mark.parametrize(("name", "every"), [("two mirrors", 80), *long(1)])
@@ -103,6 +106,7 @@ def test_a_run_killed_as_it_changes_a_file_ends_as_if_it_had_not_been(
         work.mkdir()
         assert run(work, *begun(name), before=Trouble(at)).code == -signal.SIGKILL, at
         # And as it goes on, which changes other files.
-        run(work, *again(work, name), before=Trouble(drawn.randint(1, calls)))
+        run(work, *again(work, name), before=Trouble(drawn.randint(1, calls // 4)))
         finish(work, name, expected)
-    print(f"{name}: killed at every {every}th of {calls} calls, all as whole")
+        shutil.rmtree(work)
+        print(f"{name}: killed in its call {at} of {calls}, and once more", flush=True)
