@@ -110,10 +110,14 @@ def _is_there(descriptor: int, path: Path) -> bool:
 
 
 def _taken_by(path: Path) -> str:
-    try:
-        who = path.read_text("utf-8", "replace") or "another process"
-    except OSError:
-        who = "another process"
+    who = ""
+    for _ in range(20):  # who has just taken it is about to say so
+        with suppress(OSError):
+            who = path.read_text("utf-8", "replace")
+        if who:
+            break
+        time.sleep(0.01)
+    who = who or "another process"
     return (
         f"folder {str(path.parent)!r} is being written by {who}. Wait until that ends, or choose "
         "another folder with --out; nothing was changed"
