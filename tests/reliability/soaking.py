@@ -9,6 +9,7 @@ Python's objects, and files left in the folder for temporary ones.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import json
 import os
@@ -38,12 +39,12 @@ ROUND = (
 
 def rounds(minutes: float) -> Iterator[dict[str, float]]:
     """What the process holds after each round."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as whole:
-        tempfile.tempdir = whole
-        while time.monotonic() < began + 60 * minutes:
-            _round(Path(whole) / "round")
-            yield {"seconds": round(time.monotonic() - began, 1), **held(Path(whole))}
+    began, temporary = time.monotonic(), tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, temporary)  # now, so that others clean up in it before
+    tempfile.tempdir = temporary
+    while time.monotonic() < began + 60 * minutes:
+        _round(Path(temporary) / "round")
+        yield {"seconds": round(time.monotonic() - began, 1), **held(Path(temporary))}
 
 
 def _round(place: Path) -> None:

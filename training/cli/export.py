@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         state = to_torch(net).state_dict()
         with whole(path) as unfinished:
             if path.suffix == ".pt":
-                torch.save(state, unfinished)
+                with unfinished.open("wb") as file:  # torch writes a path's name into it
+                    torch.save(state, file)
             else:
                 save_file({name: t.contiguous() for name, t in state.items()}, unfinished)
     about = _about(net, arguments.folder, path)
