@@ -76,10 +76,12 @@ def draw(seen: Sequence[dict[str, float]], path: Path) -> None:
     figure = Figure(figsize=(6.8, 3.4), layout="constrained")
     minutes = [one["seconds"] / 60 for one in seen]
     memory, files = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    memory.plot(minutes, [one["memory_mib"] for one in seen])
-    memory.set(ylabel="memory (MiB)", ylim=(0, None), title=f"{len(seen)} rounds in one process")
-    files.step(minutes, [one["files"] for one in seen], where="post")
-    files.set(ylabel="open files", xlabel="time (minutes)", ylim=(0, None))
+    for ax, key in ((memory, "memory_mib"), (files, "files")):
+        values = [one[key] for one in seen]
+        ax.plot(minutes, values, ".-")
+        ax.set_ylim(0, 1.2 * max(values))
+    memory.set(ylabel="memory (MiB)", title=f"{len(seen)} rounds in one process")
+    files.set(ylabel="open files", xlabel="time (minutes)")
     figure.savefig(path, dpi=110)
 
 
