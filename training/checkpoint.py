@@ -68,11 +68,14 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     about["checksum"] = _checksum(values, tensors)
     # One name for all attempts, so that those cut short do not pile up.
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("wb") as file:
-        _write(file, tensors, about)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    try:
+        with unfinished.open("wb") as file:
+            _write(file, tensors, about)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:  # on a full disk others need the room
+        unfinished.unlink(missing_ok=True)
     _to_disk(path.parent)
 
 

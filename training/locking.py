@@ -68,21 +68,30 @@ def _taken(folder: Path) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise unwritable(folder, error) from error
-        _lock(descriptor, path)
-        if _is_there(descriptor, path):
-            break
+        try:
+            _lock(descriptor, path)
+            if _is_there(descriptor, path):
+                _sign(descriptor)
+                return descriptor
+        except BaseException:  # Ctrl-C too: nobody would let go of it
+            os.close(descriptor)
+            raise
         os.close(descriptor)  # who had it has just removed it
+
+
+def _sign(descriptor: int) -> None:
+    """Say who holds the lock; on a full disk it is held all the same."""
     now = time.strftime("%Y-%m-%d %H:%M:%S")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}".encode())
-    return descriptor
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        who = f"process {os.getpid()} on {socket.gethostname()} since {now}"
+        os.write(descriptor, who.encode())
 
 
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(descriptor)
         raise ConfigError(_taken_by(path)) from error
     except OSError as error:  # some network file systems cannot
         warnings.warn(
@@ -101,10 +110,14 @@ def _is_there(descriptor: int, path: Path) -> bool:
 
 
 def _taken_by(path: Path) -> str:
-    try:
-        who = path.read_text("utf-8", "replace") or "another process"
-    except OSError:
-        who = "another process"
+    who = ""
+    for _ in range(20):  # who has just taken it is about to say so
+        with suppress(OSError):
+            who = path.read_text("utf-8", "replace")
+        if who:
+            break
+        time.sleep(0.01)
+    who = who or "another process"
     return (
         f"folder {str(path.parent)!r} is being written by {who}. Wait until that ends, or choose "
         "another folder with --out; nothing was changed"

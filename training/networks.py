@@ -22,6 +22,7 @@ from oneway.rules import Rule
 from .checkpoint import write_checkpoint
 from .config import TrainConfig, stored_dtype
 from .errors import ConfigError, DataError, first_line
+from .files import whole
 from .loss import make_loss
 from .records import CHECKPOINT, CIRCUIT, CONFIG, METRICS, NAMES, RESULT, RunFolder
 
@@ -235,10 +236,12 @@ def copy_run(path: str | Path, to: str | Path) -> None:
     state = RunFolder.to_read(path).saved()
     assert state is not None  # checked above
     RunFolder.check_free(to)
-    for name in (CONFIG, CIRCUIT, NAMES, METRICS, RESULT):
+    for name in (CONFIG, CIRCUIT, NAMES, METRICS):
         if (path / name).exists():
             shutil.copyfile(path / name, to / name)
     write_checkpoint(to / CHECKPOINT, {key: state[key] for key in ("run", "step", "network")})
+    with whole(to / RESULT) as unfinished:  # last of all: where it is, the others are complete
+        shutil.copyfile(path / RESULT, unfinished)
 
 
 def _check_finished(path: Path) -> None:

@@ -20,7 +20,7 @@ from oneway.circuits.json_text import parse_json
 from .checkpoint import CHECKPOINT, write_checkpoint
 from .config import TrainConfig
 from .errors import ConfigError, DataError, TrainingError
-from .files import jsonable, remove_unfinished, unwritable, write_json, write_text
+from .files import jsonable, named, remove_unfinished, unwritable, write_json, write_text
 from .run_state import read_run_state
 from .tensorboard import Board, check_installed
 
@@ -249,7 +249,8 @@ class RunFolder:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line, and see to it that it is on disk before the next epoch starts."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        path = self.path / METRICS
+        with named(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(jsonable(record), allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -21,11 +21,3 @@ def drawn() -> random.Random:
     seed = int(os.environ.get("ONEWAY_RELIABILITY_SEED") or random.randrange(10**6))
     print(f"ONEWAY_RELIABILITY_SEED={seed}")
     return random.Random(seed)
-
-
-@pytest.fixture
-def work(tmp_path):
-    """An empty folder to run commands in, in which nothing else lies."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder

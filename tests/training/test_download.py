@@ -16,12 +16,12 @@ from dataclasses import replace
 
 import pytest
 from file_server import serving
-from official_files import write_cifar10, write_idx_set, write_tiny_imagenet
+from official_files import as_official, write_cifar10, write_idx_set, write_tiny_imagenet
 
 from oneway.training import DataError, load_data
 from oneway.training.cli.main import main
 from oneway.training.data.catalogue import KNOWN, OFFICIAL, Official
-from oneway.training.data.download import download, md5_of
+from oneway.training.data.download import download
 from oneway.training.data.obtain import unpack_archive
 
 CONTENT = bytes(range(256)) * 20_000  # 5 MB
@@ -232,19 +232,7 @@ def oneway(capsys, monkeypatch, tmp_path):
 
 def as_if_official(monkeypatch, name, folder, archive=None):
     """Let the small files in a folder (or a packed copy of it) be the official ones."""
-    known = KNOWN[name]
-    files = [
-        replace(
-            file,
-            md5=file.md5 and md5_of(folder / file.name),
-            packed_md5=file.packed_md5 and md5_of(folder / f"{file.name}.gz"),
-        )
-        for file in known.files
-    ]
-    downloads = [
-        replace(each, md5=md5_of(archive or folder / each.name)) for each in known.downloads
-    ]
-    monkeypatch.setitem(KNOWN, name, replace(known, files=tuple(files), downloads=tuple(downloads)))
+    monkeypatch.setitem(KNOWN, name, as_official(name, folder, archive))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from oneway.backends.rate import RateNetwork, export_onnx, to_torch
 
 from ..errors import ConfigError
+from ..files import whole
 from ..networks import copy_run, load_run
 from ..terminal import say
 from .options.export import FORMATS
@@ -29,10 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
         export_onnx(net, path)
     else:
         state = to_torch(net).state_dict()
-        if path.suffix == ".pt":
-            torch.save(state, path)
-        else:
-            save_file({name: t.contiguous() for name, t in state.items()}, path)
+        with whole(path) as unfinished:
+            if path.suffix == ".pt":
+                with unfinished.open("wb") as file:  # torch writes a path's name into it
+                    torch.save(state, file)
+            else:
+                save_file({name: t.contiguous() for name, t in state.items()}, unfinished)
     about = _about(net, arguments.folder, path)
     if arguments.json:
         print_json(about)

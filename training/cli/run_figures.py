@@ -11,6 +11,7 @@ from oneway.circuits import load_circuit
 
 from ..compare import Group, group_runs, read_runs
 from ..errors import ConfigError
+from ..files import whole
 from ..progress import ProgressBar
 from ..records import CIRCUIT
 from .drawings import write_drawing
@@ -133,7 +134,8 @@ def draw(groups: Sequence[Group], plot: Path | None, names: Sequence[str] | None
     }
     with ProgressBar("pictures", len(files)) as bar:
         for path, page in files.items():
-            page.savefig(path)
+            with whole(path) as unfinished:
+                page.savefig(unfinished)
             bar.advance(path.name)
     return list(files)
 

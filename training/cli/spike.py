@@ -24,6 +24,7 @@ from ..config import TrainConfig
 from ..console import Terminal
 from ..data.dataset import DataSet
 from ..errors import ConfigError
+from ..files import whole
 from ..fitting import fit, wire
 from ..loop import train
 from ..recipes.recipe import Recipe, check_settings, make_recipe
@@ -295,12 +296,14 @@ def _write(
     if arguments.spikes is not None and result.spikes is not None:
         from oneway.backends.spiking import save_spikes
 
-        path = save_spikes(arguments.spikes.expanduser(), result.spikes)
-        files[path] = _whose(result.spikes, result)
+        with whole(arguments.spikes.expanduser()) as unfinished:
+            save_spikes(unfinished, result.spikes)
+        files[arguments.spikes.expanduser()] = _whose(result.spikes, result)
     if arguments.nir is not None:
         learned = (result.weights, result.biases)
         graph = _to_nir(result.circuit, *learned, result.parameters, _label(rule))
-        import_module("nir").write(arguments.nir.expanduser(), graph)
+        with whole(arguments.nir.expanduser()) as unfinished:
+            import_module("nir").write(unfinished, graph)
         files[arguments.nir] = ""
     return files
 

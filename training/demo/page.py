@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from oneway.circuits.drawing import drawing_script, drawing_style
 
+from ..files import write_text
 from .learning_section import learning
 from .parts import count, join, per_cent, pretty
 from .spiking_section import spikes
@@ -23,7 +24,7 @@ HERE = Path(__file__).parent
 
 def write_report(tour: Tour, path: Path) -> Path:
     """Write the report of a tour; returns its path."""
-    path.write_text(render(tour), encoding="utf-8")
+    write_text(path, render(tour))
     return path
 
 
