@@ -303,7 +303,7 @@ def test_noise_that_a_model_does_not_read_is_refused():
 
 def test_the_cell_that_the_page_shows_runs():
     page = (Path(__file__).parents[3] / "docs" / "spiking_cells.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     names = {}
     exec(compile(example, "spiking_cells.md", "exec"), names)
     assert len(names["shown"].spikes["h1"]) > 0
