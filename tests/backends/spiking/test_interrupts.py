@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("brian2")
 
+import brian2
 from brian2 import Network, ms
 
 from oneway.backends.spiking import SpikingNetwork
@@ -21,6 +22,15 @@ from oneway.circuits import mlp
 from oneway.training.cli.main import main
 
 pytestmark = pytest.mark.spiking
+
+
+@pytest.fixture(autouse=True)
+def _heard(monkeypatch):
+    """Ctrl-C is heard, as Brian2 hears it, also where tests run in the background."""
+    monkeypatch.setattr(brian2._int_handler, "previous_handler", signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, brian2._int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt_soon(when, sent=signal.SIGINT) -> threading.Thread:
