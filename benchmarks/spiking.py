@@ -317,7 +317,7 @@ def _all_cpu_s() -> float:
 # -- scale -------------------------------------------------------------------------------------
 
 
-def measure(cells: int, target: str, samples: int, threads: int) -> dict[str, float]:
+def measure(cells: int, target: str, samples: int, threads: int = 0) -> dict[str, float]:
     """One size, in this process."""
     circuit = parse_rule("kp").wire(mlp((cells, cells, 10)))
     net = generated(circuit, target, chunk=samples, threads=threads)
