@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TEST_ENV := env MPLBACKEND=Agg OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports tests doctest rate-only docs dist format images clean
+.PHONY: help install demo test lint types imports tests reliability doctest rate-only docs dist format images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,7 +28,7 @@ install: $(VENV)/.installed ## create the environment and install the package
 demo: install ## the tour: wires, checks, trains, spikes; writes demo/report.html
 	$(BIN)/oneway demo --out demo
 
-test: lint types imports tests doctest rate-only docs ## everything that must hold
+test: lint types imports tests reliability doctest rate-only docs ## everything that must hold
 
 lint: install ## style
 	$(BIN)/ruff check $(CHECKED)
@@ -43,7 +43,11 @@ imports: install ## which folder may import which
 # By file, since what a file's tests share is prepared once. The rate-only tests have a target of theirs.
 tests: install ## the tests, against the installed package
 	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
-		--ignore tests/test_rate_only.py
+		--ignore tests/test_rate_only.py --ignore tests/reliability
+
+# In processes of their own: they fork commands, which start with what went before.
+reliability: install ## kills, full disks, two writers, signals, damaged files
+	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile tests/reliability
 
 doctest: install ## the examples in docstrings
 	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile --doctest-modules --pyargs $(PACKAGES)

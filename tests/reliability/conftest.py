@@ -21,3 +21,8 @@ def drawn() -> random.Random:
     seed = int(os.environ.get("ONEWAY_RELIABILITY_SEED") or random.randrange(10**6))
     print(f"ONEWAY_RELIABILITY_SEED={seed}")
     return random.Random(seed)
+
+
+@pytest.fixture(autouse=True)
+def _no_rule_of_others(rules_as_before: None) -> None:
+    """Files that are read here may define rules."""
