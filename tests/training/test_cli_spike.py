@@ -192,7 +192,8 @@ def test_both_files_hold_the_same_weights(tmp_path):
     rates = RateNetwork(wired, dtype=torch.float64, seed=3)
     with torch.no_grad():
         rates.biases["h1"].add_(0.5)
-    write_checkpoint(tmp_path / "checkpoint.safetensors", {"network": rates.state_dict()})
+    state = {"run": {"config": {}}, "step": 0, "network": rates.state_dict()}
+    write_checkpoint(tmp_path / "checkpoint.safetensors", state)
     first = read_weights(tmp_path, wired)
     path = save_weights(tmp_path / "w.safetensors", wired, first.weights, first.biases)
     second = read_weights(path, wired)
