@@ -2,7 +2,6 @@
 
 import os
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,12 +26,3 @@ def drawn() -> random.Random:
 @pytest.fixture(autouse=True)
 def _no_rule_of_others(rules_as_before: None) -> None:
     """Files that are read here may define rules."""
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_data_at_hand() -> Iterator[None]:
-    """Runs are compared bit by bit, with the recipes that they keep: where data lie is in these."""
-    before = os.environ.pop("ONEWAY_DATA_DIR", None)
-    yield
-    if before is not None:
-        os.environ["ONEWAY_DATA_DIR"] = before

@@ -26,9 +26,12 @@ _HEAD = "# Written by oneway train: 'oneway train --resume FOLDER' goes on with 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """Write every setting of a recipe, those at their defaults too, as a recipe file.
 
-    Defaults may be others in a later version, and who goes on may stand in another folder.
+    Defaults may be others in a later version, and who goes on may stand in another folder. In one
+    order, wherever a setting came from, so that the file of a run that went on is the same.
     """
-    lines = [f"{key} = {_toml(value)}\n" for key, value in anchored(settings_of(recipe)).items()]
+    settings = anchored(settings_of(recipe))
+    names = [f.name for f in (*fields(Recipe), *fields(TrainConfig))]
+    lines = [f"{key} = {_toml(settings[key])}\n" for key in names if key in settings]
     write_text(folder / RECIPE, _HEAD + "".join(lines))
 
 
