@@ -265,3 +265,14 @@ def test_a_folder_in_which_nothing_was_computed_is_free(digits, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     wire_and_train(CIRCUIT, KP, digits, CONFIG, out=tmp_path)
     assert load_run(tmp_path)
+
+
+def test_who_goes_on_writes_the_same_recipe(tmp_path, monkeypatch):
+    """Also where the folder of the data came from the environment."""
+    monkeypatch.setenv("ONEWAY_DATA_DIR", str(tmp_path))
+    recipe = make_recipe({"circuit": "mlp:64-8-10", "rule": "kp", "data": "digits"})
+    write_recipe(tmp_path, recipe)
+    first = (tmp_path / RECIPE).read_text()
+    assert f'data_dir = "{tmp_path}"' in first
+    write_recipe(tmp_path, make_recipe(recipe_settings(tmp_path)))
+    assert (tmp_path / RECIPE).read_text() == first
