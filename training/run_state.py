@@ -30,6 +30,9 @@ _LATER: Form = {
     "loss_scale": (dict, type(None)),
     "gaps": (dict, list, type(None)),
     "noise_of_others": [Tensor],
+    "watch": {"first": {None: _NUMBER}},
+    "changes": [{"after_epoch": int, "setting": str}],
+    "weights": (str, type(None)),
 }
 
 

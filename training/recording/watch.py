@@ -177,8 +177,17 @@ class Watch:
         return {"first": self.first}
 
     def load_state_dict(self, state: Mapping[str, Any] | None, step: int) -> None:
-        """Go on from a saved state, which earlier versions do not have, after that step."""
-        self.first = self.first if state is None else dict(state["first"])
+        """Go on from a saved state, which earlier versions do not have, after that step.
+
+        Raises
+        ------
+        ValueError
+            It is that of another network.
+        """
+        if state is not None:
+            if state["first"].keys() != self.first.keys():
+                raise ValueError("it says how large the weights of another network were at first")
+            self.first = dict(state["first"])
         self.last, self.last_step = self.sizes(), step
 
 

@@ -167,3 +167,14 @@ def test_looking_costs_under_half_a_percent_of_a_step(digits):
     step = seconds(lambda: network.step(x, y), 50)
     look = seconds(lambda: watch.look(50, "", 0.0), 50)
     assert look / 50 < 0.005 * step
+
+
+def test_a_state_of_another_network_is_refused():
+    watch = Watch(RateNetwork(parse_rule("kp").wire(CIRCUIT), seed=0), CONFIG)
+    first = dict(watch.first)
+    other = {f"{name}/": size for name, size in first.items()}
+    with pytest.raises(ValueError, match="of another network"):
+        watch.load_state_dict({"first": other}, 3)
+    assert watch.first == first
+    watch.load_state_dict({"first": first}, 3)
+    assert watch.last_step == 3
