@@ -9,10 +9,6 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 
-from matplotlib import pyplot as plt
-
-from oneway.analysis import check_wiring
-from oneway.analysis.plots import draw_circuit
 from oneway.circuits import mlp
 from oneway.rules import parse_rule
 from oneway.training import TrainConfig, load_data, train
@@ -24,21 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 from drawing import circuit_svg
 
 IMAGES = Path(__file__).parent / "img"
-TITLES = {"kp": "Kolen-Pollack", "asap,gate=local": "ASAP, one-way gates"}
-
+DRAWN = {"kp": "kp", "asap": "asap,gate=local"}
 LEARNT_FEEDBACK = ("wm,rate=0.01,decay=0.1", "kp", "ss", "fa")
-
-
-def draw_two_rules(path: Path) -> None:
-    """One forward circuit wired by two rules; pairs joined both ways are shaded."""
-    forward = mlp((64, 32, 32, 10))
-    figure, axes = plt.subplots(1, len(TITLES), figsize=(13, 5.4), layout="constrained")
-    for ax, (rule, title) in zip(axes, TITLES.items(), strict=True):
-        circuit = parse_rule(rule).wire(forward)
-        verdict = check_wiring(circuit, constraint="all")
-        draw_circuit(circuit, ax, verdict)
-        ax.set_title(f"{title}: {verdict.all} neuron pairs joined both ways")
-    figure.savefig(path, dpi=110)
 
 
 def draw_matrix_angles(path: Path) -> None:
@@ -53,7 +36,7 @@ def draw_matrix_angles(path: Path) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    draw_two_rules(IMAGES / "circuit.png")
-    kp = parse_rule("kp").wire(mlp((64, 32, 10)))
-    (IMAGES / "kp.svg").write_text(circuit_svg(kp), encoding="utf-8")
+    for name, rule in DRAWN.items():
+        wired = parse_rule(rule).wire(mlp((64, 32, 32, 10)))
+        (IMAGES / f"{name}.svg").write_text(circuit_svg(wired), encoding="utf-8")
     draw_matrix_angles(IMAGES / "matrix-angles.png")

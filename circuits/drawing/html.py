@@ -17,7 +17,7 @@ from ..elements import Projection
 from .key import KeyEntry, key_of
 from .looks import variables
 from .scenes import Pairs, Scene, draw_scenes
-from .svg import STYLE, dash_text, roles_style, svg
+from .svg import STYLE, key_line, roles_style, svg
 
 HERE = Path(__file__).parent
 HINT = "Point at an arrow, or reach it by Tab and step with the arrow keys: this says what it is."
@@ -101,9 +101,5 @@ def key_html(projections: Iterable[Projection], shaded: bool) -> str:
 
 
 def _swatch(entry: KeyEntry) -> str:
-    dashed = f' stroke-dasharray="{dash_text(entry.dashes)}"' if entry.dashes else ""
-    look = f"stroke:var(--ow-{entry.colour});stroke-width:{entry.width:g}"
-    return (
-        '<svg viewBox="0 0 40 12" aria-hidden="true">'
-        f'<path style="{look}" d="M1 6H39"{dashed}/></svg>'
-    )
+    line = key_line(entry, 1, 39, 6)
+    return f'<svg viewBox="0 0 40 12" aria-hidden="true">{line}</svg>'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from math import ceil
 
 from ..assembly import Assembly
+from .key import KeyEntry, key_of
 from .looks import variables
 from .routes import Point, head_of, short_of
 from .scenes import Arrow, Box, Pairs, Scene, draw_scene, draw_scenes
@@ -37,6 +39,9 @@ Roboto,"Liberation Sans",Arial,sans-serif;font-size:13px}
 .ow-svg a:focus rect{stroke:var(--ow-teach);stroke-width:3}.ow-svg a:focus{outline:none}
 """.strip()
 
+# The key below a drawing that stands alone.
+_KEY_COLUMN, _KEY_ROW, _KEY_LINE, _KEY_GAP = 222.0, 18.0, 24.0, 12.0
+
 
 def roles_style() -> str:
     """Which colour each role has."""
@@ -45,7 +50,7 @@ def roles_style() -> str:
 
 
 def draw_svg(circuit: Assembly, shade: Pairs = (), *, fold: bool = False) -> str:
-    """A drawing that stands alone: a file, or what ``<img>`` shows.
+    """A drawing that stands alone, with its key: a file, or what ``<img>`` shows.
 
     Parameters
     ----------
@@ -68,15 +73,24 @@ def draw_svg(circuit: Assembly, shade: Pairs = (), *, fold: bool = False) -> str
     style = (
         f":root{{{variables(0)}}}{dark}\n{STYLE}{roles_style()}\nsvg{{background:var(--ow-ground)}}"
     )
-    return svg(scene, "drawing", style=style)
+    key = tuple(key_of(circuit.projections.values(), bool(shade)))
+    return svg(scene, "drawing", style=style, key=key)
 
 
-def svg(scene: Scene, prefix: str, *, style: str = "", linked: bool = False) -> str:
+def svg(
+    scene: Scene,
+    prefix: str,
+    *,
+    style: str = "",
+    linked: bool = False,
+    key: Sequence[KeyEntry] = (),
+) -> str:
     """The element; `prefix` makes its ids unique in a page. With `linked`, blocks are links."""
-    size = f"{scene.width:.0f} {scene.height:.0f}"
-    standing = (
-        f' xmlns="http://www.w3.org/2000/svg" width="{scene.width:.0f}" height="{scene.height:.0f}"'
-    )
+    width = max(scene.width, _KEY_COLUMN) if key else scene.width
+    columns = int(width // _KEY_COLUMN)
+    height = scene.height + (_KEY_GAP + _KEY_ROW * ceil(len(key) / columns) if key else 0.0)
+    size = f"{width:.0f} {height:.0f}"
+    standing = f' xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
     parts = [
         f'<svg{standing if style else ""} class="ow-svg" viewBox="0 0 {size}" role="group" '
         f'preserveAspectRatio="xMinYMin slice" aria-labelledby="{prefix}-t {prefix}-d" '
@@ -89,6 +103,12 @@ def svg(scene: Scene, prefix: str, *, style: str = "", linked: bool = False) -> 
         *(_heading(*heading) for heading in scene.headings),
         *(_arrow(arrow, i) for i, arrow in enumerate(scene.arrows)),
         *(_box(box, prefix, linked) for box in scene.boxes),
+        *(
+            _key_entry(
+                entry, width * (i % columns) / columns, scene.height + _KEY_ROW * (i // columns)
+            )
+            for i, entry in enumerate(key)
+        ),
         "</svg>",
     ]
     return "\n".join(part for part in parts if part)
@@ -120,6 +140,19 @@ def _box(box: Box, prefix: str, linked: bool) -> str:
     )
     group = f'<g class="{" ".join(kinds)}">{inside}</g>'
     return f'<a href="#{prefix}-{box.block}">{group}</a>' if linked and box.block else group
+
+
+def _key_entry(entry: KeyEntry, left: float, top: float) -> str:
+    start, y = left + 8, top + _KEY_GAP
+    line = key_line(entry, start, start + _KEY_LINE, y)
+    return line + _text(start + _KEY_LINE + 6, y + 4, entry.meaning, "ow-soft ow-right")
+
+
+def key_line(entry: KeyEntry, start: float, end: float, y: float) -> str:
+    """The line of a key's entry, as it is drawn."""
+    dashed = f' stroke-dasharray="{dash_text(entry.dashes)}"' if entry.dashes else ""
+    look = f"stroke:var(--ow-{entry.colour});stroke-width:{entry.width:g}"
+    return f'<path style="{look}" d="M{start:g} {y:g}H{end:g}"{dashed}/>'
 
 
 def dash_text(dashes: Sequence[float]) -> str:

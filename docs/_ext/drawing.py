@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from oneway.analysis import check_wiring
 from oneway.circuits import Circuit
-from oneway.circuits.drawing import draw_html, draw_svg
+from oneway.circuits.drawing import (
+    draw_html,
+    draw_svg,
+    drawing_script,
+    drawing_style,
+    key_html,
+)
 
 
 def circuit_svg(circuit: Circuit) -> str:
@@ -15,6 +23,22 @@ def circuit_svg(circuit: Circuit) -> str:
 def circuit_html(circuit: Circuit) -> str:
     """The same for a page, where it says what is pointed at and has a layout for phones."""
     return draw_html(circuit, _shaded(circuit), prefix="drawing")
+
+
+def side_by_side(circuits: Mapping[str, Circuit]) -> str:
+    """Circuits with a title each, beside or below each other; one key for all."""
+    projections = [p for circuit in circuits.values() for p in circuit.projections.values()]
+    key = key_html(projections, any(map(_shaded, circuits.values())))
+    drawn = "".join(
+        f"<figure><figcaption>{title}</figcaption>"
+        f"{draw_html(circuit, _shaded(circuit), prefix=f'drawing{i}', alone=False)}</figure>"
+        for i, (title, circuit) in enumerate(circuits.items())
+    )
+    return (
+        f"<style>{drawing_style()}</style>"
+        f'<div class="side-by-side">{drawn}</div><div class="oneway">{key}</div>'
+        f"<script>{drawing_script()}</script>\n"
+    )
 
 
 def _shaded(circuit: Circuit) -> list[tuple[str, str]]:

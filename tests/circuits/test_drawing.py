@@ -52,8 +52,14 @@ def test_any_wiring_is_drawn(circuit):
     assert_complete(scene, circuit)
     assert_laid_out(scene)
     drawing = ElementTree.fromstring(draw_svg(circuit))
-    texts = [text.text for text in drawing.iter(f"{SVG}text")]
+    texts = list(drawing.iter(f"{SVG}text"))
     assert len(texts) >= len(circuit.populations)
+    width, height = (float(drawing.get(side)) for side in ("width", "height"))
+    assert all(0 <= float(t.get("x")) < width and 0 < float(t.get("y")) < height for t in texts)
+    # The key says what occurs, and nothing else.
+    explained = {t.text.partition(": ")[0] for t in texts if ": " in t.text}
+    learns = {"thick"} if any(p.plasticity for p in circuit.projections.values()) else set()
+    assert explained == {p.role for p in circuit.projections.values()} | learns
 
 
 @pytest.mark.parametrize("rule", ["kp", "asap", "forward_alignment"])
