@@ -25,6 +25,7 @@ extensions = [
     "generated_pages",
     "offline",
     "references",
+    "tables",
 ]
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_build", "_ext"]
