@@ -69,7 +69,7 @@ def draw(results: dict[str, SpikingResult], path: Path) -> None:
 
 def main(folder: Path, quick: bool, control: bool = True) -> dict[str, SpikingResult]:
     folder.mkdir(parents=True, exist_ok=True)
-    samples = (8, 4) if quick else (1437, 360)
+    samples = (4, 2) if quick else (1437, 360)
     config = SpikingConfig(epochs=1 if quick else EPOCHS, measurements=2 if quick else 10)
     results = {}
     for rule, name in list(RULES.items())[: 2 if control else 1]:
@@ -84,7 +84,7 @@ def main(folder: Path, quick: bool, control: bool = True) -> dict[str, SpikingRe
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("out"))
-    parser.add_argument("--quick", action="store_true", help="8 digits once, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="4 digits once, to see that it runs")
     parser.add_argument("--all", action="store_true", help="feedback alignment too")
     given = parser.parse_args()
     main(given.folder, given.quick, given.all)

@@ -110,6 +110,8 @@ def test_an_interrupt_leaves_one_line_and_no_false_result(name, tries, start, dr
         code, said = ENDS[sent]
         assert ended.code == code, ended
         assert ended.err.splitlines()[-1].startswith(said), ended
+        if name == "train" and (work / "out/metrics.jsonl").exists():
+            assert ended.err.endswith("go on with 'oneway train --resume out'\n"), ended
         assert ended.err.count("oneway: ") == 1 and "Traceback" not in ended.err, ended
         assert "Exception ignored" not in ended.err, ended
         assert not ended.out or name == "demo" or json.loads(ended.out)  # all of it or nothing

@@ -1,11 +1,8 @@
 """The command line: exit codes, JSON keys, one-line complaints, nothing else on standard output."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import networkx as nx
@@ -386,30 +383,3 @@ def test_check_does_not_wait_for_torch():
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
-
-
-def test_interrupt_exits_130_and_keeps_the_metrics(tmp_path):
-    arguments = [*QUICK[:-1], "100000", "--rule", "fa", "--out", str(tmp_path), "--json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "oneway.training", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    metrics = tmp_path / "metrics.jsonl"
-    deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.read_bytes().count(b"\n") > 1):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, "")
-    *epochs, last = err.splitlines()
-    assert last == (
-        f"oneway: interrupted. Metrics so far are in {tmp_path}; go on with 'oneway train --resume "
-        f"{tmp_path}'"
-    )
-    assert epochs[0].startswith("fa, seed 0: epoch 1 of 100000, loss ")
-    records = [json.loads(line) for line in metrics.read_text().splitlines()]
-    assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))

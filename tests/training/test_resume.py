@@ -1,9 +1,6 @@
 """A run that was killed goes on as if nothing had happened, or says why it cannot."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -426,24 +423,3 @@ def test_several_seeds_are_resumed_each_from_where_it_was(tmp_path, capsys, monk
     resumed = json.loads(capsys.readouterr().out)["runs"]
     without = [{k: v for k, v in run.items() if k != "seconds"} for run in resumed]
     assert without == [{k: v for k, v in run.items() if k != "seconds"} for run in whole]
-
-
-def test_a_killed_process_is_resumed_bit_by_bit(tmp_path, capsys):
-    command = [*COMMAND, "--epochs", "30", "--schedule", "cosine", "--out"]
-    cut, whole = tmp_path / "cut", tmp_path / "whole"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "oneway.training", *command, str(cut)], stderr=subprocess.PIPE
-    )
-    metrics_file, deadline = cut / "metrics.jsonl", time.monotonic() + 60
-    while not (metrics_file.exists() and metrics_file.read_bytes().count(b"\n") > 2):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert not (cut / "result.json").exists()
-    assert main([*command, str(cut), "--resume"]) == main([*command, str(whole)]) == 0
-    assert "goes on after epoch" in capsys.readouterr().err
-    without = [[{**record, "seconds": 0} for record in lines(folder)] for folder in (cut, whole)]
-    assert without[0] == without[1] and len(without[1]) == 30
-    at_end, expected = tensors(cut), tensors(whole)
-    assert all(torch.equal(at_end[name], expected[name]) for name in expected)
