@@ -1,7 +1,8 @@
 # `make demo` and `make test` do all set-up: they need Python >= 3.11 with venv, and a C compiler.
 
 PYTHON ?= python3
-JOBS ?= 2
+# Test processes: one a core, but no more than memory is sure to be there for.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); [ "$$n" -le 8 ] && echo "$$n" || echo 8)
 VENV := .venv
 BIN := $(VENV)/bin
 # The same environment without brian2: everything but the spiking backend must work there.
@@ -14,7 +15,7 @@ SOURCES := $(shell find $(FOLDERS) -not -path '*/__pycache__*')
 CHECKED := $(FOLDERS) tests $(wildcard examples benchmarks docs releasing)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Two test processes with one thread each are faster than two that fight over the cores.
+# Processes with one thread each are faster than some that fight over the cores.
 TEST_ENV := env MPLBACKEND=Agg OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
