@@ -135,7 +135,7 @@ def main(folder: Path, quick: bool) -> dict[str, float]:
     data = load_data("digits", shape=SIZES[:1])
     circuit = parse_rule("kp").wire(mlp(SIZES))
     rates = learn_as_rates(circuit, data)
-    samples, length_s, tested = (2, 3.2, 5) if quick else (4, 6.4, 40)
+    samples, length_s, tested = (2, 2.4, 2) if quick else (4, 6.4, 40)
     x = data.normalise(data.test_x, torch.float64)
     wanted, y = rates(x).numpy(), data.test_y.numpy()
     print(f"as rates: {100 * np.mean(wanted.argmax(1) == y):.1f} % of {len(y)} test digits")
