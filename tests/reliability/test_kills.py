@@ -105,12 +105,18 @@ def test_a_run_killed_as_it_changes_a_file_ends_as_if_it_had_not_been(
     assert run(tmp_path / "all", *begun(name), before=counted).code == 0
     calls = (tmp_path / "count").stat().st_size
     assert calls > 50
-    for at in range(1 + drawn.randrange(every), calls + 1, every):
+    killed = 0
+    moments = range(1 + drawn.randrange(every), calls + 1, every)
+    for at in moments:
         work = tmp_path / f"work{at}"
         work.mkdir()
-        assert run(work, *begun(name), before=Trouble(at)).code == -signal.SIGKILL, at
+        ended = run(work, *begun(name), before=Trouble(at))
+        # Where writing takes long, checkpoints are further apart, and calls fewer.
+        assert ended.code in (-signal.SIGKILL, 0), ended
+        killed += ended.code != 0
         # And as it goes on, which changes other files.
         run(work, *again(work, name), before=Trouble(drawn.randint(1, calls // 4)))
         finish(work, name, expected)
         shutil.rmtree(work)
         print(f"{name}: killed in its call {at} of {calls}, and once more", flush=True)
+    assert killed > 0.8 * len(moments)

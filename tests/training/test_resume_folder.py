@@ -73,11 +73,14 @@ def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(
     assert oneway(*run, "--floor", "--epochs", "2", "--out", "cut")[0] == 0
     for name in ("metrics.jsonl", CHECKPOINT, "result.json", "config.json", "circuit.json", RECIPE):
         (tmp_path / "cut/seed6" / name).unlink()
+    unfinished = tmp_path / "cut" / f".{RECIPE}.99.toml"  # as of a process that was killed
+    unfinished.touch()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     code, out, err = oneway(
         "train", "--resume", tmp_path / "cut", "--epochs", "4", "--json", "--allow-code"
     )
+    assert not unfinished.exists()
     assert code == 0 and "goes on after epoch 2 of 4" in err
     assert [run["seed"] for run in json.loads(out)["runs"]] == [4, 5, 6]
     for seed in ("seed4", "seed5", "seed6"):

@@ -30,6 +30,7 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 def run(arguments: argparse.Namespace) -> int:
     from ..launcher import several
+    from ..reproduction.report import tidy
 
     if several():
         raise ConfigError(
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
         state = _load(out, arguments.allow_code) if arguments.resume else _begin(arguments, out)
         with locked(state.out):
+            tidy(state)
             state.save()
             content = _go(state, arguments, sys.stderr if arguments.json else output, started)
     if arguments.json:

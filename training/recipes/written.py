@@ -16,7 +16,7 @@ from ..checkpoint import CHECKPOINT
 from ..config import TrainConfig
 from ..data.catalogue import ARRAYS, DATA_DIR_VARIABLE
 from ..errors import ConfigError, DataError
-from ..files import write_text
+from ..files import remove_unfinished, write_text
 from ..records import RECIPE, RunFolder
 from .recipe import Recipe, read_recipe
 
@@ -37,8 +37,9 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 @contextmanager
 def accepted(folder: Path, recipe: Recipe) -> Iterator[None]:
-    """The recipe stands in the folder; where it is refused, what stood there before."""
+    """The recipe stands in the folder, which is locked; where it is refused, what stood there."""
     path = folder / RECIPE
+    remove_unfinished(folder, [RECIPE])
     before = path.read_text(encoding="utf-8") if path.exists() else None
     write_recipe(folder, recipe)
     try:

@@ -8,11 +8,12 @@ from statistics import median
 from typing import Any
 
 from ..compare import SavedRun, mean_and_spread, mean_of, read_runs, spread
+from ..files import remove_unfinished
 from ..layers import in_order
 from ..records import jsonable, write_json, write_text
 from .cells import BP, FLOOR, Cell
 from .planning import Job, all_jobs
-from .state import Reproduction
+from .state import ABOUT, PLAN, Reproduction
 
 TABLE_JSON, TABLE_MD = "table.json", "table.md"
 DONE, BEGUN, PLANNED, LEFT = "done", "begun", "planned", "left out"
@@ -25,6 +26,13 @@ def write_table(state: Reproduction) -> dict[str, Any]:
     write_json(state.out / TABLE_JSON, content)
     write_text(state.out / TABLE_MD, as_markdown(content))
     return content
+
+
+def tidy(state: Reproduction) -> None:
+    """Remove what was left half written by a process that was killed; the folder is locked."""
+    remove_unfinished(state.out, (PLAN, TABLE_JSON, TABLE_MD))
+    for job in state.jobs or ():
+        remove_unfinished(state.folder(job), (ABOUT,))
 
 
 def table(state: Reproduction) -> dict[str, Any]:
