@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import inspect
 import logging
 import os
 import sys
@@ -30,7 +31,8 @@ def pytest_collection_finish() -> None:
         logging.getLogger("brian2").setLevel("INFO")  # thousands of messages a run, to be captured
         # Hashing every variable of a group takes longer than what is remembered by it.
         translation = sys.modules["brian2.codegen.translation"]
-        translation.make_statements = translation.make_statements.__wrapped__
+        plain = inspect.unwrap(translation.make_statements)  # pytest may run twice in a process
+        translation.make_statements = plain
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

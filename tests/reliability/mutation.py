@@ -9,7 +9,8 @@ of `make test`. Install what it needs beside the package's own environment:
 
 In FOLDER, `record.json` says which test runs which line (taken at the first call; delete it when
 tests or code changed), `SEED.jsonl` has a line for each mutant that was run, so that a call that
-was stopped goes on, and `SEED.diff` the survivors.
+was stopped goes on, and `SEED.diff` the survivors. With a larger `--seconds` those that survived
+for want of time are run again.
 
 mutmut's own runner cannot be used: it leaves out what is decorated, hence every property and cached
 function. Here a process that has imported torch and all that is not ours forks one child for each
@@ -33,6 +34,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,6 +70,7 @@ TESTS = """
     analysis/test_locality.py
 """
 MARKED = "not slow and not spiking and not data"
+BROKEN = 99  # the instrument, not a test
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
 
 
@@ -190,7 +193,7 @@ def in_a_child(what: Callable[[], int], limit_s: int, said: Path) -> int | None:
     """What it returned, or None if it took so many seconds of a processor, or ten times as long."""
     pid = os.fork()
     if not pid:
-        with contextlib.suppress(BaseException):
+        try:
             os.setsid()
             resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
             to = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -198,8 +201,10 @@ def in_a_child(what: Callable[[], int], limit_s: int, said: Path) -> int | None:
             os.dup2(to, 2)
             code = what()
             sys.stdout.flush()
-            os._exit(code)
-        os._exit(3)
+        except BaseException:
+            traceback.print_exc()
+            code = BROKEN
+        os._exit(code)
     end = time.monotonic() + 10 * limit_s
     while time.monotonic() < end:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -303,34 +308,52 @@ def judge(mutant: Mutant, known: Record, most_s: float, said: Path) -> dict[str,
     except SyntaxError:
         return None
     files = known.tests(mutant)
-    chosen, left = [], most_s
-    for tests in files:
-        kept = []
-        for test in tests:
-            left -= known.seconds[test]
-            kept += [test] if left > 0 else []
-        chosen += [kept] if kept else []
+    chosen = _affordable(files, known, most_s)
     spent = sum(known.seconds[test] for tests in chosen for test in tests)
 
     def child() -> int:
         sys.meta_path.insert(0, _Changed(mutant.path, source))
-        return next((code for tests in chosen if (code := _pytest(*tests))), 0)
+        return next((code for tests in chosen if (code := _tested(tests))), 0)
 
     begin = time.monotonic()
     code = in_a_child(child, 20 + 5 * round(spent), said)
+    if code in (BROKEN, pytest.ExitCode.INTERNAL_ERROR):
+        sys.exit(f"{mutant.path} {mutant.number}: the instrument fails, see {said}")
     became = TIMED_OUT if code is None else KILLED if code else SURVIVED
-    diff = unified_diff(
-        before.splitlines(), source.splitlines(), mutant.path, mutant.path, "", "", 1, ""
-    )
+    name = mutant.path
+    diff = unified_diff(before.splitlines(), source.splitlines(), name, name, n=1, lineterm="")
     return {
         "path": mutant.path,
         "number": mutant.number,
         "became": became,
+        "code": code,
         "tests": sum(map(len, chosen)),
         "left_out": sum(map(len, files)) - sum(map(len, chosen)),
+        "most_s": most_s,
         "seconds": round(time.monotonic() - begin, 2),
         "diff": "\n".join(diff),
     }
+
+
+def _affordable(files: list[list[str]], known: Record, most_s: float) -> list[list[str]]:
+    """The tests, in their order, but for those that there is no time for."""
+    chosen = []
+    for tests in files:
+        kept = []
+        for test in tests:
+            if known.seconds[test] <= most_s:
+                most_s -= known.seconds[test]
+                kept.append(test)
+        chosen += [kept] if kept else []
+    return chosen
+
+
+def _tested(tests: list[str]) -> int:
+    """Tests of one file; all of it where a mutant has changed how they are called."""
+    code = _pytest(*tests)
+    if code != pytest.ExitCode.USAGE_ERROR:
+        return code
+    return _pytest(tests[0].partition("::")[0])
 
 
 # -- the report --------------------------------------------------------------------------------
@@ -400,22 +423,27 @@ def main(arguments: Sequence[str]) -> int:
 def _run(
     chosen: Sequence[Mutant], known: Record, given: argparse.Namespace
 ) -> list[dict[str, Any]]:
+    """All that became of the mutants, also in earlier calls: the last that was said of each."""
     results = given.to / f"{given.seed}.jsonl"
-    done = [json.loads(line) for line in results.open()] if results.exists() else []
-    before = {(one["path"], one["number"]) for one in done}
+    lines = results.read_text().splitlines() if results.exists() else []
+    done = {(one["path"], one["number"]): one for one in map(json.loads, lines)}
     with results.open("a") as file:
         for n, mutant in enumerate(chosen, 1):
-            if (mutant.path, mutant.number) in before:
+            where = mutant.path, mutant.number
+            if where in done and not _hurried(done[where], given.seconds):
                 continue
             one = judge(mutant, known, given.seconds, given.to / "said.txt")
             if one is not None:
-                done.append(one)
+                done[where] = one
                 print(json.dumps(one), file=file, flush=True)
-                print(
-                    f"{n}/{len(chosen)} {one['path']} {one['became']} {one['seconds']} s",
-                    flush=True,
-                )
-    return done
+                said = f"{mutant.path} {one['became']} {one['seconds']} s"
+                print(f"{n}/{len(chosen)} {said}", flush=True)
+    return list(done.values())
+
+
+def _hurried(one: dict[str, Any], most_s: float) -> bool:
+    """It survived, but there was no time for tests that there is time for now."""
+    return one["became"] == SURVIVED and bool(one["left_out"]) and one["most_s"] < most_s
 
 
 if __name__ == "__main__":
