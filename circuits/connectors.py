@@ -399,7 +399,8 @@ def _entries(adjacency: ArrayLike | sparse.sparray) -> tuple[np.ndarray, ...]:
     rows = "one row for each pre cell, one column for each post cell"
     try:
         given: Any = adjacency if sparse.issparse(adjacency) else np.asarray(adjacency, float)
-        matrix = sparse.csr_array(given, dtype=float) if given.ndim == 2 else None
+        # As floats before repeated entries add up, which in 8 bits they may not.
+        matrix = sparse.csr_array(given.astype(float)) if given.ndim == 2 else None
     except (TypeError, ValueError) as error:
         raise WiringError(f"{what}: expected a matrix of numbers, {rows}: {error}") from error
     if matrix is None:
@@ -673,6 +674,10 @@ class TransposeConnector(Connector):
     @property
     def routed(self) -> bool:
         return self.inner.routed
+
+    @property
+    def random(self) -> bool:
+        return self.inner.random
 
     @property
     def transpose(self) -> Connector:

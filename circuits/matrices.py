@@ -150,7 +150,7 @@ def weights_from_adjacency(circuit: Circuit, projection: str, matrix: sparse.spa
     """
     p = _named(circuit, projection)
     pre, post = circuit.shapes(p)
-    given, sizes = sparse.csr_array(matrix, dtype=float, copy=True), (prod(pre), prod(post))
+    given, sizes = sparse.csr_array(matrix.astype(float)), (prod(pre), prod(post))
     if given.shape != sizes:
         raise WiringError(
             f"{p.label}: the matrix has shape {given.shape}, but (pre, post) = {sizes}. Did you "

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.stats import chisquare
 from strategies import fits
 from torch.nn import functional as F
@@ -13,11 +14,13 @@ from oneway.circuits import (
     AllToAllConnector,
     AveragePoolConnector,
     Conv2dConnector,
+    DropoutConnector,
     FixedProbabilityConnector,
     FromListConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
+    ReshapeConnector,
     TransposeConnector,
     WiringError,
     both,
@@ -117,7 +120,10 @@ def test_pairs_of_a_weight_are_counted(fit):
 
 def test_a_connector_says_what_it_is_seen_through_a_transpose():
     conv, pool, dense = Conv2dConnector(2, 3), MaxPoolConnector(2), AllToAllConnector()
+    assert DropoutConnector(0.5).random and TransposeConnector(DropoutConnector(0.5)).random
+    assert not conv.random and not TransposeConnector(pool).random
     for c, *expected in (
+        (DropoutConnector(0.5), False, False, True),
         (conv, True, True, False),
         (pool, False, False, True),
         (AveragePoolConnector(2), False, False, False),
@@ -153,8 +159,26 @@ def test_weight_shapes_and_fan_in(connector, pre, post, shape, fan_in):
 
 
 @pytest.mark.parametrize(
+    ("connector", "pre", "post", "fan_in", "fan_out"),
+    [
+        (AllToAllConnector(), (3,), (5,), 3, 5),
+        (FromListConnector([(0, 0), (0, 1), (0, 2), (1, 0)]), (2,), (3,), 1, 2),
+        (AveragePoolConnector(2), (1, 4, 4), (1, 2, 2), 4, 1),
+        (OneToOneConnector(), (7,), (7,), 1, 1),
+        (MatchConnector(), (2,), (8,), 1, 4),
+        (Conv2dConnector(6, 3), (2, 9, 9), (6, 7, 7), 18, 54),
+    ],
+)
+def test_synapses_that_a_cell_receives_and_sends(connector, pre, post, fan_in, fan_out):
+    assert (connector.fan_in(pre, post), connector.fan_out(pre, post)) == (fan_in, fan_out)
+    back = TransposeConnector(connector)  # drawn like what it stands for
+    assert (back.fan_in(post, pre), back.fan_out(post, pre)) == (fan_in, fan_out)
+
+
+@pytest.mark.parametrize(
     ("connector", "pre", "post", "message"),
     [
+        (ReshapeConnector(), (2, 3, 3), (17,), r"equally many cells, got 18 of pre .* and 17 of"),
         (OneToOneConnector(), (3,), (4,), r"equal shapes, got pre \(3,\) and post \(4,\)"),
         (
             Conv2dConnector(8, 3),
@@ -234,6 +258,14 @@ def test_adjacency_matrix_goes_from_row_to_column(n_pre, n_post, data):
     ):
         rebuilt[i, j] = weight
     np.testing.assert_array_equal(rebuilt, adjacency)
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8])
+def test_repeated_entries_of_a_sparse_matrix_add_up_whatever_their_type(kind):
+    entries = np.full(200, 1, dtype=kind)
+    repeated = sparse.coo_array((entries, ([0] * 200, [1] * 200)), shape=(2, 2))
+    connector = FromListConnector.from_adjacency(repeated)
+    assert connector.conn_list == ((0, 1, 200.0),)
 
 
 def test_lists_hold_plain_numbers():

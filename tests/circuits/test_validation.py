@@ -9,6 +9,7 @@ from oneway.circuits import (
     BatchNorm,
     Circuit,
     Conv2dConnector,
+    DropoutConnector,
     MaxPoolConnector,
     OneToOneConnector,
     Phase,
@@ -65,6 +66,25 @@ def pool_backwards(net):
     net.population("delta_pooled", (1, 2, 2), path="feedback", partner="pooled")
     back = TransposeConnector(pool.connector)
     net.connect("delta_pooled", "delta_image", back, partner=pool.name)
+
+
+def dropout_backwards(net):
+    more = net.population("more", (3,))
+    dropout = net.connect("h1", more, DropoutConnector(0.5))
+    net.population("delta_more", (3,), path="feedback", partner="more")
+    back = dropout.connector.transpose
+    net.connect("delta_more", "delta_h1", back, partner=dropout.name)
+    net.update(net.projections["gate: h1 -> delta_h1"], pre="delta_more")
+
+
+def normalised_by(pre, post):
+    """Batch norm's derivative at delta_output, told of something else."""
+
+    def wire(net):
+        net.update(net.projections[BACK], error_norm="full")
+        net.connect(pre, post, role="norm")
+
+    return wire
 
 
 def learning(pre=ACTIVITY, post=ACTIVITY, phase="engaged"):
@@ -176,6 +196,26 @@ WRONG = {
         pool_backwards,
         "cells of 'delta_image' need partner= .* and a gate projection",
     ),
+    "dropout backwards without a gate": (
+        dropout_backwards,
+        "through dropout the cells of 'delta_h1' need partner= .* and a gate projection from its",
+    ),
+    "partner of a projection unknown": (
+        change("x -> h1", partner="a -> b"),
+        "'x -> h1' .*: its partner 'a -> b' is not in the circuit",
+    ),
+    "error norm of cells whose partner has none": (
+        cell("delta_h1", error_norm="own"),
+        "'delta_h1': error_norm 'own' needs a partner that is normalised, but 'h1' has no norm",
+    ),
+    "norm of a drive of error cells": (
+        lambda net: net.connect("delta_h1", "delta_h1", name="self", norm=BatchNorm()),
+        "a drive of error cells has no norm of its own. Say with error_norm=",
+    ),
+    "gates both ways": (
+        lambda net: net.gate("delta_h1", "h1", derivative="tanh"),
+        "in phase 'engaged' activities form a loop .*: h1 -> output -> .* -> delta_h1 -> h1$",
+    ),
     "plasticity without weights": (
         lambda net: net.connect("h1", "h1", name="self", **learning()),
         r"'self' .*: it has no weights that could learn",
@@ -200,6 +240,22 @@ WRONG = {
     "normalised input does not arrive": (
         change(BACK, error_norm="full"),
         r"needs the normalised input of 'output' at 'delta_output', but no norm projection",
+    ),
+    "normalised input of a cell's own norm does not arrive": (
+        lambda net: [
+            net.update(net.populations["h1"], norm=BatchNorm(affine=False)),
+            net.update(net.populations["delta_h1"], error_norm="full"),
+            net.update(net.projections["norm: h1 -> delta_h1"], role="gate", derivative="tanh"),
+        ],
+        "population 'delta_h1': error_norm 'full' needs the normalised input of 'h1' at 'delta_h1'",
+    ),
+    "normalised input of another": (
+        normalised_by("target", "delta_output"),
+        "needs the normalised input of 'output' at 'delta_output', but no norm projection",
+    ),
+    "normalised input to another": (
+        normalised_by("output", "target"),
+        "needs the normalised input of 'output' at 'delta_output', but no norm projection",
     ),
     "mimics two at once": (
         mimic_two,
