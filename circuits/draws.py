@@ -46,8 +46,7 @@ def initial_std(circuit: Circuit, p: Projection) -> float:
     p = _drawn(circuit, p)
     if (listed := _listed(p)) is not None:
         return float(np.sqrt(np.mean(listed**2)))
-    _, variance = _SCHEMES[_weights(p).start]
-    return sqrt(variance(p.connector, *circuit.shapes(p)))
+    return sqrt(_VARIANCES[_weights(p).start](p.connector, *circuit.shapes(p)))
 
 
 def set_point(circuit: Circuit, p: Projection) -> float:
@@ -95,18 +94,18 @@ def _sign_symmetry(connector: Connector, pre: Shape, post: Shape) -> float:
     return (2 if has_kernel else 1) / connector.fan_out(pre, post)
 
 
-# Distribution and variance.
-_SCHEMES: dict[Start, tuple[str, Callable[[Connector, Shape, Shape], float]]] = {
-    "kaiming_uniform": ("uniform", lambda c, pre, post: 1 / (3 * c.fan_in(pre, post))),
-    "kaiming_normal": ("normal", lambda c, pre, post: 2 / c.fan_in(pre, post)),
-    "he_uniform": ("uniform", lambda c, pre, post: 2 / c.fan_in(pre, post)),
-    "kaiming_normal_fan_out": ("normal", lambda c, pre, post: 2 / c.fan_out(pre, post)),
-    "sign_symmetry": ("normal", _sign_symmetry),
+_VARIANCES: dict[Start, Callable[[Connector, Shape, Shape], float]] = {
+    "kaiming_uniform": lambda c, pre, post: 1 / (3 * c.fan_in(pre, post)),
+    "kaiming_normal": lambda c, pre, post: 2 / c.fan_in(pre, post),
+    "he_uniform": lambda c, pre, post: 2 / c.fan_in(pre, post),
+    "kaiming_normal_fan_out": lambda c, pre, post: 2 / c.fan_out(pre, post),
+    "sign_symmetry": _sign_symmetry,
 }
+_NORMAL = ("kaiming_normal", "kaiming_normal_fan_out", "sign_symmetry")  # others are uniform
 
 
 def _is_normal(p: Projection) -> bool:
-    return _SCHEMES[_weights(p).start][0] == "normal"
+    return _weights(p).start in _NORMAL
 
 
 def _drawn(circuit: Circuit, p: Projection) -> Projection:

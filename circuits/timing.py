@@ -61,7 +61,7 @@ class SpikeWindow:
 
     def __call__(self, delta_ms: float) -> float:
         """K at Δt = t_post − t_pre."""
-        lobes = () if delta_ms == 0 else self.after if delta_ms > 0 else self.before
+        lobes = self.after if delta_ms > 0 else self.before if delta_ms < 0 else ()
         return sum(amplitude * exp(-abs(delta_ms) / tau_ms) for amplitude, tau_ms in lobes)
 
     @property

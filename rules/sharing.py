@@ -67,17 +67,16 @@ def share_activations(forward: Circuit, rule: Rule, k: int, fully_connected: str
     # All that may share, from the first on, could learn from one activation.
     longest = max((depth[w.pre] - first + 1 for w in sharing), default=0)
     _check_block_size(forward, rule, k, longest)
-    offset = 1 if k > 1 else 0
     source: dict[str, str] = {}
     reasons: dict[str, str] = {}
     for w in learning:
         a = depth[w.pre]
-        entrance = a if k == 1 else first + k * ((a - first - offset) // k)
         if _shares_nothing(forward, w, fully_connected):
             reasons[w.name] = "fully connected layers share no activation in an image net"
         elif k == 1 or a <= first:
             source[w.name] = w.pre
         else:
+            entrance = first + k * ((a - first - 1) // k)
             shared = _population_at(forward, rule, w, entrance, readers, depth)
             shapes = (forward.populations[name].shape for name in (shared, w.pre))
             misfit = matching(shared, w.pre).misfit(*shapes)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from oneway.circuits import Circuit, Projection
+from oneway.circuits import Circuit, Weights
 
 from ..graphs import Graph
 from ..locality import drawn_weights, signs_sent
@@ -48,19 +48,14 @@ _WHAT = {
 def _transport(kinds: tuple[str, ...], circuit: Circuit) -> Found:
     found = []
     for p in circuit.select(role="drive"):
-        kind = _kind(p)
-        if kind in kinds and p.weights is not None and p.weights.to is not None:
+        weights = p.weights or Weights()
+        kind = "aligned" if weights.start == "aligned" else weights.kind
+        if kind in kinds:
             shape = p.connector.weight_shape(*circuit.shapes(p)) or ()
-            why = f"{p.name!r} {_WHAT[kind]} {p.weights.to!r}"
+            why = f"{p.name!r} {_WHAT[kind]} {weights.to!r}"
             count = int(np.prod(shape))
             found.append(Violation((p.pre, p.post), count, "weights", why, fix=redrawing(p)))
     return Found(tuple(found))
-
-
-def _kind(p: Projection) -> str:
-    if p.weights is None:
-        return ""
-    return "aligned" if p.weights.start == "aligned" else p.weights.kind
 
 
 def dales_law(weights: Callable[[str], Any] | None = None, seed: int = 0) -> Constraint:

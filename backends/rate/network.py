@@ -341,7 +341,7 @@ class RateNetwork(CircuitParameters):
 
     def _check_samples(self, n: int) -> None:
         """Batch norm has nothing to learn from one value a channel; see torch, which refuses it."""
-        if n > 1 or self.stack is not None:
+        if self.stack is not None:
             return
         for name in self.norms:
             projection = self.circuit.projections.get(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum
+from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 from typing import Any
 
@@ -46,10 +46,10 @@ class Kind(StrEnum):
 class Part(Enum):
     """What an input is to an operation, for the passes that rewrite programs."""
 
-    WEIGHTS, ROUTE, PRE, POST = "weights", "route", "pre", "post"
-    ERROR, TOLD = "error", "told"  # of a gate: what it multiplies, what φ′ is worked out from
-    INPUT, GAIN, SHIFT = "input", "gain", "shift"
-    RUNNING_MEAN, RUNNING_VAR, DEVIATION = "running mean", "running variance", "deviation"
+    WEIGHTS, ROUTE, PRE, POST = auto(), auto(), auto(), auto()
+    ERROR, TOLD = auto(), auto()  # of a gate: what it multiplies, what φ′ is worked out from
+    INPUT, GAIN, SHIFT, RUNNING_MEAN, RUNNING_VAR = auto(), auto(), auto(), auto(), auto()
+    DEVIATION = auto()
 
 
 @dataclass(frozen=True)

@@ -319,7 +319,6 @@ class Values:
             lambda *tensors: self.norms.normalise(norm, *tensors),
             self.program.source(("training",)),
             named=parts,
-            detail=norm,
             outputs=3,
             label=owner.name,
         )
@@ -347,7 +346,6 @@ class Values:
             running_mean,
             running_var,
             training,
-            detail=norm,
             outputs=3,
             label=owner.name,
         )
