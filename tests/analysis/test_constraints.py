@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from itertools import chain, combinations, product
+from itertools import chain, combinations, pairwise, product
 from pathlib import Path
 
 import networkx as nx
@@ -32,6 +32,7 @@ from oneway.analysis import (
 )
 from oneway.analysis.constraints import KNOWN
 from oneway.analysis.constraints.algebra import diagonal, in_degrees
+from oneway.analysis.constraints.language import EXAMPLES
 from oneway.analysis.constraints.walks import shortest_return
 from oneway.analysis.paths import DEFAULT_ROLES
 from oneway.circuits import (
@@ -182,6 +183,35 @@ def test_the_comparator_cannot_be_mended_and_the_report_says_so():
     assert "no fix: either direction" in str(check(circuit, asked))
 
 
+def test_a_report_for_json_says_what_was_found():
+    circuit = wired("mlp:6-4-3", "kp,init=aligned")
+    report = check(circuit, no_reciprocal_pairs() & one_to_one() & no_weight_transport())
+    papers, pairing, transport = report.as_list()
+    assert [finding["ok"] for finding in (papers, pairing, transport)] == [False, True, False]
+    assert pairing == {
+        "name": "one-to-one",
+        "says": report.findings[1].constraint.meaning,
+        "ok": True,
+        "violations": [],
+        "fix": None,
+        "aside": None,
+    }
+    (pair,), (copy,) = papers["violations"], transport["violations"]
+    assert (pair["where"], pair["count"], pair["what"]) == (["h1", "delta_h1"], 4, "pairs of cells")
+    assert pair["examples"] == [[f"h1[{i}]", f"delta_h1[{i}]"] for i in range(EXAMPLES)]
+    assert "3 at" in papers["aside"] and "(drive, teach" not in papers["says"]
+    assert copy == {
+        "where": ["delta_output", "delta_h1"],
+        "count": 12,
+        "what": "weights",
+        "why": "'delta_output -> delta_h1' starts as a copy of 'h1 -> output'",
+        "examples": [],
+        "fix": "give 'delta_output -> delta_h1' a draw of its own (leave init='aligned' out)",
+        "no_fix": None,
+    }
+    assert transport["fix"] == copy["fix"]
+
+
 # -- counts against listing ------------------------------------------------------------------------
 
 
@@ -227,12 +257,13 @@ def test_degrees_of_overlapping_relations_equal_listing(chosen):
     np.testing.assert_array_equal(np.any([diagonal(r) for r in relations], axis=0), own)
 
 
-@pytest.mark.parametrize("rule", ["bp", "kp", "dfa", "ss"])
+@pytest.mark.parametrize("rule", ["bp", "kp", "dfa", "ss", "asap,k=2"])
 def test_thinned_circuits_have_feedback_against_the_same_synapses(rule):
     """δ_h1 hears from 30 cells through the synapses of 30 cells with 20 sources each."""
     circuit = wired("mlp:4-20-30-3", rule)
     report = check(circuit, fan_in(8))
     assert {"h2", "delta_h1", "output"} & {v.where[0] for v in report.violations}
+    assert all(re.search(r"hears from up to \d+ cells \(\d+ of", v.why) for v in report.violations)
     fixed = report.fix.apply(circuit)
     assert check(fixed, fan_in(8)).ok
     for p in fixed.select(role="drive"):
@@ -271,6 +302,21 @@ def test_pairs_of_populations_equal_listing(circuit, roles):
     output = {frozenset(n for n, _ in pair) for pair in of_output(circuit, listed_pairs(circuit))}
     violations = check(circuit, no_reciprocal_pairs(roles, "population")).violations
     assert {frozenset(v.where) for v in violations} == apart - output
+
+
+@settings(max_examples=40, deadline=None)
+@given(wired_circuits(), st.sampled_from([PAPERS, ALL]))
+def test_projections_between_the_paths_equal_listing(circuit, roles):
+    paths = {name: p.path for name, p in circuit.populations.items()}
+    output = [{p.pre, p.post} for p in circuit.select(role="compare") if paths[p.pre] == "forward"]
+    between = Counter(
+        (paths[p.pre], paths[p.post])
+        for p in circuit.projections.values()
+        if p.role in roles and {p.pre, p.post} not in output
+    )
+    ways = [between["forward", "feedback"], between["feedback", "forward"]]
+    found = check(circuit, no_reciprocal_pairs(roles, "path")).violations
+    assert [v.count for v in found] == ([sum(ways)] if all(ways) else [])
 
 
 @pytest.mark.parametrize("roles", [DEFAULT_ROLES, (*ALL, "compare")])
@@ -343,6 +389,22 @@ def test_weights_and_pairs_are_two_questions():
     assert holds == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("rule", "weights", "signs"),
+    [
+        ("bp", False, False),
+        ("ss", True, False),
+        ("fa", True, True),
+        ("dfa,last_layer=bp", False, False),
+        ("kp", True, True),
+        ("kp,init=aligned", False, False),
+    ],
+)
+def test_who_has_the_weights_or_the_signs_of_another(rule, weights, signs):
+    report = check(wired("mlp:6-4-4-3", rule), no_weight_transport() & no_sign_transport())
+    assert [finding.ok for finding in report.findings] == [weights, signs]
+
+
 def test_a_copy_at_the_start_is_transport():
     (violation,) = check(wired("mlp:6-4-3", "kp,init=aligned"), no_weight_transport()).violations
     assert violation.why == "'delta_output -> delta_h1' starts as a copy of 'h1 -> output'"
@@ -366,6 +428,18 @@ def test_one_to_one_counts_who_teaches_whom():
     net.teach(d, g, MatchConnector())  # two cells of d for each of g
     found = [(v.where, v.count) for v in check(net.build(), one_to_one()).violations]
     assert found == [(("g",), 2), (("d",), 4)]
+
+
+def test_one_to_one_names_the_cells_that_are_not():
+    """A pool leaves out the last row and column of the cells before it."""
+    net = Wiring("pairing")
+    h, g = net.population("h", (1, 3, 3)), net.population("g", (1, 1, 1))
+    d = net.population("d", (1, 3, 3), path="feedback", partner="h")
+    net.teach(d, h)
+    net.teach(d, g, AveragePoolConnector(2))
+    found = [(v.where, v.count, v.examples) for v in check(net.build(), one_to_one()).violations]
+    taught_twice = tuple((f"d[{n}]",) for n in (0, 1, 3, 4))
+    assert found == [(("g",), 1, (("g[0]",),)), (("d",), 4, taught_twice[:EXAMPLES])]
 
 
 def test_skips_come_from_an_earlier_layer():
@@ -395,6 +469,25 @@ def test_pairs_listed_twice_become_one():
     assert connector.conn_list == ((0, 0, 1.5), (1, 1, 3.0))
 
 
+@pytest.mark.parametrize("rule", ["kp", "asap,signals=synapse"])
+def test_what_runs_against_a_list_or_to_its_synapses_follows_it(rule):
+    repeated = [(0, 0), (1, 1), (2, 2), (3, 3), (0, 0), (1, 2)]
+    once = tuple(dict.fromkeys(repeated))
+    net = Wiring("twice")
+    h = [net.population(f"h{n}", (4,), activation="relu") for n in range(4)]
+    for pre, post in pairwise(h):
+        net.connect(pre, post, FromListConnector(repeated))
+    net.connect(h[-1], net.population("output", (2,)), AllToAllConnector())
+    circuit = parse_rule(rule).wire(net.build())
+    fixed = check(circuit, no_multapse(("drive",))).fix.apply(circuit)
+    assert check(fixed, no_multapse(("drive",))).ok
+    for p in fixed.projections.values():
+        connector = getattr(p.connector, "drive", p.connector)
+        inner = connector.transpose if connector.transposed else connector
+        assert getattr(inner, "conn_list", once) == once
+    assert len(fixed.projections) == len(circuit.projections)
+
+
 # -- graphs ----------------------------------------------------------------------------------------
 
 
@@ -418,6 +511,16 @@ def test_graphs_answer_as_networkx_does(listed):
     report = check(graph, parse_constraints(",".join(expected)))
     counts = {f.constraint.name: sum(v.count for v in f.violations) for f in report.findings}
     assert counts == expected
+    offenders = {
+        "no-autapse": {u for u, v, _ in listed if u == v},
+        "fan-in<=2": {v for v, degree in plain.in_degree if degree > 2},
+        "return-path>=4": {u for u, length in loops.items() if length < 4},
+    }
+    for finding in report.findings:
+        for v in finding.violations if finding.constraint.name in offenders else ():
+            shown = {int(cell.removeprefix("n")) for (cell,) in v.examples}
+            assert shown <= offenders[finding.constraint.name]
+            assert len(shown) == min(v.count, EXAMPLES)
     summed = nx.DiGraph()
     for u, v, w in listed:
         before = summed.get_edge_data(u, v, {"w": 0.0})["w"]

@@ -1,6 +1,6 @@
 """Census and reciprocity of any digraph, against networkx, and reciprocity by class."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import networkx as nx
 import numpy as np
@@ -44,6 +44,7 @@ def test_verdict_equals_networkx_on_the_simple_graph(graph):
     assert verdict.self_loops == nx.number_of_selfloops(nx.DiGraph(graph))
     laid = verdict.edges + verdict.self_loops + verdict.parallel_edges
     assert laid == graph.number_of_edges()
+    assert verdict.as_dict() == asdict(verdict) | {"ok": mutual == 0}
 
 
 @given(digraphs())

@@ -108,6 +108,26 @@ def test_image_builders():
     assert alexnet_bn((3, 224, 224)).output.shape == (200,)
 
 
+def windows(circuit):
+    """(kernel, stride, padding) of convolutions and pools, in order."""
+    found = [p.connector for p in circuit.projections.values() if hasattr(p.connector, "kernel")]
+    return [(c.kernel, c.stride, c.padding) for c in found]
+
+
+def test_windows_and_dense_layers_of_image_builders():
+    same5, same3, halves, thirds = (5, 1, 2), (3, 1, 1), (2, 2, 0), (3, 2, 0)
+    assert windows(conv2()) == [same3, same3, halves]
+    assert windows(alexnet()) == [same5, halves] * 3
+    dense = [shapes(alexnet())[name] for name in ("h4", "h5")]
+    dense += [shapes(alexnet_bn())[name] for name in ("h6", "h7")]
+    assert dense == [(1024,), (1024,), (4096,), (4096,)]
+    # Of the larger image side first: the smaller one counts.
+    firsts = {128: (11, 4, 5), 127: (5, 2, 2), 64: (5, 2, 2), 63: (3, 1, 1)}
+    for pixels, first in firsts.items():
+        rest = [thirds, same5, thirds, same3, same3, same3, thirds]
+        assert windows(alexnet_bn((3, 130, pixels))) == [first, *rest]
+
+
 def test_norm_lies_before_or_after_phi_or_nowhere():
     before, after, none = (conv2(norm=norm) for norm in ("before", "after", "none"))
     assert before.projections["x -> h1"].norm and not before.populations["h1"].norm
@@ -222,3 +242,16 @@ def test_free_form_circuit_in_a_few_lines():
     circuit = net.build()
     assert circuit.output.name == "y"
     assert [p.pre for p in circuit.select(post="pooled")] == ["fine", "coarse"]
+
+
+@pytest.mark.parametrize(
+    ("net", "options"),
+    [
+        ("mlp:4-2", "activation, norm, init"),
+        ("alexnet", "width, hidden, activation, norm, output_norm, init"),
+        ("resnet50", "width, shortcut, activation, norm, output_norm, init"),
+    ],
+)
+def test_options_of_a_builder_are_what_is_no_size(net, options):
+    with pytest.raises(WiringError, match=f"no option 'zzz'; there are {options}$"):
+        parse_circuit(f"{net},zzz=1")

@@ -202,3 +202,57 @@ def test_weightless_projections_are_wired_once():
 def test_names_are_taken_once(wire, message):
     with pytest.raises(WiringError, match=message):
         wire(Wiring(mlp((4, 3, 2))))
+
+
+def late(role, mimics=False):
+    """Cells that are driven only in a later phase, and convey something in the first."""
+    net = Wiring("late")
+    net.phase("engaged")
+    net.phase("later")
+    x, y, quiet = (net.population(name, (3,)) for name in ("x", "y", "quiet"))
+    net.connect(x, y, phases=("engaged", "later"))
+    net.connect(x, quiet, phases="later")
+    derivative = "tanh" if role == "gate" else None
+    net.connect(quiet, y, role=role, phases="engaged", derivative=derivative, name="conveys")
+    if mimics:
+        net.mimic(x, quiet, "engaged")
+    return net.build().reading
+
+
+@pytest.mark.parametrize("role", ["drive", "teach", "mimic", "gate", "norm"])
+def test_what_is_conveyed_must_be_there(role):
+    reading = late(role)
+    reading.check(("later",))
+    with pytest.raises(WiringError, match="'quiet' is silent in phase 'engaged': nothing drives"):
+        reading.check(("later", "engaged"))
+
+
+def test_noise_wakes_whom_it_reaches_by_drives_and_mimicry():
+    """noisy -> driven -> on -> mimics; a mimicking cell follows nobody else, others sleep."""
+    net = Wiring("noise")
+    net.phase("engaged")
+    net.phase("night", noisy=("noisy",))
+    names = "noisy driven on mimics told gated normed late mimics_sleeper".split()
+    for name in names:
+        net.population(name, (3,))
+    both = ("engaged", "night")
+    net.connect("noisy", "driven", phases=both)
+    net.connect("driven", "on", phases=both)
+    net.mimic("on", "mimics", "night")
+    for role, name in (("teach", "told"), ("norm", "normed")):
+        net.connect("noisy", name, role=role, phases=both)
+    net.connect("noisy", "gated", role="gate", derivative="tanh", phases=both)
+    net.connect("noisy", "late", phases="engaged")
+    net.connect("noisy", "mimics_sleeper", phases="night")
+    net.mimic("late", "mimics_sleeper", "night")
+    net.connect("on", "noisy", role="teach", phases="night")
+    reading = net.build().reading
+    assert reading.firing("night") == {"noisy", "driven", "on", "mimics"}
+    assert reading.firing("engaged") == set(names)
+    assert (reading.noisy_phases, reading.data_phases) == (("night",), ("engaged",))
+
+
+def test_who_mimics_conveys_what_is_mimicked():
+    late("drive", mimics=True).check(("engaged", "later"))
+    with pytest.raises(WiringError, match="'quiet' is silent"):
+        late("teach", mimics=True).check(("engaged",))

@@ -11,11 +11,13 @@ from oneway.circuits import (
     AllToAllConnector,
     AveragePoolConnector,
     MaxPoolConnector,
+    OneToOneConnector,
     Wiring,
     adjacency,
     cells,
     mlp,
 )
+from oneway.circuits.winners import WinnersConnector
 from oneway.rules import parse_rule
 
 SIZE = 5
@@ -113,3 +115,11 @@ def test_a_fix_that_leaves_the_gate_out_spreads_the_error():
     assert check(fixed, parse_constraints("all")).ok
     back = fixed.projections["delta_pool0 -> delta_h"].connector
     assert back == AveragePoolConnector(2).transpose
+
+
+def test_a_gate_with_windows_fits_where_all_its_parts_fit():
+    image, pooled = (2, SIZE, SIZE), (2, 2, 2)
+    gate = WinnersConnector(OneToOneConnector(), ((MaxPoolConnector(2), pooled),))
+    assert gate.misfit(image, image) is None
+    assert "equal shapes" in gate.misfit(image, (2, 3, 3))
+    assert "into (2, 3, 3), but post has (2, 2, 2)" in gate.misfit((2, 6, 6), (2, 6, 6))

@@ -32,6 +32,10 @@ def listed(circuit, pre, post):
     return weights, synapses
 
 
+def test_a_circuit_is_named_by_its_layers():
+    assert receptor_wiring(draw_signs((6, 4, 3))).circuit.name == "receptors:6-4-3"
+
+
 def layers_of(circuit):
     names = [p.name for p in circuit.populations.values() if p.path == "forward"]
     return [name for name in names if not name.endswith(("_plus", "_minus"))]

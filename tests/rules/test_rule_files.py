@@ -87,6 +87,8 @@ def test_a_description_says_what_the_file_says():
         False,
     )
     assert (k.kind, k.default) == ("whole number", "2")
+    said = {"name": "k", "type": "whole number", "default": "2", "meaning": k.meaning}
+    assert k.as_dict() == said | {"common": False}
     assert k.meaning.startswith("Block size; with k = 1 nothing is shared")
     assert signals.kind == "neuron, synapse" and signals.meaning.endswith("the same changes.")
     shared = next(o for o in describe_rule(KNOWN["wm"]).options if o.name == "decay")

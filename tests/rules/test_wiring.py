@@ -262,6 +262,28 @@ def test_sharing_needs_a_chain_of_layers():
         wired("asap", net.build(), frozen="first", k=2)
 
 
+def test_what_synapses_learn_from_and_what_makes_that():
+    """Of Kolen-Pollack learning: Δw = −η δ_{l+1} ⊗ h_l, both ways."""
+    circuit = wired("kp", mlp((6, 5, 4, 3)))
+
+    def sources(name):
+        found = circuit.reading.sources(circuit.projections[name])
+        return {(p.pre, p.post, p.role) for p in found}
+
+    # h1 is made by its drive; its error is taught.
+    assert sources("h1 -> h2") == {("x", "h1", "drive"), ("delta_h2", "h2", "teach")}
+    assert sources("delta_h2 -> delta_h1") == {
+        ("delta_output", "delta_h2", "drive"),
+        ("h2", "delta_h2", "gate"),
+        ("h1", "delta_h1", "teach"),
+    }
+    assert sources("delta_output -> delta_h2") == {
+        ("output", "delta_output", "compare"),
+        ("target", "delta_output", "compare"),
+        ("h2", "delta_h2", "teach"),
+    }
+
+
 # -- gates -----------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from oneway.backends.rate import RateNetwork
 from oneway.backends.rate.connectors import max_pool, rate_connector
+from oneway.backends.rate.kernels import sample_angles
 from oneway.backends.rate.program import Kind
 from oneway.circuits import AllToAllConnector, MaxPoolConnector, parse_circuit
 from oneway.rules import parse_rule
@@ -49,3 +50,19 @@ def test_product_with_few_cells(I):
     change = rate_connector(AllToAllConnector(), (I,), (40,)).correlate(post, pre)
     torch.testing.assert_close(change, torch.einsum("bj,bi->ji", post, pre))
     assert change.is_contiguous()
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 3, 4, 2)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_angles_of_samples_are_those_of_their_cosines(shape, dtype):
+    generator = torch.Generator().manual_seed(1)
+    a, b = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(2))
+    a, b = (t.to(dtype) * scale for t, scale in ((a, 3), (b, 0.5)))
+    b[1], b[2], a[3] = 2 * a[1], -a[2], 0
+    found = sample_angles(a, b)
+    rows_a, rows_b = (t.double().flatten(1) for t in (a, b))
+    cosine = (rows_a * rows_b).sum(1) / (rows_a.norm(dim=1) * rows_b.norm(dim=1))
+    expected = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
+    assert found.dtype == torch.float64 and found[3].isnan()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-3, equal_nan=True)
+    assert torch.isnan(sample_angles(b, a)[3])

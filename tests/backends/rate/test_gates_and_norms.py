@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from oneway.backends.rate import RateNetwork
-from oneway.circuits import mlp
+from oneway.backends.rate.activations import TORCH_PHI
+from oneway.circuits import PHI, mlp
 from oneway.rules import parse_rule
 
 X = torch.randn(6, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -142,3 +143,18 @@ def test_a_cell_that_forgets_its_normalised_input_learns_its_shift_only(how):
         gain, scale, _ = batch_norm_parts(net, s)
         expected = (s["delta_h2"] * gain * scale).T @ s["h1"]
         torch.testing.assert_close(net.weights["h1 -> h2"].grad, expected)
+
+
+@pytest.mark.parametrize("name", PHI)
+def test_what_is_said_of_an_activation_is_true_of_it(name):
+    """Against the function itself and autograd's derivative of it."""
+    said = PHI[name]
+    u = torch.linspace(-6, 6, 1000, dtype=torch.float64).requires_grad_()
+    a = TORCH_PHI[name].phi(u)
+    (slope,) = torch.autograd.grad(a.sum(), u)
+    below, above = slope[u < 0], slope[u > 0]
+    assert said.signed is bool((a < 0).any())
+    assert said.from_value is bool((slope >= 0).all())
+    straight = len(below.unique()) == len(above.unique()) == 1 and above[0] == 1
+    assert said.slope_below == (float(below[0]) if straight else None)
+    assert said.linear is bool((slope == 1).all())

@@ -1,5 +1,7 @@
 """Each rule equals its paper's equations, step by step, on dense and convolutional chains."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from plain_networks import Chain, Layer, matched, random_path
@@ -264,3 +266,36 @@ def test_where_nothing_is_shared_the_circuit_says_whose_numbers_it_has(rule, sam
         torch.testing.assert_close(change, other[name], rtol=1e-12, atol=0)
     shared = parse_rule("asap").wire(mlp((16, 8, 8, 8, 4)))
     assert not any("no activation is shared" in each for each in shared.notes)
+
+
+@pytest.mark.parametrize("kept", [0.05, None])
+@pytest.mark.parametrize("circuit", CIRCUITS)
+def test_scaling_brings_what_a_cell_receives_to_its_set_point(circuit, kept):
+    """Δw = ... + λ_s w (1 − s / s₀), s the mean |w| that a cell, or channel of cells, receives."""
+    wired = parse_rule("kp").wire(CIRCUITS[circuit]())
+    drives = [p for p in wired.select(role="drive") if p.plasticity]
+
+    def changed(**scaling):
+        net = Wiring(wired)
+        for p in drives:
+            net.update(p, plasticity=replace(p.plasticity, rate=0.4, decay=0.0, **scaling))
+        net = RateNetwork(net.build(), dtype=torch.float64, seed=2)
+        x = torch.randn(5, *wired.inputs[0].shape, dtype=torch.float64, generator=seeded(3))
+        net.step(x, torch.arange(5) % wired.output.size)
+        return net
+
+    plain, scaled = changed(), changed(scaling=0.3, set_point=kept)
+    for p in drives:
+        # Stored as the forward weights are: a feedback drive ends at the second axis.
+        w, ends = stored(plain, p.name), 1 if p.connector.transposed else 0
+        others = [axis for axis in range(w.dim()) if axis != ends]
+        s = w.abs().mean(dim=others, keepdim=True)
+        fan_in = w[0].numel()
+        s0 = kept or 0.5 * fan_in**-0.5  # of a uniform draw in ±1/√fan_in
+        grads = (net.weights[p.name].grad for net in (scaled, plain))
+        difference = 0.4 * (next(grads) - next(grads))
+        torch.testing.assert_close(difference, -0.3 * w * (1 - s / s0))
+
+
+def seeded(number):
+    return torch.Generator().manual_seed(number)

@@ -55,6 +55,8 @@ def test_one_kernel_where_error_and_change_are_due_together():
     # learn from an activity that repeats along channels (`fold_repeats`), for less in a product.
     assert kinds.count("joint") == 18 - 6
     assert kinds.count("adjoint") == 2 + 6  # with the classifier's B and the average pool
+    # Norms keep their inputs, which say where cells were active: no bits are kept for that.
+    assert "renormalise" in kinds and "sign" not in kinds
 
 
 def test_nothing_given_from_outside_is_overwritten():
