@@ -123,8 +123,10 @@ def judge(mutant: Mutant, known: Record, most_s: float, said: Path) -> dict[str,
 
 def _affordable(tests: set[str], path: str, known: Record, most_s: float) -> list[str]:
     """Those of a file named after the module, or its folder; then the fastest that time allows."""
-    named = {f"test_{part}.py" for part in Path(path).with_suffix("").parts}
-    chosen = [test for test in tests if Path(test.partition("::")[0]).name in named]
+    folder, *parts = Path(path).with_suffix("").parts
+    files = {test: Path(test.partition("::")[0]) for test in tests}
+    named = {f"test_{part}.py" for part in parts}
+    chosen = [t for t, file in files.items() if file.parts[1] == folder and file.name in named]
     for test in sorted(tests - set(chosen), key=known.seconds.__getitem__):
         most_s -= known.seconds[test]
         if most_s < 0:

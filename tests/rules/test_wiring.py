@@ -7,6 +7,7 @@ from oneway.circuits import (
     ACTIVITY,
     AllToAllConnector,
     AveragePoolConnector,
+    DropoutConnector,
     MatchConnector,
     MaxPoolConnector,
     OneToOneConnector,
@@ -315,6 +316,21 @@ def test_max_pool_sends_errors_to_the_winner_or_evenly():
     even = wired("fa", forward, gate="local").projections["delta_pool -> delta_h2"]
     assert exact.connector == TransposeConnector(MaxPoolConnector(2))
     assert even.connector == TransposeConnector(AveragePoolConnector(2))
+
+
+def test_dropout_sends_errors_to_who_was_heard_or_to_all():
+    net = Wiring("dropout")
+    x, h = net.population("x", (4,)), net.population("h", (5,), activation="relu")
+    drop, out = net.population("drop", (5,)), net.population("output", (2,))
+    net.connect(x, h, AllToAllConnector())
+    net.connect(h, drop, DropoutConnector(0.5))
+    net.connect(drop, out, AllToAllConnector())
+    for gate, back in (
+        ("exact", TransposeConnector(DropoutConnector(0.5))),
+        ("local", OneToOneConnector()),
+    ):
+        circuit = wired("fa", net.build(), gate=gate)
+        assert circuit.projections["delta_drop -> delta_h"].connector == back
 
 
 # -- what a rule cannot do ---------------------------------------------------------------------

@@ -158,3 +158,4 @@ def test_what_is_said_of_an_activation_is_true_of_it(name):
     straight = len(below.unique()) == len(above.unique()) == 1 and above[0] == 1
     assert said.slope_below == (float(below[0]) if straight else None)
     assert said.linear is bool((slope == 1).all())
+    torch.testing.assert_close(TORCH_PHI[name].module()(u), a)
