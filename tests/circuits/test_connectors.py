@@ -239,6 +239,14 @@ def test_connectors_that_cannot_be(make, message):
         make()
 
 
+def test_a_window_is_written_in_one_way():
+    """So that equal ones are equal, and can be told apart by their hash."""
+    assert Conv2dConnector(4, (3, 3), stride=[2, 2]) == Conv2dConnector(4, 3, stride=2)
+    oblong = Conv2dConnector(4, [3, 1], padding=[1, 0])
+    assert (oblong.kernel, oblong.padding) == ((3, 1), (1, 0))
+    assert hash(oblong) == hash(Conv2dConnector(4, (3, 1), padding=(1, 0)))
+
+
 def test_pools_do_not_overlap_by_default():
     assert MaxPoolConnector(3) == MaxPoolConnector(3, stride=3)
     assert AveragePoolConnector(2).output_shape((4, 6, 7)) == (4, 3, 3)

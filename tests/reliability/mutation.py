@@ -40,6 +40,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 from mutants import ROOT, Mutant, mutants, sample
 from scipy.stats import binomtest
 from which_tests import BROKEN, Record, in_a_child, record, run_tests
@@ -139,6 +140,13 @@ class _Heard:
     """A plugin: whether a test failed, or a file with tests could not be imported."""
 
     failed = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        # After conftest.py has chosen a profile: an example that fails is enough, be it large.
+        plain = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", settings.get_profile("ci"), phases=plain)
+        settings.load_profile("mutants")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.failed |= report.failed
