@@ -424,6 +424,7 @@ def test_one_to_one_counts_who_teaches_whom():
     e = net.population("e", (2,), path="feedback", partner="g")
     net.teach(d, h)
     net.teach(e, g)
+    net.mimic(d, g, "engaged", MatchConnector())  # which is no teaching
     assert check(net.build(), one_to_one()).ok
     net.teach(d, g, MatchConnector())  # two cells of d for each of g
     found = [(v.where, v.count) for v in check(net.build(), one_to_one()).violations]
@@ -440,6 +441,18 @@ def test_one_to_one_names_the_cells_that_are_not():
     found = [(v.where, v.count, v.examples) for v in check(net.build(), one_to_one()).violations]
     taught_twice = tuple((f"d[{n}]",) for n in (0, 1, 3, 4))
     assert found == [(("g",), 1, (("g[0]",),)), (("d",), 4, taught_twice[:EXAMPLES])]
+
+
+def test_one_to_one_names_the_cells_that_several_teach():
+    net = Wiring("pairing")
+    g = net.population("g", (1, 3, 3))
+    e = net.population("e", (1, 3, 3), path="feedback", partner="g")
+    f = net.population("f", (1, 1, 1), path="feedback")
+    net.teach(e, g)
+    net.teach(f, g, AveragePoolConnector(2).transpose)
+    found = [v for v in check(net.build(), one_to_one()).violations if v.where == ("g",)]
+    assert [(v.count, v.examples) for v in found] == [(4, (("g[0]",), ("g[1]",), ("g[3]",)))]
+    assert found[0].why == "g is taught by several cells of e, f"
 
 
 def test_skips_come_from_an_earlier_layer():
@@ -541,6 +554,12 @@ def test_names_are_read_back():
     assert [c.name for c in parse_constraints(",".join(c.name for c in EVERY))] == [
         c.name for c in EVERY
     ]
+
+
+def test_numbers_may_follow_a_plain_sign():
+    """fan-in=4 is at most 4, return-path=4 at least 4."""
+    names = [c.name for c in parse_constraints("fan-in=4,return-path=4")]
+    assert names == ["fan-in<=4", "return-path>=4"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from oneway.circuits import (
     to_graphml,
     to_json,
 )
+from oneway.circuits.xml_text import check_xml
 
 CIRCUITS = {
     "all roles": kolen_pollack_by_hand,
@@ -268,3 +269,10 @@ def test_all_fields_are_written():
     assert from_json(to_json(sparse_by_hand())).projections["delta_y -> delta_x"].weights == (
         Weights("sign-tied", to="x -> y", scale=0.25)
     )
+
+
+@pytest.mark.parametrize("data", [b"<graphml><graph>", b"<graphml>", b"", b"<a></b>"])
+def test_xml_that_ends_too_early_is_refused(data):
+    check_xml(b"<graphml><graph></graph></graphml>")
+    with pytest.raises(ValueError):
+        check_xml(data)

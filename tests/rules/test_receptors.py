@@ -132,3 +132,12 @@ def test_signs_that_make_no_circuit_are_refused(signs, message):
         receptor_wiring(signs)
     with pytest.raises(WiringError, match="units 'mixed', expected one of consistent"):
         receptor_wiring([np.ones((2, 2))], "mixed")
+
+
+def test_with_a_local_gate_hidden_cells_multiply_what_they_are_taught():
+    local, exact = (receptor_wiring(draw_signs((6, 5, 4, 3)), gate=g) for g in ("local", "exact"))
+    gated = {p.post: p.plasticity.post.gated for p in local.circuit.select() if p.plasticity}
+    assert gated == {"h1": True, "h2": True, "output": False}
+    assert not any(p.plasticity.post.gated for p in exact.circuit.select() if p.plasticity)
+    assert not any(local.circuit.select(role="gate"))
+    assert {p.pre for p in exact.circuit.select(role="gate")} == {"h1", "h2"}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from oneway.backends.rate import RateNetwork, compiler
-from oneway.circuits import parse_circuit
+from oneway.backends.rate.connectors import takes_fewer_channels
+from oneway.circuits import AllToAllConnector, Conv2dConnector, parse_circuit
 from oneway.rules import parse_rule
 
 
@@ -29,3 +30,13 @@ def test_changes_are_the_same(rule, folds, monkeypatch):
     assert changes.keys() == expected.keys()
     for name, change in expected.items():
         torch.testing.assert_close(changes[name], change, rtol=1e-10, atol=1e-12)
+
+
+def test_groups_and_dense_layers_want_all_channels():
+    """A group sees its own channels, which need not be the ones that repeat."""
+    for connector, fewer in (
+        (Conv2dConnector(4, 3), True),
+        (Conv2dConnector(4, 3, groups=2), False),
+        (AllToAllConnector(), False),
+    ):
+        assert takes_fewer_channels((connector, (4, 5, 5), (4, 3, 3))) == fewer
