@@ -10,6 +10,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -198,6 +199,24 @@ def _saved(save: Callable[[Any, Any], Any], *content: Any) -> bytes:
     return to.getvalue()
 
 
+def _parts_of(matrix: Any) -> dict[str, Any]:
+    """What scipy's npz has."""
+    parts = {name: getattr(matrix, name).tolist() for name in ("data", "indices", "indptr")}
+    return parts | {"shape": list(matrix.shape), "format": matrix.format, "_is_array": True}
+
+
+def _packed(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Read a file of MATLAB whose one array is packed, after it was damaged."""
+
+    def reading(path: Path) -> None:
+        content = path.read_bytes()
+        packed = zlib.compress(content[128:])
+        path.write_bytes(content[:128] + struct.pack("<2I", 15, len(packed)) + packed)
+        read(path)
+
+    return reading
+
+
 def graphs() -> dict[str, Reader]:
     table = b"pre_id,post_id,syn_count,type\n" + b"".join(
         f"{u},{v},{w},chem\n".encode() for u, v, w in EDGES
@@ -206,6 +225,15 @@ def graphs() -> dict[str, Reader]:
     weights = np.array([[0, 1, 0], [2, 0, 1], [0, 3, 0]])
     matrix = b",a,b,c\na,0,1,0\nb,2,0,1\nc,0,3,0\n"
     sparse = scipy.sparse.csr_array(weights.astype(float))
+    matlab = [
+        _saved(scipy.io.savemat, {"a": weights, **beside})
+        for beside in (
+            {},
+            {"names": np.array(["a", "b", "c"], dtype=object), "z": np.array([1j])},
+            {"about": {"of": "me", "n": [np.zeros(0), {"deep": "x"}]}},
+        )
+    ]
+    matlab.append(_saved(scipy.io.savemat, {"a": scipy.sparse.csc_array(sparse)}))
     node_link = nx.node_link_data(nx.DiGraph([("a", "b"), ("b", "a")]), edges="links")
     found = {
         "table": Reader(".csv", read_graph, [table, blanks, matrix, gzip.compress(table)]),
@@ -221,7 +249,11 @@ def graphs() -> dict[str, Reader]:
             trees=[{"a": weights.tolist(), "names": ["a", "b", "c"]}],
             write=_arrays,
         ),
-        "mat": Reader(".mat", read_graph, [_saved(scipy.io.savemat, {"a": weights})]),
+        "npz-sparse": Reader(
+            ".npz", read_graph, trees=[_parts_of(sparse), _parts_of(sparse.tobsr())], write=_arrays
+        ),
+        "mat": Reader(".mat", read_graph, matlab),
+        "mat-packed": Reader(".mat", _packed(read_graph), [matlab[0], matlab[-1]]),
         "node-link": Reader(".json", read_graph, trees=[node_link]),
         "adjlist": Reader(".txt", lambda path: read_graph(path, format="adjlist"), [b"a b\nb a\n"]),
     }

@@ -1,6 +1,7 @@
 """Inputs that once ended in a traceback, a hang, or gigabytes: each is refused in one line now."""
 
 import gzip
+import io
 import json
 import os
 import pickle
@@ -19,6 +20,7 @@ from file_server import serving
 from reliability.fuzzing import limits
 from reliability.readers import RECIPE, finished_run, runs
 from safetensors.torch import save_file
+from scipy.io import savemat
 
 from oneway.analysis import read_graph
 from oneway.circuits import (
@@ -37,7 +39,7 @@ from oneway.training.cli.main import main
 from oneway.training.data import download as downloads
 from oneway.training.data.arrays import read_arrays
 from oneway.training.data.download import download
-from oneway.training.data.formats import read_cifar_batch, read_idx
+from oneway.training.data.formats import read_cifar_batch, read_idx, read_svhn
 from oneway.training.data.image_folder import list_parts
 from oneway.training.data.obtain import unpack_archive
 from oneway.training.data.tiny_imagenet import _image, _validation
@@ -164,6 +166,57 @@ def test_what_scipys_reader_crashes_on(end, tmp_path):
     path.write_text(f"%%MatrixMarket matrix coordinate real general\n%\n3 3 2\n1 2 1\n{end}")
     with pytest.raises(WiringError, match="not MatrixMarket"):
         read_graph(path)
+
+
+def _matlab(**arrays):
+    to = io.BytesIO()
+    savemat(to, arrays)
+    return to.getvalue()
+
+
+WRONG_IN_MATLAB = {
+    "no such kind": (b"\x09\0\0\0\x48\0\0\0", b"\x0c\x08\0\0\x48\0\0\0"),
+    "an array among numbers": (b"\x09\0\0\0\x48\0\0\0", b"\x0e\0\0\0\x48\0\0\0"),
+    "a wide array": (struct.pack("<2i", 3, 3), struct.pack("<2i", 2**30, 2**30)),
+    "no values": (b"\x09\0\0\0\x48\0\0\0", b"\x09\0\0\0\x4f\0\0\0"),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("wrong", WRONG_IN_MATLAB)
+def test_what_scipys_reader_of_matlab_files_crashes_on(wrong, packed, tmp_path):
+    content = _matlab(a=np.eye(3))
+    head, array = content[:128], content[128:].replace(*WRONG_IN_MATLAB[wrong])
+    assert head + array != content
+    if packed:
+        array = zlib.compress(array)
+        array = struct.pack("<2I", 15, len(array)) + array
+    for name, read in (("a.mat", read_graph), ("train_32x32.mat", read_svhn)):
+        (tmp_path / name).write_bytes(head + array)
+        with (
+            limits(),
+            pytest.raises((WiringError, DataError), match=r"not a .*\.?(mat|MATLAB) file"),
+        ):
+            read(tmp_path / name)
+
+
+def test_a_matlab_file_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
+    content = _matlab(X=np.zeros((32, 32, 3, 400), np.uint8), y=np.ones((400, 1)))
+    packed = zlib.compress(content[128:])
+    path = tmp_path / "train_32x32.mat"
+    path.write_bytes(content[:128] + struct.pack("<2I", 15, len(packed)) + packed)
+    monkeypatch.setattr("oneway.analysis.graphs.readers.matlab.UNPACKED_FREELY", 10**5)
+    with pytest.raises(DataError, match="unpacks to absurdly much more than it is"):
+        read_svhn(path)
+
+
+@pytest.mark.parametrize("begins", [[0, 5, 0], [0, 10**9, 3], [0, 3, 2], [0, -5, 3]])
+def test_rows_of_a_sparse_matrix_that_begin_elsewhere(begins, tmp_path):
+    parts = {"data": [1.0, 2.0, 3.0], "indices": [0, 1, 1], "indptr": begins, "shape": (2, 2)}
+    for format in ("csr", "csc"):
+        np.savez(tmp_path / "a.npz", format=format, _is_array=True, **parts)
+        with limits(), pytest.raises(WiringError, match="damaged sparse matrix"):
+            read_graph(tmp_path / "a.npz")
 
 
 def test_a_quotation_mark_in_a_comment(tmp_path):

@@ -207,16 +207,17 @@ def read_svhn(path: Path) -> tuple[Bytes, Labels]:
 
 
 def _svhn_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.io import loadmat  # slow to import, and only this data set needs it
+    # Slow to import, and only this data set needs it.
+    from oneway.analysis.graphs.readers.matlab import load_mat
 
     try:
-        content = loadmat(path, variable_names=["X", "y"])
+        content = load_mat(path.read_bytes(), ["X", "y"])
     # A damaged file can fail anywhere in the reader, with whatever is raised there.
     except Exception as error:
         raise DataError(
             f"{path}: not a readable .mat file ({error}). Download the file again"
         ) from error
-    missing = [name for name in ("X", "y") if name not in content]
+    missing = [n for n in ("X", "y") if not isinstance(content.get(n), np.ndarray)]
     if missing:
         raise DataError(
             f"{path}: holds no {' and no '.join(missing)}. Is it one of SVHN's cropped digits?"
