@@ -27,6 +27,7 @@ from .elements import (
     kinds_of,
 )
 from .errors import WiringError
+from .format_version import misread
 from .json_text import parse_json
 from .options import fits
 from .summary import connector_text, plasticity_text, shape_text, weights_text
@@ -108,11 +109,8 @@ def _check_header(content: Any) -> None:
         raise WiringError(
             f'this JSON is not a circuit: expected an object with "format": "{FORMAT}"'
         )
-    if content.get("version") != VERSION:
-        raise WiringError(
-            f"the circuit has format version {content.get('version')!r}, this program reads "
-            f"version {VERSION}"
-        )
+    if reason := misread(content, FORMAT, VERSION):
+        raise WiringError(f"the circuit cannot be read: {reason}")
     missing = [key for key in ("name", *_LISTS) if key not in content]
     if missing:
         raise WiringError(f"the circuit lacks {', '.join(missing)}")

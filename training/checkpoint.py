@@ -20,12 +20,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from oneway.circuits.format_version import misread
 from oneway.circuits.json_text import parse_json
 
 from .errors import DataError, first_line
 
 CHECKPOINT = "checkpoint.safetensors"
-FORMAT, VERSION = "oneway-checkpoint", "1"
+FORMAT, VERSION = "oneway-checkpoint", 1
 
 _TENSOR = "tensor"
 
@@ -64,7 +65,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     tensors: dict[str, Tensor] = {}
     values = json.dumps(_named(state, "", tensors))
-    about = {"format": FORMAT, "version": VERSION, "state": values}
+    about = {"format": FORMAT, "version": str(VERSION), "state": values}
     about["checksum"] = _checksum(values, tensors)
     # One name for all attempts, so that those cut short do not pile up.
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -144,12 +145,11 @@ _AGAIN = "Start the run again in another folder; nothing was changed"
 
 
 def _check_form(path: Path, about: Mapping[str, str]) -> None:
-    form = about.get("format"), about.get("version")
-    if form != (FORMAT, VERSION) or "state" not in about:
-        raise DataError(
-            f"{str(path)!r} is no checkpoint that this version can read: format and version are "
-            f"{form}, expected {(FORMAT, VERSION)}. {_AGAIN}"
-        )
+    reason = misread(about, FORMAT, VERSION)
+    if reason is None and "state" not in about:
+        reason = "it has no state"
+    if reason:
+        raise DataError(f"checkpoint {str(path)!r} cannot be read: {reason}; nothing was changed")
 
 
 def fingerprint(*tensors: Tensor) -> str:

@@ -19,7 +19,7 @@ from oneway.rules import RULES, SPIKE_RULES
 from .checkpoint import CHECKPOINT
 from .config import SPEED
 from .errors import ConfigError, DataError
-from .records import CONFIG, METRICS, RESULT
+from .records import CONFIG, METRICS, RESULT, without_form
 
 # The recipes' floor on image nets, and `--floor` elsewhere.
 FLOORS = ("bp,frozen=conv", "bp,frozen=hidden")
@@ -334,7 +334,7 @@ def _json(path: Path) -> dict[str, Any]:
         raise _damaged(path, error) from error
     if not isinstance(content, dict):
         raise _damaged(path, "not an object")
-    return content
+    return without_form(path, content)
 
 
 def _history(path: Path) -> tuple[Mapping[str, Any], ...]:

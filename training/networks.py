@@ -190,14 +190,16 @@ def _loaded(path: Path, **options: Any) -> RateNetwork:
     usual = {
         "dtype": stored_dtype(config["dtype"]),
         "seed": config["seed"],
-        "loss": _loss(config),
+        "loss": _loss(folder, config),
     }
     net = RateNetwork(circuit, **{**usual, **options})
     net.names = names
     keep_of(net, state["network"])
     try:
         net.load_state_dict(state["network"])
-    except RuntimeError as error:
+        if names is not None:
+            names.check(net)
+    except (RuntimeError, LookupError, AttributeError, TypeError) as error:
         raise DataError(
             f"checkpoint in {str(path)!r} does not fit this version of the network "
             f"({first_line(error)}). Train it again in another folder"
@@ -281,7 +283,7 @@ def _check_complete(path: Path) -> None:
 def _circuit(folder: RunFolder) -> tuple[Circuit, Any]:
     try:
         circuit, names = folder.circuit()
-    except (WiringError, ValueError, KeyError, TypeError) as error:
+    except (WiringError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"the circuit of the run in {str(folder.path)!r} cannot be read by this version "
             f"({first_line(error)}). Train it again in another folder"
@@ -307,6 +309,12 @@ def _config(folder: RunFolder) -> dict[str, Any]:
     return config
 
 
-def _loss(config: dict[str, Any]) -> torch.nn.Module:
+def _loss(folder: RunFolder, config: dict[str, Any]) -> torch.nn.Module:
     own = {key: config[key] for key in ("loss", "label_smoothing") if key in config}
-    return make_loss(TrainConfig(**own))
+    try:
+        return make_loss(TrainConfig(**own))
+    except (ConfigError, TypeError) as error:
+        raise DataError(
+            f"{CONFIG} in {str(folder.path)!r} is damaged: {first_line(error)}. Train it again in "
+            "another folder"
+        ) from error

@@ -15,6 +15,7 @@ import torch
 
 from oneway.backends.rate.exchange.names import Names
 from oneway.circuits import Circuit, load_circuit, to_json
+from oneway.circuits.format_version import misread
 from oneway.circuits.json_text import parse_json
 
 from .checkpoint import CHECKPOINT, write_checkpoint
@@ -27,6 +28,9 @@ from .tensorboard import Board, check_installed
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
 CIRCUIT, NAMES, RECIPE = "circuit.json", "names.json", "recipe.toml"
 _FILES = (CONFIG, METRICS, RESULT, CHECKPOINT)
+# Of all files of a run but for those that have their own: whoever reads one looks at `CONFIG` too.
+FORMAT, VERSION = "oneway-run", 1
+_FORM = {"format": FORMAT, "version": VERSION}
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ class RunFolder:
 
     def write_config(self, **settings: Any) -> None:
         versions = {"python": platform.python_version(), "torch": torch.__version__}
-        write_json(self.path / CONFIG, {**settings, "versions": versions})
+        write_json(self.path / CONFIG, {**_FORM, **settings, "versions": versions})
 
     def write_circuit(self, wired: Circuit, names: Names | None) -> None:
         """The circuit, and what its parameters are called in the module that it came from."""
@@ -245,7 +249,7 @@ class RunFolder:
                 raise TypeError("config is no object")
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{str(path)!r} is damaged ({error}). Choose another folder") from error
-        return settings
+        return without_form(path, settings)
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line, and see to it that it is on disk before the next epoch starts."""
@@ -289,9 +293,17 @@ class RunFolder:
         (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: RunResult) -> None:
-        write_json(self.path / RESULT, result.as_dict())
+        write_json(self.path / RESULT, {**result.as_dict(), **_FORM})
         if self._board is not None:
             self._board.close()
+
+
+def without_form(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of a run says, if this version can read it; the first files stated no format."""
+    about = {key: content[key] for key in _FORM if key in content}
+    if about and (reason := misread(about, FORMAT, VERSION)):
+        raise DataError(f"{str(path)!r} cannot be read: {reason}; nothing was changed")
+    return {key: value for key, value in content.items() if key not in _FORM}
 
 
 def _check_writable(path: Path) -> None:

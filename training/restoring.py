@@ -66,6 +66,9 @@ def _saved(run: TrainingRun, new_rates: bool) -> dict[str, Any] | None:
 
 
 def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:
+    known = {name for record in state["history"] for name in record["angles_deg"]}
+    if strange := known - run.wired.projections.keys():
+        raise LookupError(f"its history has angles of {min(strange)!r}, which is no projection")
     keep_of(run.network, state["network"])
     run.network.load_state_dict(state["network"])
     run.optimizers.load_state_dict(state["optimizers"])

@@ -47,6 +47,7 @@ def read_run_state(path: Path, whole: bool = False) -> dict[str, Any]:
     state = read_checkpoint(path)
     later = {key: form for key, form in _LATER.items() if key in state}
     wrong = _misfit(state, _WHOLE | later if whole else _NETWORK, "")
+    wrong = wrong or _unsaid(state["run"], "run")
     if whole and not wrong:
         wrong = _history(state["history"])
     if wrong:
@@ -82,10 +83,15 @@ def _history(history: Sequence[Mapping[str, Any]]) -> str | None:
     """Every epoch once, in order, and nothing but what JSON can say."""
     if [record["epoch"] for record in history] != list(range(1, len(history) + 1)):
         return "history has not every epoch once"
+    return _unsaid(history, "history")
+
+
+def _unsaid(value: Any, name: str) -> str | None:
+    """What JSON has no word for, such as a tensor."""
     try:
-        json.dumps(history)
+        json.dumps(value)
     except TypeError as error:
-        return f"history: {error}"
+        return f"{name}: {error}"
     return None
 
 

@@ -9,6 +9,7 @@ import pickle
 import shutil
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -48,10 +49,17 @@ from oneway.training.data.formats import read_cifar_batch, read_idx_pair, read_s
 from oneway.training.data.loading import _own_arrays
 from oneway.training.data.obtain import unpack_archive
 from oneway.training.data.pixels import Pixels, read_image
-from oneway.training.data.tiny_imagenet import list_images
+from oneway.training.data.tiny_imagenet import _cached, _stamp, list_images
 from oneway.training.loop import train as go_on
-from oneway.training.recipes.recipe import check_recipe
+from oneway.training.recipes.recipe import check_recipe, make_recipe
 from oneway.training.recipes.tables import read_entries
+from oneway.training.recipes.written import recipe_settings, write_recipe
+from oneway.training.records import RECIPE as RECIPE_FILE
+from oneway.training.reproduction.cells import cells_of
+from oneway.training.reproduction.measuring import Measure
+from oneway.training.reproduction.planning import all_jobs
+from oneway.training.reproduction.report import table
+from oneway.training.reproduction.state import PLAN, Reproduction
 from oneway.training.spiking.bridge import read_weights
 
 OURS = (WiringError, ConfigError, DataError, TrainingError)
@@ -331,8 +339,21 @@ def _labelled(path: Path) -> None:
     (root / "val").mkdir(exist_ok=True)
     shutil.copy(path, root / "val" / "val_annotations.txt")
     _, parts = list_images(root)
-    for file in parts[1].files:
-        file.is_file()
+    _stamp(parts)
+
+
+DECODED = {
+    "stamp": "s",
+    "train": np.zeros((2, 3, 64, 64), np.uint8),
+    "val": np.zeros((1, 3, 64, 64), np.uint8),
+}
+
+
+def _kept(path: Path) -> None:
+    images = _cached(path, "s", (2, 1))
+    if images is None:
+        raise DataError("decoded anew")
+    assert [x.shape for x in images] == [(2, 3, 64, 64), (1, 3, 64, 64)]
 
 
 def data() -> dict[str, Reader]:
@@ -384,6 +405,7 @@ def data() -> dict[str, Reader]:
         "image-grey": Reader(
             ".png", lambda path: read_image(path, Pixels(grey=True), 1), [_image("PNG", "L")]
         ),
+        "decoded": Reader(".npz", _kept, trees=[DECODED], write=_arrays),
         "tar": Reader(".tar.gz", lambda path: unpack_archive(path, "set", print), [_archive(True)]),
         "zip": Reader(".zip", lambda path: unpack_archive(path, "set", print), [_archive(False)]),
     }
@@ -432,6 +454,25 @@ def _resumed(folder: Path) -> None:
     go_on(*_run(), CONFIG, rule=parse_rule("kp"), out=folder, resume=True)
 
 
+def _plan() -> Any:
+    folder = Path(mkdtemp(prefix="oneway-fuzz-"))
+    (folder / "mine.toml").write_bytes(_toml(TABLE))
+    state = Reproduction(folder, "mine", cells_of(str(folder / "mine.toml")), 2, 60.0, "command")
+    state.measures = {cell.name: Measure(*[0.1] * 6, 4, 20) for cell in state.cells}
+    state.jobs = all_jobs(state.cells, 2)[0]
+    state.save()
+    return json.loads((folder / PLAN).read_text())
+
+
+def _planned(path: Path) -> None:
+    folder = path.parent / "plan"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(path, folder / PLAN)
+    state = Reproduction.load(folder)
+    state.move_to("another machine")
+    table(state)
+
+
 def _state(tree: Any) -> bytes:
     path = Path(mkdtemp(prefix="oneway-fuzz-")) / CHECKPOINT
     try:
@@ -441,6 +482,7 @@ def _state(tree: Any) -> bytes:
         shutil.rmtree(path.parent)
 
 
+@cache
 def runs() -> dict[str, Reader]:
     folder = finished_run()
     config, result = (json.loads((folder / f"{n}.json").read_text()) for n in ("config", "result"))
@@ -449,6 +491,11 @@ def runs() -> dict[str, Reader]:
     tensors = [torch.zeros(0), torch.zeros(3, dtype=torch.int8), torch.full((4, 64), torch.nan)]
     odd = (*ODD, *tensors)
     net, _ = _run()
+    circuit = json.loads((folder / "circuit.json").read_text())
+    names = {"places": {"a": ["weights", "x -> h1"]}, "offsets": {}}
+    written = Path(mkdtemp(prefix="oneway-fuzz-"))
+    write_recipe(written, make_recipe(RECIPE))
+    recipe = [(written / RECIPE_FILE).read_bytes()]
     return {
         "run-config": Reader(".json", _in_run("config.json", _compared), trees=[config]),
         "run-config-unfinished": Reader(
@@ -467,6 +514,10 @@ def runs() -> dict[str, Reader]:
             write=_state,
             odd=odd,
         ),
+        "run-circuit": Reader(".json", _in_run("circuit.json", load_run), trees=[circuit]),
+        "run-names": Reader(".json", _in_run("names.json", load_run), trees=[names]),
+        "run-recipe": Reader(".toml", _in_run(RECIPE_FILE, recipe_settings), recipe),
+        "plan": Reader(".json", _planned, trees=[_plan()]),
         "weights": Reader(
             ".safetensors",
             lambda path: read_weights(path, net),
@@ -488,4 +539,95 @@ def _weights() -> bytes:
     return path.read_bytes()
 
 
-KINDS = (circuits, recipes, graphs, data, runs)
+# -- spikes --------------------------------------------------------------------------------------
+
+
+def _network() -> Any:
+    from oneway.backends.spiking import SpikingNetwork
+
+    return SpikingNetwork(parse_rule("kp").wire(mlp((3, 2, 2))))
+
+
+def _archived(tree: Any) -> bytes:
+    """A state's content and its arrays, as they are written."""
+    arrays = {name: array for name, array in tree["arrays"].items()}
+    text = json.dumps(tree["content"])
+    return _saved(lambda to, _: np.savez(to, **tree["about"], content=text, **arrays), None)
+
+
+def _state_read(net: Any, before: Any, path: Path) -> None:
+    net.load_state(before)
+    weights = net.weights()
+    try:
+        net.load_state(path)
+    except (ValueError, WiringError):
+        for name, w in net.weights().items():
+            np.testing.assert_array_equal(w, weights[name])
+        raise
+
+
+@cache
+def spikes() -> dict[str, Reader]:
+    try:
+        import brian2  # noqa: F401
+        import nir
+    except ImportError:
+        return {}
+    from oneway.backends.spiking import SpikeData, from_nir, load_spikes, save_spikes, to_nir
+
+    net, folder = _network(), Path(mkdtemp(prefix="oneway-fuzz-"))
+    shown = net.present(np.ones((2, 3)))
+    before = net.save_state(folder / "state")
+    with np.load(before) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = {key: arrays.pop(key) for key in ("format", "version")}
+    tree = {"content": json.loads(str(arrays.pop("content"))), "arrays": arrays, "about": about}
+    sizes = {name: net.circuit.populations[name].size for name in shown.spikes}
+    seen = SpikeData(shown.spikes, sizes, 0.0, 0.2, tuple(shown.intervals))
+    data = save_spikes(folder / "spikes", seen)
+    with np.load(data) as file:
+        of_spikes = {name: file[name].tolist() for name in file.files}
+    odd = (*ODD, np.zeros(0), np.full(3, np.nan), np.array(2**40), np.array("x"))
+
+    def written(graph: Any) -> bytes:
+        nir.write(folder / "a.nir", graph)
+        return (folder / "a.nir").read_bytes()
+
+    def nodes(path: Path) -> None:
+        try:
+            graph = nir.read(path)
+        except Exception as error:  # not ours
+            raise DataError(f"NIR does not read it: {error!r}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from_nir(graph)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours = to_nir(net.circuit, net.weights(), net.biases(), net.parameters)
+    foreign = nir.NIRGraph(ours.nodes, ours.edges)
+    errors = (ValueError, WiringError)
+    return {
+        "spiking-state": Reader(
+            ".npz",
+            lambda path: _state_read(net, before, path),
+            trees=[tree],
+            write=_archived,
+            odd=odd,
+            errors=errors,
+        ),
+        "spikes": Reader(
+            ".npz", load_spikes, [data.read_bytes()], [of_spikes], _arrays, errors=errors
+        ),
+        "nir": Reader(".nir", nodes, [written(ours), written(foreign)]),
+        "nir-metadata": Reader(
+            ".json",
+            lambda path: from_nir(
+                nir.NIRGraph(ours.nodes, ours.edges, metadata={"oneway": path.read_bytes()})
+            ),
+            trees=[json.loads(ours.metadata["oneway"])],
+        ),
+    }
+
+
+KINDS = (circuits, recipes, graphs, data, runs, spikes)

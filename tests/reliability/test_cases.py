@@ -1,5 +1,6 @@
 """Inputs that once ended in a traceback, a hang, or gigabytes: each is refused in one line now."""
 
+import copy
 import gzip
 import io
 import json
@@ -19,6 +20,7 @@ import torch
 from file_server import serving
 from reliability.fuzzing import limits
 from reliability.readers import RECIPE, finished_run, runs
+from reliability.readers import spikes as readers_of_spikes
 from safetensors.torch import save_file
 from scipy.io import savemat
 
@@ -74,6 +76,83 @@ def test_one_bit_of_a_tensors_name_is_enough_to_refuse_a_checkpoint(tmp_path):
         read_checkpoint(path)
 
 
+@pytest.mark.parametrize("setting", [{"label_smoothing": ""}, {"loss": "x"}, {"loss": [1]}])
+def test_a_run_whose_loss_is_none(setting, tmp_path):
+    config = json.loads((finished_run() / "config.json").read_text())
+    config["config"].update(setting)
+    (tmp_path / "file").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=r"config\.json in .* is damaged"):
+        runs()["run-loaded"].read(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        None,
+        {"places": {"a": ["weights", "x"]}, "offsets": {}},
+        {"places": {}, "offsets": {"a": "b"}},
+    ],
+)
+def test_names_of_what_a_network_has_not(names, tmp_path):
+    (tmp_path / "file").write_text(json.dumps({"places": None} if names is None else names))
+    with pytest.raises(
+        DataError, match=r"cannot be read by this version|does not fit this version"
+    ):
+        runs()["run-names"].read(tmp_path / "file")
+
+
+PLANS = {
+    "no name": lambda p: p.update(hardware=None),
+    "a folder elsewhere": lambda p: p["cells"][0].update(row="../../elsewhere"),
+    "text for seconds": lambda p: p["measures"]["small/kp"].update(step_s="1"),
+    "an epoch before the first": lambda p: p["jobs"][0].update(epochs=0),
+    "a cell that there is not": lambda p: p["jobs"][0].update(row="large"),
+    "no cells": lambda p: p.update(cells=[], jobs=None, measures={}),
+    "a list": None,
+}
+
+
+@pytest.mark.parametrize("change", PLANS)
+def test_a_crafted_plan_is_none(change, tmp_path):
+    reader = runs()["plan"]
+    (plan,) = copy.deepcopy(list(reader.trees))
+    if PLANS[change]:
+        PLANS[change](plan)
+    (tmp_path / "file").write_text(json.dumps(plan if PLANS[change] else [plan]))
+    with pytest.raises(DataError, match=r"plan\.json' is damaged"):
+        reader.read(tmp_path / "file")
+
+
+STATES = {
+    "a spike at no synapse": ("drive_x_to_h1_pre", "_spikequeue", lambda q: [0, [[10**6]]]),
+    "a queue that begins nowhere": ("drive_x_to_h1_pre", "_spikequeue", lambda q: [7, q[1]]),
+    "a spike of no cell": ("cells_x", "_spikespace", lambda a: a.__setitem__(0, 10**6)),
+    "too few membranes": ("cells_h1", "v", lambda a: a[:1]),
+    "membranes of text": ("cells_h1", "v", lambda a: a.astype(str)),
+}
+
+
+@pytest.mark.spiking
+@pytest.mark.parametrize("wrong", STATES)
+def test_a_crafted_simulation_changes_nothing(wrong, tmp_path):
+    pytest.importorskip("brian2")
+    reader = readers_of_spikes()["spiking-state"]
+    (tree,) = copy.deepcopy(list(reader.trees))
+    owner, variable, change = STATES[wrong]
+    (running,) = tree["content"]["mapping"]["engine"]["mapping"]["running"]
+    groups = running["mapping"]["state"]["mapping"]["groups"]["mapping"]
+    place = groups[owner]["mapping"]
+    if variable == "_spikequeue":
+        place[variable] = change(place[variable])
+    else:
+        name = place[variable][0]["array"]
+        changed = change(tree["arrays"][name])
+        tree["arrays"][name] = tree["arrays"][name] if changed is None else changed
+    (tmp_path / "file.npz").write_bytes(reader.write(tree))
+    with pytest.raises(ValueError, match="is damaged: no simulation goes on from it"):
+        reader.read(tmp_path / "file.npz")
+
+
 def test_a_tensor_that_no_state_names_is_none_of_ours(tmp_path):
     path = tmp_path / CHECKPOINT
     state = '{"a": 1}'
@@ -103,6 +182,8 @@ CRAFTED = {
     "weights are text": lambda s: s["network"].update({"weights.x -> h1": "x"}),
     "short generator": lambda s: s["generators"].update(order=torch.zeros(3, dtype=torch.uint8)),
     "nested too deeply": lambda s: s.update(gaps=[[[0] * 3]]),
+    "a tensor among settings": lambda s: s["run"].update(processes=torch.zeros(0)),
+    "an angle of no projection": lambda s: s["history"][1]["angles_deg"].update(array=1.0),
 }
 
 
@@ -319,6 +400,18 @@ def test_an_archive_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"unpacked, from 0\.0 MB"):
         unpack_archive(tmp_path / "a.zip", "set", print)
     assert os.listdir(tmp_path) == ["a.zip"]
+
+
+def test_a_file_without_a_name_in_an_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("set/a", "x")
+        archive.writestr("b", "y")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    at = content.rindex(b"PK\x01\x02") + 28  # of "b" in the list: lengths of name and of the rest
+    content[at : at + 4] = struct.pack("<2H", 0, 1)
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DataError, match="holds '', which lies outside"):
+        unpack_archive(tmp_path / "a.zip", "set", print)
 
 
 def test_links_to_folders_above_are_not_followed(tmp_path):

@@ -188,7 +188,8 @@ def _unzip(archive: Path, into: Path) -> None:
         _check_unpacked_size(archive, sum(about.file_size for about in content.infolist()))
         for name in names:
             # zipfile would write these too, under a name of its own.
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            parts = PurePosixPath(name).parts
+            if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
                 raise DataError(f"{archive}: holds {name!r}, which lies outside. Nothing was kept")
         with ProgressBar(f"unpacking {archive.name}", len(names)) as progress:
             for name in names:

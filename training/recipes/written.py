@@ -61,6 +61,7 @@ def recipe_settings(folder: Path) -> dict[str, Any]:
         There is no such file, or it is no recipe.
     """
     if (folder / RECIPE).exists():
+        RunFolder.to_read(folder).settings()  # of a later version, the recipe would be misread
         return read_recipe(folder / RECIPE)
     if not RunFolder.holds_run(folder):
         raise ConfigError(

@@ -19,7 +19,7 @@ from .lengths import at_length
 
 BP, FLOOR = "bp", "floor"
 _FIRST = {BP: 0, FLOOR: 1}
-_AS_A_FOLDER = re.compile(r"[\w+-][\w.+-]*")
+AS_A_FOLDER = re.compile(r"[\w+-][\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def in_order(cells: Iterable[Cell]) -> list[Cell]:
 
 def _cell(entry: Entry, changes: Mapping[str, Any]) -> Cell:
     table, *rest = entry.name.split("/")
-    if len(rest) != 2 or not all(_AS_A_FOLDER.fullmatch(name) for name in rest):
+    if len(rest) != 2 or not all(AS_A_FOLDER.fullmatch(name) for name in rest):
         raise ConfigError(_unfit(entry.name, rest))
     settings = anchored({**entry.settings, **changes})
     row, column = rest

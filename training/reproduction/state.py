@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oneway.circuits.elements import kinds_of
+from oneway.circuits.format_version import misread
 from oneway.circuits.json_text import parse_json
+from oneway.circuits.options import fits
 
 from ..errors import ConfigError, DataError
 from ..locking import LOCK
 from ..recipes.recipe import check_settings
 from ..records import RESULT, write_json
-from .cells import Cell
+from .cells import AS_A_FOLDER, Cell
 from .measuring import Measure
 from .planning import Job
 
@@ -138,20 +141,38 @@ class Reproduction:
             )
         try:
             content = parse_json(path.read_text(encoding="utf-8"))
-            if (content["format"], content["version"]) != (FORMAT, VERSION):
-                raise ValueError(f"expected format {FORMAT}, version {VERSION}")
-            return cls(
+            if reason := misread(content, FORMAT, VERSION):
+                raise ConfigError(f"plan {str(path)!r} cannot be read: {reason}")
+            planned = cls(
                 out,
                 **{name: content[name] for name in _PLAIN},
                 cells=[_read_cell(about) for about in content["cells"]],
                 measures={name: Measure(**m) for name, m in content["measures"].items()},
                 jobs=content["jobs"] and [Job(**job) for job in content["jobs"]],
             )
+            planned._check()
+            return planned
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{str(path)!r} is damaged ({type(error).__name__}: {error}). Finished runs beside "
                 "it are whole; start anew in another folder"
             ) from error
+
+    def _check(self) -> None:
+        """Complain of what no `save` has written."""
+        for part in (self, *self.cells, *self.measures.values(), *(self.jobs or ())):
+            of: type = type(part)
+            for name, kind in kinds_of(of).items():
+                if not fits(value := getattr(part, name), kind):
+                    raise ValueError(f"{name} of a {of.__name__} is {value!r}")
+        for cell in self.cells:
+            if not all(AS_A_FOLDER.fullmatch(name) for name in (cell.row, cell.column)):
+                raise ValueError(f"{cell.name!r} is no name of a folder")
+            cell.recipe()
+        jobs = [job for job in self.jobs or () if job.epochs < 1 or job.seed < 0]
+        unknown = {*self.measures, *(job.name for job in self.jobs or ())} - self.cell.keys()
+        if jobs or unknown or not self.cells:
+            raise ValueError(f"it has {len(self.cells)} cells, and plans {[*jobs, *unknown]}")
 
 
 _PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions")

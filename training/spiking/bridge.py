@@ -15,6 +15,7 @@ from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
 from oneway.circuits import Circuit
+from oneway.circuits.format_version import misread
 
 from ..checkpoint import CHECKPOINT
 from ..data.dataset import DataSet
@@ -22,7 +23,7 @@ from ..errors import DataError
 from ..run_state import read_run_state
 
 WEIGHTS = "weights.safetensors"
-FORMAT, VERSION = "oneway-weights", "1"
+FORMAT, VERSION = "oneway-weights", 1
 Arrays = Mapping[str, np.ndarray]
 # Samples on which activity is looked at.
 SEEN = 200
@@ -41,7 +42,7 @@ def save_weights(path: Path, circuit: Circuit, weights: Arrays, biases: Arrays) 
     """Weights as ``weights/PROJECTION``, (post, pre, ...), and biases as ``biases/POPULATION``."""
     arrays = {f"weights/{name}": w for name, w in weights.items()}
     arrays |= {f"biases/{name}": b for name, b in biases.items()}
-    about = {"format": FORMAT, "version": VERSION, "circuit": circuit.name}
+    about = {"format": FORMAT, "version": str(VERSION), "circuit": circuit.name}
     save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, metadata=about)
     return path
 
@@ -95,12 +96,15 @@ def _own_file(path: Path) -> Learned | None:
     """What `save_weights` wrote; None for another safetensors file."""
     try:
         with safe_open(path, framework="np") as file:
-            if (file.metadata() or {}).get("format") != FORMAT:
+            about = file.metadata() or {}
+            if about.get("format") != FORMAT:
                 return None
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     # Types that numpy has no word for fail in another way than damage.
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{str(path)!r} cannot be read as safetensors ({error})") from error
+    if reason := misread(about, FORMAT, VERSION):
+        raise DataError(f"weights in {str(path)!r} cannot be read: {reason}")
     return Learned(_below("weights/", arrays), _below("biases/", arrays))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData
 
 SPIKES = "spikes.npz"
+FORMAT, VERSION = "oneway-spike-result", 1
 COLUMNS = {"forward": "forward path", "auxiliary": "auxiliary path", "feedback": "feedback path"}
 
 
@@ -50,7 +51,7 @@ def write_files(folder: Path, result: SpikingResult, content: Mapping[str, Any])
     for name, figure in figures(result).items():
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=130)
-    write_json(folder / RESULT, content)
+    write_json(folder / RESULT, {**content, "format": FORMAT, "version": VERSION})
     return [*paths, folder / RESULT]
 
 

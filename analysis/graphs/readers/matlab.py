@@ -52,7 +52,7 @@ def _looked_over(content: bytes) -> bytes:
     """The same file, unpacked."""
     order = "<" if content[126:128] == b"IM" else ">"
     most = max(UNPACKED_FREELY, UNPACKED_AT_MOST * len(content))
-    pieces = [content[:HEADER]]
+    pieces: list[bytes | memoryview] = [content[:HEADER]]
     for kind, data in _elements(memoryview(content)[HEADER:], order, padded=False):
         left = most - sum(map(len, pieces))
         array = _unpacked(data, left, order) if kind == PACKED else data
@@ -121,7 +121,7 @@ def _check_array(data: memoryview, order: str, deepest: int) -> None:
 
 
 def _check_sizes(sizes: memoryview | bytes, order: str, room: int) -> None:
-    """Every value takes a byte or more; where none are written, memory is asked for all the same."""
+    """A value takes a byte or more; memory for it is asked for before that is looked at."""
     stated = np.frombuffer(sizes[: len(sizes) // 4 * 4], f"{order}i4").tolist()
     if min(stated, default=0) < 0 or prod(stated) > room:
         raise ValueError(f"an array of sizes {tuple(stated[:9])} is said to lie in {room} bytes")

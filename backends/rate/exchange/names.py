@@ -56,6 +56,13 @@ class Names:
         bias = self.offsets.get(owner) if kind == MEAN else None
         return state[bias] if bias else 0.0
 
+    def check(self, net: CircuitParameters) -> None:
+        """Complain of names of what a network has not."""
+        for kind, owner in self.places.values():
+            _held(net, kind, owner)
+        if unknown := set(self.offsets.values()) - _kept_names(net):
+            raise LookupError(f"there is no {min(unknown)!r}")
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {"places": {k: list(v) for k, v in self.places.items()}, "offsets": self.offsets}
@@ -87,6 +94,11 @@ def kept(net: CircuitParameters) -> dict[str, Tensor]:
     """What `keep` was given; copies."""
     buffers = getattr(net, "kept", nn.Module()).named_buffers()
     return {name.replace("/", "."): tensor.clone() for name, tensor in buffers}
+
+
+def _kept_names(net: CircuitParameters) -> set[str]:
+    buffers = getattr(net, "kept", nn.Module()).named_buffers()
+    return {name.replace("/", ".") for name, _ in buffers}
 
 
 def keep_of(net: CircuitParameters, state: Mapping[str, Tensor]) -> None:

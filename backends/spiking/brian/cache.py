@@ -18,6 +18,8 @@ import brian2
 import numpy as np
 from brian2 import Quantity, prefs
 
+from oneway.circuits.json_text import parse_json
+
 from .compiling import compiler
 
 MANIFEST = "program.json"
@@ -48,7 +50,7 @@ class ProgramCache:
         if not entry.is_dir():
             return None
         try:
-            manifest = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+            manifest = parse_json((entry / MANIFEST).read_text(encoding="utf-8"))
             for name, digest in manifest["files"].items():
                 file = into / name
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-_DAMAGED = (ValueError, EOFError, AttributeError, OSError, BadZipFile, zlib.error, KeyError)
+from oneway.circuits.format_version import misread
+
+UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
 
 
 def write_arrays(
@@ -47,18 +47,19 @@ def read_arrays(path: str | Path, format: str, version: int, what: str) -> dict[
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            unpacked = sum(about.file_size for about in file.zip.infolist())
+            if unpacked > max(UNPACKED_FREELY, UNPACKED_AT_MOST * Path(path).stat().st_size):
+                raise ValueError("it unpacks to absurdly much more than it is")
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise
-    except _DAMAGED as error:
+    # A damaged file can fail anywhere in the reader, with whatever is raised there.
+    except Exception as error:
         raise ValueError(
             f"{str(path)!r} is not an npz file of numbers and names, or is damaged: expected "
             f"{what} as this package writes it"
         ) from error
-    found = str(arrays.pop("format", None)), str(arrays.pop("version", None))
-    if found != (format, str(version)):
-        raise ValueError(
-            f"{str(path)!r} holds no {what} that this version reads: format and version are "
-            f"{found}, expected {(format, str(version))}"
-        )
+    about = {key: str(arrays.pop(key, None)) for key in ("format", "version")}
+    if reason := misread(about, format, version):
+        raise ValueError(f"{str(path)!r} cannot be read as {what}: {reason}")
     return arrays

@@ -39,7 +39,7 @@ def read_foreign(graph: Any) -> tuple[Circuit, dict[str, np.ndarray], dict[str, 
         warnings.warn(
             f"NIR graph: {', '.join(reading.cells)}: time constants, thresholds, leaks and resets "
             "are not taken over, only that the cells rectify or are linear",
-            stacklevel=3,
+            stacklevel=4,
         )
     return circuit, reading.weights, reading.biases
 

@@ -32,6 +32,8 @@ from oneway.circuits import (
     from_json,
     to_json,
 )
+from oneway.circuits.format_version import misread
+from oneway.circuits.json_text import parse_json
 
 from ..translation.connectors import list_pairs
 from .foreign_nir import read_foreign
@@ -39,7 +41,7 @@ from .foreign_nir import read_foreign
 if TYPE_CHECKING:
     from ..parameters import SpikingParameters
 
-FORMAT, VERSION = "oneway-nir", "2"
+FORMAT, VERSION = "oneway-nir", 2
 ABOUT, OTHER_WEIGHTS = "oneway", "weights of "
 # The time step for which spikes are counted: a spike is 1 in one step, as other tools have it.
 # snnTorch knows no other; Norse's importer is told (`dt=1e-4`).
@@ -178,7 +180,7 @@ class _Export:
     def _metadata(self, rule: str | None) -> dict[str, Any]:
         about = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": str(VERSION),
             "rule": rule,
             "biases": list(self.biases),
             "unit_hz": float(self.parameters.unit),
@@ -361,15 +363,27 @@ def from_nir(graph: Any) -> tuple[Circuit, dict[str, np.ndarray], dict[str, np.n
         A node is of another type or has parameters that no connector has, or edges form a cycle.
         The message names the node and its type.
     """
+    try:
+        return _read(graph)
+    except WiringError:
+        raise
+    # Nodes and metadata of other types and shapes can fail anywhere, with whatever is raised there.
+    except Exception as error:
+        raise WiringError(
+            f"NIR graph: its nodes or metadata are not what NIR has there ({error!r}). Export it "
+            "again"
+        ) from error
+
+
+def _read(graph: Any) -> tuple[Circuit, dict[str, np.ndarray], dict[str, np.ndarray]]:
     text = graph.metadata.get(ABOUT)
     if not text:
         return read_foreign(graph)
-    about = json.loads(text.decode() if isinstance(text, bytes) else text)
-    if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
+    about = parse_json(text)
+    if reason := misread(about, FORMAT, VERSION):
         raise WiringError(
-            f"the NIR graph has metadata of format {about.get('format')!r}, version "
-            f"{about.get('version')!r}, expected {FORMAT!r}, {VERSION!r}. Export it again, or "
-            f"delete metadata[{ABOUT!r}] to read its nodes alone"
+            f"the metadata of the NIR graph cannot be read: {reason}. Without metadata[{ABOUT!r}] "
+            "its nodes are read alone"
         )
     circuit = from_json(json.dumps(about["circuit"]))
     weights = {

@@ -74,6 +74,16 @@ def load_spikes(path: str | Path) -> SpikeData:
     if Path(path).suffix == ".nwb":
         return read_nwb(Path(path))
     arrays = read_arrays(path, FORMAT, VERSION, "spikes")
+    try:
+        return _of_arrays(arrays)
+    # Arrays of other types and shapes can fail anywhere, with whatever is raised there.
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged: its arrays are not those of spikes ({error!r})"
+        ) from error
+
+
+def _of_arrays(arrays: dict[str, np.ndarray]) -> SpikeData:
     trains = np.split(arrays["spike_times"], arrays["spike_times_index"][:-1])
     labels = (arrays["unit_population"], arrays["unit_cell"], arrays["unit_sign"])
     sizes = dict(zip(arrays["populations"].tolist(), arrays["sizes"].tolist(), strict=True))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from oneway.circuits import WiringError, to_json
+from oneway.circuits.json_text import parse_json
 
 from ..dynamics import Dynamics
 from ..heterogeneous import Varied
 from ..sessions.engine import Engine
 from .archive import read_arrays, write_arrays
+from .form import check_form
 
 FORMAT, VERSION = "oneway-simulation", 1
 _CONTENT = "content"
@@ -37,13 +40,23 @@ def load_state(path: str | Path, engine: Engine, order: np.random.Generator) -> 
     """See `SpikingNetwork.load_state`."""
     arrays = read_arrays(path, FORMAT, VERSION, "state of a simulation")
     try:
-        content = _unpack(json.loads(str(arrays[_CONTENT])), arrays)
+        content = _unpack(parse_json(str(arrays[_CONTENT])), arrays)
         settings, state, bits = (content[key] for key in ("settings", "engine", "order"))
-    except (KeyError, TypeError, ValueError) as error:
+        different = [key for key, ours in _settings(engine).items() if settings.get(key) != ours]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{str(path)!r} is damaged: its content cannot be read") from error
-    _check(str(path), settings, _settings(engine))
-    engine.restore(state)
-    order.bit_generator.state = bits
+    _check(str(path), settings, _settings(engine), different)
+    before = deepcopy(engine.state())
+    try:
+        check_form(engine, state)
+        engine.restore(state)
+        order.bit_generator.state = bits
+    # What is not of this form can fail anywhere in Brian2, with whatever is raised there.
+    except Exception as error:
+        engine.restore(before)
+        raise ValueError(
+            f"{str(path)!r} is damaged: no simulation goes on from it ({error}). Nothing changed"
+        ) from error
 
 
 # -- what must be the same -----------------------------------------------------------------------
@@ -90,8 +103,9 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | bool) or value is None else float(value)
 
 
-def _check(path: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    different = [key for key in ours if theirs.get(key) != ours[key]]
+def _check(
+    path: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], different: Sequence[str]
+) -> None:
     if not different:
         return
     if different == ["wiring"]:
