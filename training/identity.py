@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from .config import RATES, SPEED, TrainConfig
 from .data.dataset import Data
 from .distributed import Processes
 from .errors import ConfigError
-from .records import jsonable
+from .records import jsonable, wiring_digest
 
 STREAMS = ("order", "augmentation", "noise")
 
@@ -35,7 +34,7 @@ def identity(
     settings = {
         "circuit": wired.name,
         "rule": None if rule is None else asdict(rule) | {"name": rule.name},
-        "wiring": sha256(to_json(wired).encode()).hexdigest()[:16],
+        "wiring": wiring_digest(to_json(wired)),
         "data": data.name,
         "samples": data.fingerprint(),
         # A function's text would name its address, which is another one in every process.

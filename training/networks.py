@@ -7,7 +7,6 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
-from hashlib import sha256
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 
 from oneway.backends.rate import RateNetwork, from_torch
 from oneway.backends.rate.exchange.names import keep_of
-from oneway.circuits import Circuit, WiringError, to_json
+from oneway.circuits import Circuit, WiringError
 from oneway.rules import Rule
 
 from .checkpoint import write_checkpoint
@@ -288,8 +287,7 @@ def _circuit(folder: RunFolder) -> tuple[Circuit, Any]:
             f"the circuit of the run in {str(folder.path)!r} cannot be read by this version "
             f"({first_line(error)}). Train it again in another folder"
         ) from error
-    wiring = sha256(to_json(circuit).encode()).hexdigest()[:16]
-    if wiring != folder.settings().get("wiring"):
+    if folder.wiring() != folder.settings().get("wiring"):
         raise DataError(
             f"{CIRCUIT} in {str(folder.path)!r} is not the circuit that {CONFIG} there speaks of. "
             "Train it again in another folder"

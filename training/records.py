@@ -8,6 +8,7 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,11 @@ class RunFolder:
         circuit = load_circuit(self.path / CIRCUIT)
         return circuit, None if held is None else Names.from_dict(held)
 
+    def wiring(self) -> str:
+        """The circuit as `wiring_digest` has it, by the words of the version that wrote it."""
+        held = parse_json((self.path / CIRCUIT).read_text(encoding="utf-8"))
+        return wiring_digest(json.dumps(held, indent=1))
+
     def settings(self) -> dict[str, Any]:
         """What `write_config` wrote; nothing where the run did not come so far."""
         path = self.path / CONFIG
@@ -296,6 +302,11 @@ class RunFolder:
         write_json(self.path / RESULT, {**result.as_dict(), **_FORM})
         if self._board is not None:
             self._board.close()
+
+
+def wiring_digest(text: str) -> str:
+    """What a run says of its circuit, as `to_json` writes that."""
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def without_form(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:

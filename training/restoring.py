@@ -55,6 +55,7 @@ def _saved(run: TrainingRun, new_rates: bool) -> dict[str, Any] | None:
     begun = run.folder.settings() if state is None else state["run"]
     if not begun:
         return None
+    begun = _as_now(run, begun)
     done = 0 if state is None else len(state.get("history", ()))
     check_resumable(path, begun, run.identity, done, new_rates)
     if done == run.config.epochs and changes_of(begun, run.identity, done):
@@ -63,6 +64,18 @@ def _saved(run: TrainingRun, new_rates: bool) -> dict[str, Any] | None:
             "with --epochs; nothing was changed"
         )
     return state and state | {"path": str(path)}
+
+
+def _as_now(run: TrainingRun, begun: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a run that an earlier version began, which wrote circuits in other words."""
+    assert run.folder is not None
+    now = run.identity["wiring"]
+    try:
+        stored = begun.get("wiring") != now and run.folder.wiring() == begun.get("wiring")
+        same = stored and run.folder.circuit()[0] == run.wired
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        same = False  # which is told as another circuit
+    return {**begun, "wiring": now} if same else begun
 
 
 def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:

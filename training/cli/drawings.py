@@ -12,6 +12,7 @@ from oneway.circuits import Circuit
 from oneway.circuits.drawing import draw_html, draw_svg
 
 from ..errors import ConfigError
+from ..files import whole, write_text
 
 SUFFIXES = (".svg", ".html", ".png", ".pdf")
 _PAGE = """<!doctype html>
@@ -57,9 +58,9 @@ def write_drawing(path: Path, circuit: Circuit, verdict: Verdict) -> Path:
     shade = [(pair.first, pair.second) for pair in verdict.offenders]
     if path.suffix == ".html":
         drawing = draw_html(circuit, shade, prefix="circuit")
-        path.write_text(_PAGE.format(title=circuit.name, drawing=drawing), encoding="utf-8")
+        write_text(path, _PAGE.format(title=circuit.name, drawing=drawing))
     elif path.suffix == ".svg":
-        path.write_text(draw_svg(circuit, shade, fold=True), encoding="utf-8")
+        write_text(path, draw_svg(circuit, shade, fold=True))
     else:
         _paint(path, circuit, verdict)
     return path
@@ -71,5 +72,6 @@ def _paint(path: Path, circuit: Circuit, verdict: Verdict) -> None:
     from oneway.analysis.plots import draw_circuit
 
     draw_circuit(circuit, verdict=verdict, fold=True)
-    plt.savefig(path, dpi=200, bbox_inches="tight")
+    with whole(path) as unfinished:
+        plt.savefig(unfinished, dpi=200, bbox_inches="tight")
     plt.close()

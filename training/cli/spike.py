@@ -24,7 +24,7 @@ from ..config import TrainConfig
 from ..console import Terminal
 from ..data.dataset import DataSet
 from ..errors import ConfigError
-from ..files import whole
+from ..files import whole, write_text
 from ..fitting import fit, wire
 from ..loop import train
 from ..recipes.recipe import Recipe, check_settings, make_recipe
@@ -145,9 +145,10 @@ def _show_code(spiking: SpikingRun, folder: Path | None) -> None:
         return
     print(script)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCRIPT).write_text(script, encoding="utf-8")
     save_arrays: Callable[..., None] = np.savez
-    save_arrays((folder / SCRIPT).with_suffix(".npz"), **arrays)
+    with whole((folder / SCRIPT).with_suffix(".npz")) as unfinished:
+        save_arrays(unfinished, **arrays)
+    write_text(folder / SCRIPT, script)
     tell(f"saved {folder / SCRIPT} and its arrays: python {SCRIPT} there runs it")
 
 
@@ -289,7 +290,10 @@ def _write(
     if arguments.out is not None:
         from ..spiking.files import SPIKES, write_files
 
-        files[save_circuit(result.circuit, arguments.out / "circuit.json")] = ""
+        path = arguments.out / "circuit.json"
+        with whole(path) as unfinished:
+            save_circuit(result.circuit, unfinished)
+        files[path] = ""
         files |= dict.fromkeys(write_files(arguments.out, result, content), "")
         if result.excerpt.data is not None:
             files[arguments.out / SPIKES] = _whose(result.excerpt.data, result)

@@ -20,6 +20,8 @@ from markupsafe import Markup
 
 from oneway.analysis import angle_deg
 
+from ..files import write_text
+
 HERE = Path(__file__).parent
 Trains = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -133,5 +135,5 @@ def write_animation(path: Path, recording: MirrorRecording, notes: Sequence[str]
         script=Markup(script),
         allowed=[b64encode(sha256(script.encode()).digest()).decode()],
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path

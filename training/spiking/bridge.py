@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor
 
 from oneway.backends.rate import RateNetwork
@@ -20,6 +20,7 @@ from oneway.circuits.format_version import misread
 from ..checkpoint import CHECKPOINT
 from ..data.dataset import DataSet
 from ..errors import DataError
+from ..files import whole
 from ..run_state import read_run_state
 
 WEIGHTS = "weights.safetensors"
@@ -43,7 +44,9 @@ def save_weights(path: Path, circuit: Circuit, weights: Arrays, biases: Arrays) 
     arrays = {f"weights/{name}": w for name, w in weights.items()}
     arrays |= {f"biases/{name}": b for name, b in biases.items()}
     about = {"format": FORMAT, "version": str(VERSION), "circuit": circuit.name}
-    save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, path, metadata=about)
+    content = save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, about)
+    with whole(path) as unfinished:
+        unfinished.write_bytes(content)
     return path
 
 

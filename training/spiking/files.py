@@ -19,6 +19,7 @@ from oneway.analysis.plots import (
 from oneway.circuits import Circuit
 
 from ..errors import ConfigError
+from ..files import whole
 from ..records import RESULT, RunFolder, write_json
 from .bridge import WEIGHTS, save_weights
 from .result import SpikingResult
@@ -50,7 +51,8 @@ def write_files(folder: Path, result: SpikingResult, content: Mapping[str, Any])
         paths.append(save_spikes(folder / SPIKES, result.excerpt.data))
     for name, figure in figures(result).items():
         paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=130)
+        with whole(paths[-1]) as unfinished:
+            figure.savefig(unfinished, dpi=130)
     write_json(folder / RESULT, {**content, "format": FORMAT, "version": VERSION})
     return [*paths, folder / RESULT]
 
