@@ -346,6 +346,13 @@ def test_labels_that_are_lists_of_lists(tmp_path):
         read_cifar_batch(tmp_path / "batch")
 
 
+def test_a_class_of_a_huge_number_takes_no_memory(tmp_path, command):
+    np.savez(tmp_path / "a.npz", x=np.ones((8, 4)), y=np.array([0, 1, 0, 1, 0, 1, 2**31, 2**31]))
+    network = ("--circuit", "mlp:4-3-2", "--rule", "kp", "--epochs", "1")
+    code, _, said = command("train", "--data", "a.npz", "--test-fraction", "0.5", *network)
+    assert code == 2 and said.count("\n") == 1 and "2147483648" in said.replace(",", "")
+
+
 @pytest.mark.parametrize("state", [(1, (2, 3072), None, False, b"x"), (1, (2**62, 2), 3), "x", 5])
 def test_a_pickled_array_of_odd_state(state, tmp_path):
     """numpy's own arrays take such states too, and some of them crash it."""

@@ -280,7 +280,7 @@ class DataSet(Data):
 
 def commonest(y: Tensor) -> float:
     """Part of the labels that is the commonest of them."""
-    return float(y.bincount().max()) / len(y)
+    return float(y.unique(return_counts=True)[1].max()) / len(y)
 
 
 def _images(x: Tensor) -> Tensor:

@@ -33,15 +33,15 @@ def set_aside(n_train: int, fraction: float) -> tuple[Tensor, Tensor]:
 
 def split_by_class(name: str, y: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
     """Rows to train on and rows to test on, the same part of every class, in rising order."""
-    y = y.cpu()
-    counts = y.bincount()
+    # By their turn: a number that a file states can be larger than there is memory for all before.
+    classes, y, counts = y.cpu().unique(return_inverse=True, return_counts=True)
     to_test = (fraction * counts).round().long()
-    short = (counts > 0) & ((to_test < 1) | (to_test >= counts))
+    short = (to_test < 1) | (to_test >= counts)
     if not 0 < fraction < 1 or short.any():
         c = int(short.int().argmax())
         raise DataError(
             f"{name}: a test fraction of {fraction:g} takes {int(to_test[c])} of the "
-            f"{int(counts[c])} samples of class {c}, expected at least one to train and one to "
+            f"{int(counts[c])} samples of class {int(classes[c])}, expected at least one to train and one to "
             "test on. Choose another fraction, or give a test part"
         )
     order = _fixed_order(len(y))
