@@ -54,8 +54,8 @@ def check_resumable(
 ) -> None:
     """Complain if a folder holds another run, of which so many epochs are done.
 
-    How fast it computed does not matter, nor how long it was to be, where what is done would have
-    been the same.
+    How fast it computed does not matter, nor in how many processes, nor how long it was to be,
+    where what is done would have been the same.
     """
     fixed = _fixed_length(now["config"], done)
     free = {*SPEED, *(RATES if new_rates else ()), *(() if fixed else ("epochs",))}
@@ -77,6 +77,11 @@ def changes_of(begun: Mapping[str, Any], now: Mapping[str, Any], done: int) -> l
         for rate in RATES
         if before[rate] != after[rate]
     ]
+
+
+def processes_of(begun: Mapping[str, Any]) -> int:
+    """In how many processes a run was; the first ones did not say."""
+    return int(begun.get("processes", 1))
 
 
 def _fixed_length(config: Mapping[str, Any], done: int) -> str:
@@ -105,7 +110,7 @@ def _known(begun: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(names: Collection[str], identity: Mapping[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in identity["config"].items() if key not in names}
-    return {**identity, "config": config}
+    return {**identity, "config": config, "processes": None}
 
 
 def check_alike(processes: Processes, mine: Mapping[str, Any]) -> None:

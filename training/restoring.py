@@ -8,9 +8,14 @@ from typing import Any
 from oneway.backends.rate.exchange.names import keep_of
 
 from .errors import ConfigError, DataError, first_line
-from .identity import changes_of, check_resumable
+from .identity import changes_of, check_resumable, processes_of
 from .training_run import TrainingRun
 
+OTHERWISE = (
+    "the same samples in the same batches, but sums are rounded in another order, spontaneous "
+    "activity is drawn by other generators, and batch norm without sync_batch_norm has other parts "
+    "of a batch to itself, so the run is no longer bit by bit what it would have been"
+)
 FROM_THE_START = "no epoch was finished before the interruption: the run starts again"
 
 
@@ -91,7 +96,8 @@ def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:
     for name, generator in run.generators.items():
         generator.set_state(state["generators"][name])
     noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
-    run.generators["noise"].set_state(noise[run.processes.part.rank])
+    if run.processes.part.rank < len(noise):  # more processes than before begin their own
+        run.generators["noise"].set_state(noise[run.processes.part.rank])
 
 
 def _note_changes(
@@ -99,10 +105,21 @@ def _note_changes(
 ) -> None:
     """Keep at once, in the checkpoint, which rates are others from here on, and the floor."""
     new = changes_of(state["run"], run.identity, len(run.history))
-    run.changes = [*state.get("changes", ()), *new]
     for change in new:
         before, now = (_said(change[key]) for key in ("before", "now"))
         notify(f"{change['setting']} = {now} from here on, {before} before")
+    there, here = processes_of(state["run"]), processes_of(run.identity)
+    if there != here:
+        new.append(
+            {
+                "after_epoch": len(run.history),
+                "setting": "processes",
+                "before": there,
+                "now": here,
+            }
+        )
+        notify(f"in {here} process{'es' * (here > 1)} from here on, {there} before: {OTHERWISE}")
+    run.changes = [*state.get("changes", ()), *new]
     if new or run.floor != state["floor"]:
         run.save()
 

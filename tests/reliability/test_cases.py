@@ -350,7 +350,7 @@ def test_a_class_of_a_huge_number_takes_no_memory(tmp_path, command):
     np.savez(tmp_path / "a.npz", x=np.ones((8, 4)), y=np.array([0, 1, 0, 1, 0, 1, 2**31, 2**31]))
     network = ("--circuit", "mlp:4-3-2", "--rule", "kp", "--epochs", "1")
     code, _, said = command("train", "--data", "a.npz", "--test-fraction", "0.5", *network)
-    assert code == 2 and said.count("\n") == 1 and "2147483648" in said.replace(",", "")
+    assert code == 2 and said.count("\n") == 1 and "2147483649 classes" in said
 
 
 @pytest.mark.parametrize("state", [(1, (2, 3072), None, False, b"x"), (1, (2**62, 2), 3), "x", 5])
@@ -561,6 +561,27 @@ def test_code_that_a_recipe_names_runs_where_it_is_allowed(key, words, tmp_path,
     assert "running the Python code in 'mine.py" in said.replace("\n", " ")
     if key == "rule":
         assert "the file runs" in said
+
+
+def test_a_reproduction_that_goes_on_runs_no_code_that_is_not_allowed(tmp_path, command):
+    (tmp_path / "mine.py").write_text("print('the file runs')\nraise ValueError('and stops')")
+    (plan,) = copy.deepcopy(list(runs()["plan"].trees))
+    plan["cells"][0]["settings"]["rule"] = str(tmp_path / "mine.py")
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all/plan.json").write_text(json.dumps(plan))
+    words = ("reproduce", "--resume", "--out", "all")
+    code, shown, said = command(*words)
+    assert code == 2 and said.count("\n") == 1 and "the file runs" not in shown + said
+    assert "'all', cell 'small/bp' names Python code" in said and "--allow-code" in said
+    assert json.loads((tmp_path / "all/plan.json").read_text()) == plan
+    code, shown, said = command(*words, "--allow-code")
+    assert code in (1, 2) and "running the Python code" in said and "the file runs" in shown + said
+
+
+def test_what_is_no_device_to_measure_on(command):
+    code, shown, said = command("bench", "--device", "meta", "--circuit", "mlp:8-4-2")
+    assert (code, shown) == (2, "")
+    assert said == "oneway: error: device 'meta', expected one of cpu, cuda\n"
 
 
 def test_code_that_the_command_line_names_runs_and_a_folder_does_not_bring_its_own(

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -105,10 +107,22 @@ def test_resumed_is_as_uninterrupted_to_the_bit(done, case):
 
 
 @pytest.mark.slow
-def test_a_run_of_two_goes_on_with_two_only(done):
-    case = RESUMED["noise"]
-    with pytest.raises(ConfigError, match="holds another run: processes = 2 there, 1 now"):
-        wire_and_train(*arguments(case), out=done / "noise" / "whole", resume=True)
+@pytest.mark.parametrize("case", ["kp", "noise/whole"])
+def test_a_run_of_two_goes_on_in_one_to_rounding_and_says_so(done, tmp_path, case):
+    *run, config = arguments(EQUAL["kp"] if case == "kp" else RESUMED["noise"])
+    longer = replace(config, epochs=4)
+    shutil.copytree(done / case, tmp_path / "run")
+    said: list[str] = []
+    result = wire_and_train(*run, longer, out=tmp_path / "run", resume=True, notify=said.append)
+    (word,) = [line for line in said if "process" in line]
+    assert word.startswith("in 1 process from here on, 2 before: the same samples in the same")
+    assert word.endswith("no longer bit by bit what it would have been")
+    (change,) = result.changes
+    assert change == {"after_epoch": 3, "setting": "processes", "before": 2, "now": 1}
+    assert len(metrics(tmp_path / "run")) == 4
+    if case == "kp":
+        wire_and_train(*run, longer, out=tmp_path / "one")
+        assert_same_run(tmp_path / "one", tmp_path / "run", atol=1e-10)
 
 
 @pytest.mark.slow

@@ -41,8 +41,8 @@ def split_by_class(name: str, y: Tensor, fraction: float) -> tuple[Tensor, Tenso
         c = int(short.int().argmax())
         raise DataError(
             f"{name}: a test fraction of {fraction:g} takes {int(to_test[c])} of the "
-            f"{int(counts[c])} samples of class {int(classes[c])}, expected at least one to train and one to "
-            "test on. Choose another fraction, or give a test part"
+            f"{int(counts[c])} samples of class {int(classes[c])}, expected at least one to train "
+            "and one to test on. Choose another fraction, or give a test part"
         )
     order = _fixed_order(len(y))
     by_class = order[y[order].argsort(stable=True)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from .model import Cells, Joined, Model, Place, Start
 from .rows import Rows
 from .runs import Job, Kept, Monitors, Recorded, Recording, Simulation, read
 from .templating import own_templates
+from .working import working_folder
 
 # Seeds and progress, which Brian2 builds into a program, are asked for when it runs.
 _SEED = """
@@ -43,7 +43,7 @@ class StandaloneSimulation(Simulation):
         self.threads, self.cached = threads, cached
         self._state: dict[Place, np.ndarray] = {}
         self._programs: dict[tuple, Executable] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="oneway_spiking_")
+        self._folder = working_folder()
 
     def set(self, place: Place, value: Any) -> None:
         self._state[place] = self.rows.into(place[0], value)
