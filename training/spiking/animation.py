@@ -123,7 +123,7 @@ def write_animation(path: Path, recording: MirrorRecording, notes: Sequence[str]
         What was run, and how; stands below.
     """
     script = (HERE / "animation.js").read_text(encoding="utf-8")
-    data = json.dumps(recording.as_dict(), separators=(",", ":")).replace("</", "<\\/")
+    data = json.dumps(recording.as_dict(), separators=(",", ":")).replace("<", "\\u003c")
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
     )
