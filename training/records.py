@@ -135,6 +135,7 @@ class RunResult:
                 "changes": self.changes,
                 "weights": self.weights,
                 "warnings": self.warnings,
+                **_FORM,
             }
         )
 
@@ -299,7 +300,7 @@ class RunFolder:
         (self.path / RESULT).unlink(missing_ok=True)
 
     def write_result(self, result: RunResult) -> None:
-        write_json(self.path / RESULT, {**result.as_dict(), **_FORM})
+        write_json(self.path / RESULT, result.as_dict())
         if self._board is not None:
             self._board.close()
 

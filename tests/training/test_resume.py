@@ -336,9 +336,9 @@ DAMAGE = {
     "folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
     "foreign": (
         _foreign,
-        r"no checkpoint .* \('pt', None\), expected \('oneway-checkpoint', '1'\)",
+        r"checkpoint .* cannot be read: it states the format 'pt', expected 'oneway-checkpoint'",
     ),
-    "newer": (_newer, r"are \('oneway-checkpoint', '2'\), expected"),
+    "newer": (_newer, "has format version 2, this program reads version 1: pip install --upgrade"),
     "names": (_other_names, "does not fit this version of the network"),
 }
 

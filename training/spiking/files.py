@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData
 
 SPIKES = "spikes.npz"
-FORMAT, VERSION = "oneway-spike-result", 1
 COLUMNS = {"forward": "forward path", "auxiliary": "auxiliary path", "feedback": "feedback path"}
 
 
@@ -53,7 +52,7 @@ def write_files(folder: Path, result: SpikingResult, content: Mapping[str, Any])
         paths.append(folder / f"{name}.png")
         with whole(paths[-1]) as unfinished:
             figure.savefig(unfinished, dpi=130)
-    write_json(folder / RESULT, {**content, "format": FORMAT, "version": VERSION})
+    write_json(folder / RESULT, content)
     return [*paths, folder / RESULT]
 
 

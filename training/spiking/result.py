@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from oneway.backends.spiking import SpikeData, SpikingParameters
 
 
+FORMAT, VERSION = "oneway-spike-result", 1
+
+
 @dataclass(frozen=True)
 class SpikingResult:
     """A finished spiking run. Accuracies are fractions between 0 and 1.
@@ -106,5 +109,7 @@ class SpikingResult:
                 "lesions": {cut.projection: cut.at_s for cut in self.config.lesions},
                 "repeats": [asdict(one) for one in self.repeats],
                 "curve": self.curve,
+                "format": FORMAT,
+                "version": VERSION,
             }
         )
