@@ -569,12 +569,9 @@ def _state_read(net: Any, before: Any, path: Path) -> None:
 @cache
 def spikes() -> dict[str, Reader]:
     try:
-        import brian2  # noqa: F401
-        import nir
+        from oneway.backends.spiking import SpikeData, load_spikes, save_spikes
     except ImportError:
         return {}
-    from oneway.backends.spiking import SpikeData, from_nir, load_spikes, save_spikes, to_nir
-
     net, folder = _network(), Path(mkdtemp(prefix="oneway-fuzz-"))
     shown = net.present(np.ones((2, 3)))
     before = net.save_state(folder / "state")
@@ -588,6 +585,29 @@ def spikes() -> dict[str, Reader]:
     with np.load(data) as file:
         of_spikes = {name: file[name].tolist() for name in file.files}
     odd = (*ODD, np.zeros(0), np.full(3, np.nan), np.array(2**40), np.array("x"))
+    errors = (ValueError, WiringError)
+    found = {
+        "spiking-state": Reader(
+            ".npz",
+            lambda path: _state_read(net, before, path),
+            trees=[tree],
+            write=_archived,
+            odd=odd,
+            errors=errors,
+        ),
+        "spikes": Reader(
+            ".npz", load_spikes, [data.read_bytes()], [of_spikes], _arrays, errors=errors
+        ),
+    }
+    return found | _nir(net, folder)
+
+
+def _nir(net: Any, folder: Path) -> dict[str, Reader]:
+    try:
+        import nir
+    except ImportError:
+        return {}
+    from oneway.backends.spiking import from_nir, to_nir
 
     def written(graph: Any) -> bytes:
         nir.write(folder / "a.nir", graph)
@@ -602,31 +622,16 @@ def spikes() -> dict[str, Reader]:
             warnings.simplefilter("ignore")
             from_nir(graph)
 
+    def metadata(path: Path) -> None:
+        from_nir(nir.NIRGraph(ours.nodes, ours.edges, metadata={"oneway": path.read_bytes()}))
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ours = to_nir(net.circuit, net.weights(), net.biases(), net.parameters)
     foreign = nir.NIRGraph(ours.nodes, ours.edges)
-    errors = (ValueError, WiringError)
     return {
-        "spiking-state": Reader(
-            ".npz",
-            lambda path: _state_read(net, before, path),
-            trees=[tree],
-            write=_archived,
-            odd=odd,
-            errors=errors,
-        ),
-        "spikes": Reader(
-            ".npz", load_spikes, [data.read_bytes()], [of_spikes], _arrays, errors=errors
-        ),
         "nir": Reader(".nir", nodes, [written(ours), written(foreign)]),
-        "nir-metadata": Reader(
-            ".json",
-            lambda path: from_nir(
-                nir.NIRGraph(ours.nodes, ours.edges, metadata={"oneway": path.read_bytes()})
-            ),
-            trees=[json.loads(ours.metadata["oneway"])],
-        ),
+        "nir-metadata": Reader(".json", metadata, trees=[json.loads(ours.metadata["oneway"])]),
     }
 
 

@@ -45,7 +45,7 @@ def load_mat(content: bytes, names: Sequence[str] | None = None) -> dict[str, An
     """
     if len(content) > HEADER and matfile_version(BytesIO(content))[0] == 1:
         content = _looked_over(content)
-    return scipy.io.loadmat(BytesIO(content), variable_names=names)
+    return scipy.io.loadmat(BytesIO(content), variable_names=names, spmatrix=False)
 
 
 def _looked_over(content: bytes) -> bytes:

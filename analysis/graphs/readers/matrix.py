@@ -88,7 +88,7 @@ def read_matrix_market(path: Path, options: ReadOptions) -> Graph:
     banner = data.split(b"\n", 1)[0].decode("latin-1").lower().split()
     data = _checked(path, data)
     try:
-        matrix = scipy.io.mmread(BytesIO(data))
+        matrix = scipy.io.mmread(BytesIO(data), spmatrix=False)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise WiringError(f"graph file {path}: not MatrixMarket: {error}") from error
     kind = banner[-1] if banner[-1] != "general" else ""
