@@ -336,7 +336,9 @@ def _labelled(path: Path) -> None:
         (root / "train" / wnid / "images").mkdir(parents=True, exist_ok=True)
         (root / "train" / wnid / "images" / "a.JPEG").touch()
     (root / "wnids.txt").write_text("n1\nn2\n")
-    (root / "val").mkdir(exist_ok=True)
+    (root / "val" / "images").mkdir(parents=True, exist_ok=True)
+    for name in ("a", "b"):
+        (root / "val" / "images" / f"{name}.JPEG").touch()
     shutil.copy(path, root / "val" / "val_annotations.txt")
     _, parts = list_images(root)
     _stamp(parts)
