@@ -36,9 +36,8 @@ def _home(process: int) -> tempfile.TemporaryDirectory[str]:
 
 def remove_left_behind() -> None:
     """Remove the folders of processes that were killed, which hold no lock any more."""
-    if fcntl is None:
-        return
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    known = Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if fcntl is not None else ()
+    for path in known:
         try:
             folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:  # somebody else's, or no folder
