@@ -346,6 +346,14 @@ def test_labels_that_are_lists_of_lists(tmp_path):
         read_cifar_batch(tmp_path / "batch")
 
 
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x7f", b"p3000000000\n"])
+def test_a_pickle_that_numbers_what_it_remembers_by_billions(put, tmp_path):
+    """Python asks for room for all numbers up to that one, which no limit here would show."""
+    (tmp_path / "batch").write_bytes(b"\x80\x02}" + put + b".")
+    with pytest.raises(DataError, match=r"it remembers something as number [23],\d{3}"):
+        read_cifar_batch(tmp_path / "batch")
+
+
 def test_a_class_of_a_huge_number_takes_no_memory(tmp_path, command):
     np.savez(tmp_path / "a.npz", x=np.ones((8, 4)), y=np.array([0, 1, 0, 1, 0, 1, 2**31, 2**31]))
     network = ("--circuit", "mlp:4-3-2", "--rule", "kp", "--epochs", "1")

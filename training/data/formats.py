@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import pickletools
 import struct
 import zlib
 from collections.abc import Sequence
@@ -179,12 +180,21 @@ class _BatchUnpickler(pickle.Unpickler):
 
 def _unpickle(path: Path) -> Any:
     try:
-        return _BatchUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content = path.read_bytes()
+        _check_places(content)
+        return _BatchUnpickler(io.BytesIO(content), encoding="latin1").load()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     # A damaged pickle can fail in any of its instructions, with whatever that one raises.
     except Exception as error:
         raise DataError(f"{path}: not a readable CIFAR batch ({error}). {_AGAIN}") from error
+
+
+def _check_places(content: bytes) -> None:
+    """A pickle numbers what it remembers, and memory is taken for all numbers up to the largest."""
+    for instruction, number, _ in pickletools.genops(content):
+        if "PUT" in instruction.name and not 0 <= number < len(content):
+            raise pickle.UnpicklingError(f"it remembers something as number {number:,}")
 
 
 # -- SVHN's cropped digits -------------------------------------------------------------------------
