@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-TIMES = ("seconds",)
+TIMES = ("seconds", "wall_s", "compiling_s")
 
 
 def contents(folder: Path) -> dict[str, Any]:

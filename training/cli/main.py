@@ -65,26 +65,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     asked: list[int] = []  # to end, by which signal
     try:
-        with _ended_by_sigterm(asked):
+        with _heeded(asked):
             arguments = _parser(argv).parse_args(argv)
             code = arguments.run(arguments)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CUT_OFF
-    except MemoryError as error:
-        return _complain(f"this takes more memory than there is ({error}). Take smaller numbers")
-    except OSError as error:
-        return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
-        if asked:
-            return _say(f"terminated. {interrupt}", TERMINATED)
-        return _say(f"interrupted. {interrupt}", INTERRUPTED)
+        return _ended(asked, str(interrupt))
     except Exception as error:
-        if isinstance(error, _expected()):
-            return _complain(str(error))
-        raise
+        if asked:  # code that is not Python's has made an error of its own of it
+            return _ended(asked)
+        return _failed(error)
+
+
+def _ended(asked: Sequence[int], words: str = "") -> int:
+    if signal.SIGTERM in asked:
+        return _say(f"terminated. {words}", TERMINATED)
+    return _say(f"interrupted. {words}", INTERRUPTED)
+
+
+def _failed(error: Exception) -> int:
+    match error:
+        case BrokenPipeError():  # the reader, `head` perhaps, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return CUT_OFF
+        case MemoryError():
+            return _complain(
+                f"this takes more memory than there is ({error}). Take smaller numbers"
+            )
+        case OSError():
+            return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
+    if isinstance(error, _expected()):
+        return _complain(str(error))
+    raise error
 
 
 def _expected() -> tuple[type[Exception], ...]:
@@ -95,8 +108,8 @@ def _expected() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _ended_by_sigterm(asked: list[int]) -> Iterator[None]:
-    """Let SIGTERM, which schedulers send before they kill, end a command as Ctrl-C does."""
+def _heeded(asked: list[int]) -> Iterator[None]:
+    """SIGTERM, which schedulers send before they kill, ends a command as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield  # where no signal can be handled
         return
@@ -105,11 +118,15 @@ def _ended_by_sigterm(asked: list[int]) -> Iterator[None]:
         asked.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    # In the background, shells let Ctrl-C be ignored.
+    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    numbers = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _complain(message: str) -> int:
