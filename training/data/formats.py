@@ -193,7 +193,8 @@ def _unpickle(path: Path) -> Any:
 def _check_places(content: bytes) -> None:
     """A pickle numbers what it remembers, and memory is taken for all numbers up to the largest."""
     for instruction, number, _ in pickletools.genops(content):
-        if "PUT" in instruction.name and not 0 <= number < len(content):
+        puts = "PUT" in instruction.name
+        if puts and not (isinstance(number, int) and 0 <= number < len(content)):
             raise pickle.UnpicklingError(f"it remembers something as number {number:,}")
 
 
