@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ class Command:
         self, folder: Path, arguments: Sequence[object], before: Callable[[], object] | None = None
     ) -> None:
         Command._n += 1
-        self._said = folder.parent / f"{folder.name}.said{Command._n}"
+        # Not beside the folder, where there may be no room.
+        self._said = Path(tempfile.gettempdir()) / f"oneway-said-{os.getpid()}-{Command._n}"
         self._ready, ready = _CONTEXT.Pipe(duplex=False)
         words = [str(argument) for argument in arguments]
         self._process = _CONTEXT.Process(
