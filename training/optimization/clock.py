@@ -83,8 +83,9 @@ def _long_enough(config: TrainConfig, own: Plasticity, steps_per_epoch: int) -> 
     left = max(_left_at_end(config, path, own, steps_per_epoch) for path in LEARNING_PATHS)
     of = "the gap" if _steps_alike(config, own) else "the first draws"
     verdict = "long enough" if left <= ALIGNED else "too short to align"
-    percent = f"about {100 * left:.2g} %" if left >= 5e-5 else "less than 0.01 %"
-    return f"{verdict}: {percent} of {of} is left at its end"
+    share = f"about {100 * left:.2g} %" if left >= 5e-5 else "less than 0.01 %"
+    share = share if left < 0.995 else "nearly all"  # 100 has three digits
+    return f"{verdict}: {share} of {of} is left at its end"
 
 
 def _left_at_end(config: TrainConfig, path: str, own: Plasticity, steps: int) -> float:
