@@ -286,7 +286,7 @@ def test_a_matlab_file_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatc
     packed = zlib.compress(content[128:])
     path = tmp_path / "train_32x32.mat"
     path.write_bytes(content[:128] + struct.pack("<2I", 15, len(packed)) + packed)
-    monkeypatch.setattr("oneway.analysis.graphs.readers.matlab.UNPACKED_FREELY", 10**5)
+    monkeypatch.setattr("oneway.circuits.unpacking.FREELY", 10**5)
     with pytest.raises(DataError, match="unpacks to absurdly much more than it is"):
         read_svhn(path)
 
@@ -398,8 +398,7 @@ def test_a_gzip_that_holds_more_than_it_says(tmp_path):
 
 
 def test_a_graph_or_array_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr("oneway.analysis.graphs.readers.stream.UNPACKED_FREELY", 10**5)
-    monkeypatch.setattr("oneway.training.data.arrays.UNPACKED_FREELY", 10**5)
+    monkeypatch.setattr("oneway.circuits.unpacking.FREELY", 10**5)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" * 10**6))
     with pytest.raises(WiringError, match=r"unpacks to more than 0\.\d GB"):
         read_graph(tmp_path / "a.csv.gz")
@@ -409,7 +408,7 @@ def test_a_graph_or_array_that_unpacks_to_much_more_than_it_is(tmp_path, monkeyp
 
 
 def test_an_archive_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr("oneway.training.data.obtain.GIGABYTE", 10**5)
+    monkeypatch.setattr("oneway.circuits.unpacking.FREELY", 10**5)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("set/a", bytes(10**7))
     with pytest.raises(DataError, match=r"unpacked, from 0\.0 MB"):

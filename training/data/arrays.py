@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from oneway.circuits.unpacking import most_unpacked
+
 from ..errors import DataError, MissingData, first_line
 from .subsets import split_by_class
 
@@ -17,7 +19,6 @@ Split = tuple[Any, Any]
 Part = tuple[Tensor, Tensor]
 
 # What packs better than that is no data.
-UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
 NAMES = ("train_x", "train_y", "test_x", "test_y")
 LAYOUT = "train_x, train_y, test_x and test_y, or x and y with a test fraction"
 # torch computes little with these.
@@ -188,7 +189,7 @@ def _content(path: Path) -> dict[str, np.ndarray]:
             raise DataError(f"{path}: is a single array, expected an npz file with {LAYOUT}")
         with file:
             unpacked = sum(about.file_size for about in file.zip.infolist())
-            if unpacked > max(UNPACKED_FREELY, UNPACKED_AT_MOST * path.stat().st_size):
+            if unpacked > most_unpacked(path.stat().st_size):
                 raise DataError(
                     f"{path}: unpacks to {unpacked / 1e9:,.1f} GB from "
                     f"{path.stat().st_size / 1e6:,.1f} MB. If it should, write it with np.savez, "

@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
+from oneway.circuits.unpacking import most_unpacked
+
 from ..errors import DataError
 from ..progress import ProgressBar, keep_quiet
 from .catalogue import KNOWN, Download, Known, check_known
@@ -128,7 +130,6 @@ _DAMAGED = (
     # What the headers of an archive can be damaged to: encryption, other compression, odd names.
     *(RuntimeError, NotImplementedError, ValueError, OverflowError, struct.error),
 )
-GIGABYTE, UNPACKED_AT_MOST = 10**9, 100
 
 
 def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) -> None:
@@ -164,9 +165,9 @@ def unpack_archive(archive: Path, folder: str, check: Callable[[Path], None]) ->
 def _check_unpacked_size(archive: Path, size: int) -> None:
     """Before anything is written: a small archive can hold more than there is disk."""
     packed = archive.stat().st_size
-    if size > max(GIGABYTE, UNPACKED_AT_MOST * packed):
+    if size > most_unpacked(packed):
         raise DataError(
-            f"{archive}: would be {size / GIGABYTE:,.1f} GB unpacked, from {packed / 1e6:,.1f} MB. "
+            f"{archive}: would be {size / 1e9:,.1f} GB unpacked, from {packed / 1e6:,.1f} MB. "
             "Is it the official archive? Nothing was kept"
         )
 

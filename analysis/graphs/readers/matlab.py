@@ -14,8 +14,9 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import matfile_version
 
+from oneway.circuits.unpacking import most_unpacked
+
 HEADER = 128
-UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
 DEEPEST = 50
 # Kinds of elements: numbers and text, a whole array, and one that is packed.
 NUMBERS = {*range(1, 8), 9, 12, 13, 16, 17, 18}
@@ -51,7 +52,7 @@ def load_mat(content: bytes, names: Sequence[str] | None = None) -> dict[str, An
 def _looked_over(content: bytes) -> bytes:
     """The same file, unpacked."""
     order = "<" if content[126:128] == b"IM" else ">"
-    most = max(UNPACKED_FREELY, UNPACKED_AT_MOST * len(content))
+    most = most_unpacked(len(content))
     pieces: list[bytes | memoryview] = [content[:HEADER]]
     for kind, data in _elements(memoryview(content)[HEADER:], order, padded=False):
         left = most - sum(map(len, pieces))

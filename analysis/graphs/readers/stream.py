@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO
 
 from oneway.circuits import WiringError
+from oneway.circuits.unpacking import most_unpacked
 
 from ..reading import ReadOptions
 
 CHUNK_BYTES = 1 << 25
 # Graphs pack well, but what is this large and packs this well is something else.
-UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
 LONGEST_LINE = 1 << 28
 GZIP = b"\x1f\x8b"
 # UTF-32 first: its mark begins with that of UTF-16.
@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         with path.open("rb") as file:
             packed = _is_packed(path)
             if packed:
-                most = max(UNPACKED_FREELY, UNPACKED_AT_MOST * path.stat().st_size)
+                most = most_unpacked(path.stat().st_size)
                 yield _Bounded(path, gzip.GzipFile(fileobj=file), most), file  # type: ignore[misc]
             else:
                 yield file, file

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from oneway.circuits.format_version import misread
-
-UNPACKED_FREELY, UNPACKED_AT_MOST = 10**9, 100
+from oneway.circuits.unpacking import most_unpacked
 
 
 def write_arrays(
@@ -48,7 +47,7 @@ def read_arrays(path: str | Path, format: str, version: int, what: str) -> dict[
     try:
         with np.load(path, allow_pickle=False) as file:
             unpacked = sum(about.file_size for about in file.zip.infolist())
-            if unpacked > max(UNPACKED_FREELY, UNPACKED_AT_MOST * Path(path).stat().st_size):
+            if unpacked > most_unpacked(Path(path).stat().st_size):
                 raise ValueError("it unpacks to absurdly much more than it is")
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
