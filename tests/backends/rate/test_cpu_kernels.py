@@ -1,5 +1,7 @@
 """What a CPU computes another way than torch does: the same numbers."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,6 +51,31 @@ def test_product_with_few_cells(I):
     post, pre = (torch.randn(5, n, generator=generator).double() for n in (40, I))
     change = rate_connector(AllToAllConnector(), (I,), (40,)).correlate(post, pre)
     torch.testing.assert_close(change, torch.einsum("bj,bi->ji", post, pre))
+    assert change.is_contiguous()
+
+
+@pytest.mark.parametrize("samples", [2, 9])  # fewer and more than presynaptic cells
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_of_cells_to_images_and_back(layout, samples):
+    """Whichever of weights and images is turned, and images come as they are to lie in memory."""
+    pre, post = (5,), (4, 3, 2)
+    draw = partial(torch.randn, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    w, x, error = draw(24, 5), draw(samples, *pre), draw(samples, *post)
+    error = error.contiguous(memory_format=layout)
+    half = rate_connector(AllToAllConnector(), pre, post, layout)
+    back = rate_connector(AllToAllConnector(), post, pre, layout)
+
+    activity = half.apply(w, x)
+    torch.testing.assert_close(
+        activity, torch.einsum("cyxi,bi->bcyx", w.view(4, 3, 2, 5), x), rtol=1e-12, atol=1e-12
+    )
+    change = half.correlate(error, x)
+    torch.testing.assert_close(
+        change, torch.einsum("bcyx,bi->cyxi", error, x).reshape(24, 5), rtol=1e-12, atol=1e-12
+    )
+    returned = back.adjoint(w.T, x)
+    torch.testing.assert_close(returned, activity, rtol=1e-12, atol=1e-12)
+    assert all(image.is_contiguous(memory_format=layout) for image in (activity, returned))
     assert change.is_contiguous()
 
 

@@ -216,12 +216,12 @@ def test_what_is_given_is_not_overwritten():
 
 @pytest.mark.parametrize(
     ("rule", "circuit"),
-    [(r, c) for r in ("bp", "asap", "kp,norm=own") for c in (CONV, RESNET)]
+    [(r, c) for r in ("bp", "asap", "kp,norm=own", "dkp") for c in (CONV, RESNET)]
     + [("bp", "alexnet:3x32x32-4")],
 )
 def test_channels_last_changes_nothing(rule, circuit):
     """In 64 bits, where a rounding that falls the other way opens no gate."""
-    x, y = batch(circuit, 4)
+    x, y = batch(circuit, 6)  # more samples than classes
     plain = network(rule, circuit, dtype=torch.float64)
     other = network(rule, circuit, dtype=torch.float64, channels_last=True)
     expected, found = plain.step(x.double(), y), other.step(x.double(), y)
@@ -230,9 +230,10 @@ def test_channels_last_changes_nothing(rule, circuit):
         torch.testing.assert_close(changes(other)[name], change, rtol=1e-7, atol=1e-12)
 
 
-def test_images_stay_channels_last():
+@pytest.mark.parametrize("rule", ["asap", "dkp"])
+def test_images_stay_channels_last(rule):
     """From the input to the last change, no kernel turns them back."""
-    net = network("asap", RESNET, channels_last=True)
+    net = network(rule, RESNET, channels_last=True)
     convolutions = [w for w in net.weights.values() if w.dim() == 4]
     assert convolutions and all(in_channels_last(w) for w in convolutions)
     x, y = batch(RESNET)
