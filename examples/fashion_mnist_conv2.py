@@ -8,8 +8,9 @@ are means of 10 trials after 50 epochs: a run of a few epochs stands beside them
 
 Settings of that paper: Nesterov momentum 0.9, learning rate 1e-2 (DKP's feedback weights: 1e-4,
 times 0.85 each epoch), decay 1e-6; DFA's and DKP's feedback weights are drawn as He et al. 2015
-draw. It names no batch size; here 128. Its decay is so small that Kolen-Pollack weights need
-thousands of epochs to align: the clock is printed.
+draw a matrix that maps activity to the output, with variance 2 / cells. It names no batch size;
+here 128. Its decay is so small that Kolen-Pollack weights need thousands of epochs to align: the
+clock is printed.
 
 Usage: python fashion_mnist_conv2.py --data-dir FOLDER [--epochs 3] [--seeds 1] [--limit N]
        [--device cpu] [--out fashion_mnist_conv2.json]
@@ -44,9 +45,9 @@ ROWS: Sequence[tuple[str, str, TrainConfig]] = (
     ("backpropagation", "bp", PAPER),
     ("only fully connected learn", "bp,frozen=conv", PAPER),
     ("feedback alignment", "fa", PAPER),
-    ("direct feedback alignment", "dfa,init=kaiming_normal", PAPER),
+    ("direct feedback alignment", "dfa,init=kaiming_normal_fan_out", PAPER),
     ("Kolen-Pollack", "kp", PAPER),
-    ("direct Kolen-Pollack", "dkp,init=kaiming_normal", SLOW_FEEDBACK),
+    ("direct Kolen-Pollack", "dkp,init=kaiming_normal_fan_out", SLOW_FEEDBACK),
 )
 
 
