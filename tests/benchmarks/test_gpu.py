@@ -39,6 +39,7 @@ def test_all_of_it_runs(gpu, tmp_path, capsys):
             assert side["fraction_of_peak"] == pytest.approx(expected)
     assert all(min(seconds.values()) > 0 for seconds in batch["epoch"].values())
     assert set(batch["kernels"]) == {"autograd", "bp", "asap"}
+    assert batch["start"]["autograd"]["seconds"] > 0
     whole = found["verify"].pop("whole step")
     assert len(found["verify"]) == len(gpu.convolutions(circuit)) == 11
     assert list(whole) == list(case.rules)
@@ -127,6 +128,7 @@ def test_what_fails_is_said_and_the_rest_goes_on(gpu, monkeypatch, capsys):
     gpu.compare(plan, case, config, {"product_flops": 1e9})
     steps = plan.found["mlp:6-8-4"]["batch 4"]["step"]
     assert steps["kp"] == {"failed": "kp: no memory"} and steps["bp"]["ratio"] > 0
+    assert set(plan.found["mlp:6-8-4"]["batch 4"]["kernels"]) == {"autograd", "bp"}
     assert "mlp:6-8-4, batch 4, step, kp: kp: no memory" in capsys.readouterr().out
 
 
