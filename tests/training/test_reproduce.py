@@ -335,6 +335,23 @@ def test_what_another_machine_took_is_measured_again(oneway, table, quick, tmp_p
     assert oneway("reproduce", "--resume", "--out", "out", "--plan")[0] == 0 and len(quick) == 6
 
 
+def test_what_may_change_later(oneway, table, quick, tmp_path):
+    """Speed, which is measured anew, and where data lie."""
+    assert oneway("reproduce", table, "--rows", "small", "--plan", "--out", "out")[0] == 0
+    resume = ("reproduce", "--resume", "--out", "out", "--data-dir", "elsewhere")
+    assert oneway(*resume, "--plan")[0] == 0 and len(quick) == 3
+    code, _, err = oneway(*resume, "--channels-last")
+    assert code == 0 and len(quick) == 6, err
+    plan = json.loads((tmp_path / "out/plan.json").read_text())
+    for cell in plan["cells"]:
+        assert cell["settings"]["data_dir"] == str(tmp_path / "elsewhere")
+    runs = list((tmp_path / "out").rglob("config.json"))
+    assert len(runs) == 3
+    assert all(json.loads(run.read_text())["config"]["channels_last"] for run in runs)
+    code, _, err = oneway("reproduce", "--resume", "--out", "out", "--compile", "banana")
+    assert code == 2 and err.startswith("oneway: error: compile = 'banana', expected one of no")
+
+
 def test_rows_behind_the_budget_are_not_measured(oneway, table, quick):
     assert oneway("reproduce", table, "--budget", "13000s", "--plan")[0] == 0
     assert quick == ["bp", "bp,frozen=hidden", "kp"]
@@ -411,7 +428,7 @@ WRONG = {
     "resume where": (["--resume"], "--resume needs the folder"),
     "resume with more": (
         ["--resume", "--out", "empty", "--seeds", "3", "--compile", "default"],
-        "takes no --compile, --seeds",
+        "takes no --seeds. Leave that out (what may change is --channels-last, --compile",
     ),
     "a single recipe": (["lone.toml"], "is a single recipe and no table"),
     "a budget too small": (

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Some cell failed: the table has a hole, which is neither bad input nor nothing.
 HOLES = 1
 _SPEED = ("device", "dtype", "channels_last", "compile", "seeds", "data_dir")
+# What --resume may change, as that of a single run may.
+_LATER = ("channels_last", "compile", "data_dir")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
-        state = _load(out, arguments.allow_code) if arguments.resume else _begin(arguments, out)
+        state = _load(arguments, out) if arguments.resume else _begin(arguments, out)
         with locked(state.out):
             tidy(state)
             state.save()
@@ -119,12 +121,14 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise ConfigError(f"{name} = {value}, expected at least 1")
-    fixed = given(arguments, ("table", "rows", "rules", "epochs", *_SPEED))
+    fixed = [*given(arguments, ("table", "rows", "rules", "epochs", *_SPEED))]
+    fixed = [name for name in fixed if name not in _LATER]
     if arguments.resume and fixed:
-        names = ", ".join("TABLE" if n == "table" else "--" + n.replace("_", "-") for n in fixed)
+        names = ", ".join("TABLE" if n == "table" else _option(n) for n in fixed)
         raise ConfigError(
-            f"--resume goes on with what the folder holds and takes no {names}. Leave that out, or "
-            "start anew in another folder"
+            f"--resume goes on with what the folder holds and takes no {names}. Leave that out "
+            f"(what may change is {', '.join(map(_option, _LATER))}), or start anew in another "
+            "folder"
         )
     if arguments.resume and arguments.out is None:
         raise ConfigError("--resume needs the folder of the reproduction: name it with --out")
@@ -133,6 +137,10 @@ def _check(arguments: argparse.Namespace) -> None:
             "no table given: name one, as in 'oneway reproduce direct-kp-table1', or go on with "
             "--resume --out DIR"
         )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 @contextmanager
@@ -145,15 +153,17 @@ def _folder(arguments: argparse.Namespace) -> Iterator[Path | None]:
         yield Path(folder) / "plan"
 
 
-def _load(out: Path | None, allow_code: bool) -> Reproduction:
+def _load(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     from ..hardware import hardware_line
+    from ..recipes.written import anchored
     from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
     assert out is not None  # checked with the options
-    state = Reproduction.load(out)
+    state, changes = Reproduction.load(out), _changes(arguments, _LATER)
+    state.change(anchored(changes) if "data_dir" in changes else changes)
     for cell in state.cells:
-        check_code(f"{str(out)!r}, cell {cell.name!r}", cell.settings, allow_code, tell)
+        check_code(f"{str(out)!r}, cell {cell.name!r}", cell.settings, arguments.allow_code, tell)
     look_for_data(state)
     state.move_to(hardware_line(state.cells[0].recipe().config.device))
     return state
@@ -162,14 +172,12 @@ def _load(out: Path | None, allow_code: bool) -> Reproduction:
 def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     """A new reproduction; its folder is made once all is in order."""
     from ..hardware import hardware_line
-    from ..recipes.recipe import options_of
     from ..recipes.tables import entries_of
     from ..reproduction.cells import cells_of
     from ..reproduction.running import look_for_data, versions
     from ..reproduction.state import Reproduction, free_folder
 
-    options = options_of("reproduce")
-    changes = {key: options.read(key, value) for key, value in given(arguments, _SPEED).items()}
+    changes = _changes(arguments, _SPEED)
     rows, columns = _names(arguments.rows), _names(arguments.rules)
     for entry in entries_of(arguments.table):
         check_code(f"recipe {entry.name!r}", entry.settings, arguments.allow_code, tell)
@@ -190,6 +198,14 @@ def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     return state
 
 
+def _changes(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """What the command line says of the settings of all cells."""
+    from ..recipes.recipe import options_of
+
+    options = options_of("reproduce")
+    return {key: options.read(key, value) for key, value in given(arguments, names).items()}
+
+
 def _names(given: Sequence[str] | None) -> list[str]:
     return [name for text in given or () for name in text.split(",") if name]
 
@@ -200,9 +216,9 @@ def _command(arguments: argparse.Namespace) -> str:
     for name in ("rows", "rules", "budget", "epochs", *_SPEED, "out"):
         value = getattr(arguments, name)
         if value is True:
-            words.append("--" + name.replace("_", "-"))
+            words.append(_option(name))
         elif value is not None:
             values: list[str] = value if isinstance(value, list) else [str(value)]
-            words += ["--" + name.replace("_", "-"), *values]
+            words += [_option(name), *values]
     words += ["--allow-code"] * arguments.allow_code
     return shlex.join(words)

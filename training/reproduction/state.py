@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,21 @@ class Reproduction:
         if _machine(hardware) != _machine(self.hardware):
             self.measures.clear()
         self.hardware = hardware
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change settings of all cells; unless data just lie elsewhere, measures say nothing then.
+
+        Raises
+        ------
+        ConfigError
+            A cell cannot have them.
+        """
+        self.cells = [replace(cell, settings={**cell.settings, **changes}) for cell in self.cells]
+        self.cell = {cell.name: cell for cell in self.cells}
+        for cell in self.cells:
+            cell.recipe()
+        if changes.keys() - {"data_dir"}:
+            self.measures.clear()
 
     def length(self, cell: Cell) -> int:
         """Epochs of a cell that nothing shortened."""

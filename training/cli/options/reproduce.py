@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "oneway reproduce asap-table1/cifar10-resnet18 --data-dir DATA --budget 25m",
         "oneway reproduce asap-table1 --rules bp asap --data-dir DATA --plan --out table",
         "oneway reproduce --resume --out table",
+        "oneway reproduce --resume --out table --data-dir DATA   (which lie elsewhere now)",
         about=RULE,
     )
 
@@ -74,7 +75,8 @@ def _add_folder(group: argparse._ArgumentGroup) -> None:
         "--resume",
         action="store_true",
         help="go on in --out with all that is missing there, what a budget had left out too, as "
-        "long as --budget lets it; takes no other option",
+        "long as --budget lets it; of the settings, --data-dir, --compile and --channels-last may "
+        "change",
     )
 
 
