@@ -121,7 +121,7 @@ class AllToAll(RateConnector):
         Fewer presynaptic cells than samples, as in direct feedback, make fewer weights.
         """
         by_pixel = self.memory_format == torch.channels_last and len(self.post) == 3
-        return by_pixel and prod(self.pre) < len(pre)
+        return by_pixel and prod(self.pre) < pre.shape[0]
 
 
 # With so few presynaptic cells a CPU's matrix product is faster the other way round: five times for
