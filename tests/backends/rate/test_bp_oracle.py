@@ -46,10 +46,11 @@ def assert_backprop_equals_autograd(forward_circuit, seed=0, loss=None, train=Tr
     learned = {name: p.grad for name, p in net.named_parameters() if p.requires_grad}
     assert learned and None not in learned.values(), [k for k, g in learned.items() if g is None]
     # One scale for the whole circuit: a gradient that is zero but for rounding has none of its own.
-    scale = max(float(g.norm()) for g in expected.values() if g is not None)
+    # All of them are where every cell is constant, a kernel that reads padding alone, say.
+    scale = max(1e2, *(float(g.norm()) for g in expected.values() if g is not None))
     for name, change in learned.items():
         theirs = expected[name] if expected[name] is not None else torch.zeros_like(change)
-        gap = float((change - theirs).norm()) / max(float(theirs.norm()), 1e-5 * scale, 1e-300)
+        gap = float((change - theirs).norm()) / max(float(theirs.norm()), 1e-5 * scale)
         assert gap < 1e-10, f"{name}: relative gap {gap:.1e}"
 
 
