@@ -27,6 +27,14 @@ def test_a_table_says_what_its_runs_do(folder, monkeypatch):
     assert as_markdown(content) == (folder / "table.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("folder", TABLES, ids=lambda path: path.name)
+def test_the_documentation_says_what_the_table_does(folder):
+    page = (RESULTS.parent / "docs" / "results.md").read_text(encoding="utf-8")
+    lines = json.loads((folder / "table.json").read_text(encoding="utf-8"))["cells"]
+    for line in (line for line in lines if line["status"] == "done"):
+        assert f"{100 * line['test_accuracy']['mean']:.2f}" in page, line["cell"]
+
+
 @pytest.mark.parametrize("folder", NETWORKS, ids=lambda path: str(path.relative_to(RESULTS)))
 def test_a_network_can_be_loaded(folder):
     net = load_run(folder).eval()
