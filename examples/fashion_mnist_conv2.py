@@ -9,8 +9,8 @@ are means of 10 trials after 50 epochs: a run of a few epochs stands beside them
 Settings of that paper: Nesterov momentum 0.9, learning rate 1e-2 (DKP's feedback weights: 1e-4,
 times 0.85 each epoch), decay 1e-6; DFA's and DKP's feedback weights are drawn as He et al. 2015
 draw a matrix that maps activity to the output, with variance 2 / cells. It names no batch size;
-here 128. Its decay is so small that Kolen-Pollack weights need thousands of epochs to align: the
-clock is printed.
+here 50, as in the example of a first version of the authors' code. Its decay is so small that
+Kolen-Pollack weights need thousands of epochs to align: the clock is printed.
 
 Usage: python fashion_mnist_conv2.py --data-dir FOLDER [--epochs 3] [--seeds 1] [--limit N]
        [--device cpu] [--out fashion_mnist_conv2.json]
@@ -31,7 +31,7 @@ from oneway.circuits import conv2
 from oneway.rules import parse_rule
 from oneway.training import DataError, DataSet, RunResult, TrainConfig, load_data, train
 
-PAPER = TrainConfig(batch_size=128, lr=1e-2, momentum=0.9, nesterov=True, weight_decay=1e-6)
+PAPER = TrainConfig(batch_size=50, lr=1e-2, momentum=0.9, nesterov=True, weight_decay=1e-6)
 SLOW_FEEDBACK = replace(
     PAPER,
     feedback_lr=1e-4,
