@@ -1,4 +1,4 @@
-"""What lies in `results/`: every table is made of the runs beside it, and networks can be loaded."""
+"""What lies in `results/`: tables are made of the runs beside them, and networks can be loaded."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from oneway.training import load_run
-from oneway.training.reproduction.report import as_markdown, table
+from oneway.training.reproduction.report import BEGUN, DONE, as_markdown, table
 from oneway.training.reproduction.state import Reproduction
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -22,7 +22,7 @@ def test_a_table_says_what_its_runs_do(folder, monkeypatch):
     monkeypatch.chdir(RESULTS.parent)
     state = Reproduction.load(folder.relative_to(RESULTS.parent))
     content = table(state)
-    assert any(line["status"] == "done" for line in content["cells"])
+    assert any(line["status"] in (DONE, BEGUN) for line in content["cells"])
     assert content == json.loads((folder / "table.json").read_text(encoding="utf-8"))
     assert as_markdown(content) == (folder / "table.md").read_text(encoding="utf-8")
 
@@ -31,7 +31,7 @@ def test_a_table_says_what_its_runs_do(folder, monkeypatch):
 def test_the_documentation_says_what_the_table_does(folder):
     page = (RESULTS.parent / "docs" / "results.md").read_text(encoding="utf-8")
     lines = json.loads((folder / "table.json").read_text(encoding="utf-8"))["cells"]
-    for line in (line for line in lines if line["status"] == "done"):
+    for line in (line for line in lines if line["status"] == DONE):
         assert f"{100 * line['test_accuracy']['mean']:.2f}" in page, line["cell"]
 
 
