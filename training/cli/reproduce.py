@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Some cell failed: the table has a hole, which is neither bad input nor nothing.
 HOLES = 1
-_SPEED = ("device", "dtype", "channels_last", "compile", "seeds", "data_dir")
-# What --resume may change, as that of a single run may.
-_LATER = ("channels_last", "compile", "data_dir")
+# Settings of all cells: those that stay, and those that --resume may change, as for a single run.
+_FIXED, _LATER = ("device", "dtype", "seeds"), ("channels_last", "compile", "data_dir")
+_SPEED = (*_FIXED, *_LATER)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -121,8 +121,7 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise ConfigError(f"{name} = {value}, expected at least 1")
-    fixed = [*given(arguments, ("table", "rows", "rules", "epochs", *_SPEED))]
-    fixed = [name for name in fixed if name not in _LATER]
+    fixed = given(arguments, ("table", "rows", "rules", "epochs", *_FIXED))
     if arguments.resume and fixed:
         names = ", ".join("TABLE" if n == "table" else _option(n) for n in fixed)
         raise ConfigError(

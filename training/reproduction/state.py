@@ -87,7 +87,7 @@ class Reproduction:
             A cell cannot have them.
         """
         self.cells = [replace(cell, settings={**cell.settings, **changes}) for cell in self.cells]
-        self.cell = {cell.name: cell for cell in self.cells}
+        self.__post_init__()
         for cell in self.cells:
             cell.recipe()
         if changes.keys() - {"data_dir"}:
