@@ -203,7 +203,9 @@ class TrainConfig:
         # torch raises RuntimeError or AssertionError, depending on what it was built with.
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = first_line(error)
-            raise ConfigError(f"device = {self.device!r} cannot be used: {reason}") from error
+            raise ConfigError(
+                f"device = {self.device!r} cannot be used here: {reason}. Try 'cpu'"
+            ) from error
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -20,6 +20,7 @@ from .errors import ConfigError
 from .records import jsonable, wiring_digest
 
 STREAMS = ("order", "augmentation", "noise")
+ON_CPU = ("order",)  # drawn there on every device: it must not depend on where the data lie
 
 
 def identity(
@@ -54,11 +55,11 @@ def check_resumable(
 ) -> None:
     """Complain if a folder holds another run, of which so many epochs are done.
 
-    How fast it computed does not matter, nor in how many processes, nor how long it was to be,
-    where what is done would have been the same.
+    How fast it computed does not matter, nor on which device, nor in how many processes, nor how
+    long it was to be, where what is done would have been the same.
     """
     fixed = _fixed_length(now["config"], done)
-    free = {*SPEED, *(RATES if new_rates else ()), *(() if fixed else ("epochs",))}
+    free = {*SPEED, "device", *(RATES if new_rates else ()), *(() if fixed else ("epochs",))}
     listed = differences(_without(free, _known(begun, now)), _without(free, now), "there", "now")
     if listed:
         why = f" ({fixed})" if fixed and "config.epochs = " in listed else ""
@@ -82,6 +83,11 @@ def changes_of(begun: Mapping[str, Any], now: Mapping[str, Any], done: int) -> l
 def processes_of(begun: Mapping[str, Any]) -> int:
     """In how many processes a run was; the first ones did not say."""
     return int(begun.get("processes", 1))
+
+
+def device_of(begun: Mapping[str, Any]) -> str:
+    """The kind of device that a run was on: generators differ between kinds alone."""
+    return torch.device(begun["config"]["device"]).type
 
 
 def _fixed_length(config: Mapping[str, Any], done: int) -> str:
@@ -157,7 +163,6 @@ def generators(config: TrainConfig, rank: int = 0) -> list[torch.Generator]:
         noise = name == "noise"
         entropy = [config.seed, stream, rank if noise else 0]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        # The order must not depend on where the data lies.
-        device = "cpu" if name == "order" else config.device
+        device = "cpu" if name in ON_CPU else config.device
         drawn.append(torch.Generator(device=device).manual_seed(seed))
     return drawn

@@ -78,7 +78,8 @@ class RunResult:
     error_angles_deg : dict
         Error population → angle between its error and backpropagation's, at the end.
     changes : tuple of dict
-        Rates that the run went on with: ``after_epoch``, ``setting``, ``before`` and ``now``.
+        Rates, processes or device that the run went on with: ``after_epoch``, ``setting``,
+        ``before`` and ``now``.
     weights : str or None
         What was taken of another run's network, and what was not; None where all was drawn.
     warnings : tuple of str

@@ -8,13 +8,12 @@ from typing import Any
 from oneway.backends.rate.exchange.names import keep_of
 
 from .errors import ConfigError, DataError, first_line
-from .identity import changes_of, check_resumable, processes_of
+from .identity import ON_CPU, changes_of, check_resumable, device_of, processes_of
 from .training_run import TrainingRun
 
 OTHERWISE = (
-    "the same samples in the same batches, but sums are rounded in another order, spontaneous "
-    "activity is drawn by other generators, and batch norm without sync_batch_norm has other parts "
-    "of a batch to itself, so the run is no longer bit by bit what it would have been"
+    "the same samples in the same batches, but sums are rounded in another order, {}, so the run "
+    "is no longer bit by bit what it would have been"
 )
 FROM_THE_START = "no epoch was finished before the interruption: the run starts again"
 
@@ -93,11 +92,18 @@ def _load(run: TrainingRun, state: Mapping[str, Any]) -> None:
     run.loss_scale.load_state_dict(state.get("loss_scale"))
     run.recorder.gaps.load_state_dict(state.get("gaps"))
     run.watch.load_state_dict(state.get("watch"), state["step"])
+    _load_generators(run, state)
+
+
+def _load_generators(run: TrainingRun, state: Mapping[str, Any]) -> None:
+    """Draw on; more processes than before begin noise of their own, another device all anew."""
+    states, rank = state["generators"], run.processes.part.rank
+    noise = dict(enumerate([states["noise"], *state.get("noise_of_others", ())]))
+    moved = device_of(state["run"]) != device_of(run.identity)
     for name, generator in run.generators.items():
-        generator.set_state(state["generators"][name])
-    noise = [state["generators"]["noise"], *state.get("noise_of_others", ())]
-    if run.processes.part.rank < len(noise):  # more processes than before begin their own
-        run.generators["noise"].set_state(noise[run.processes.part.rank])
+        kept = noise.get(rank) if name == "noise" else states[name]
+        if kept is not None and (name in ON_CPU or not moved):
+            generator.set_state(kept)
 
 
 def _note_changes(
@@ -108,20 +114,33 @@ def _note_changes(
     for change in new:
         before, now = (_said(change[key]) for key in ("before", "now"))
         notify(f"{change['setting']} = {now} from here on, {before} before")
-    there, here = processes_of(state["run"]), processes_of(run.identity)
-    if there != here:
-        new.append(
-            {
-                "after_epoch": len(run.history),
-                "setting": "processes",
-                "before": there,
-                "now": here,
-            }
-        )
-        notify(f"in {here} process{'es' * (here > 1)} from here on, {there} before: {OTHERWISE}")
+    for setting, of, where, drawn in _ELSEWHERE:
+        there, here = of(state["run"]), of(run.identity)
+        if there != here:
+            change = {"setting": setting, "before": there, "now": here}
+            new.append({"after_epoch": len(run.history)} | change)
+            notify(f"{where(here)} from here on, {there} before: {OTHERWISE.format(drawn)}")
     run.changes = [*state.get("changes", ()), *new]
     if new or run.floor != state["floor"]:
         run.save()
+
+
+# Where a run may go on that was elsewhere: how to read it, how to say it, and what is other then.
+_ELSEWHERE = (
+    (
+        "processes",
+        processes_of,
+        lambda n: f"in {n} process{'es' * (n > 1)}",
+        "spontaneous activity is drawn by other generators, and batch norm without "
+        "sync_batch_norm has other parts of a batch to itself",
+    ),
+    (
+        "device",
+        device_of,
+        lambda device: f"on {device}",
+        "and augmentation and spontaneous activity are drawn by other generators",
+    ),
+)
 
 
 def _said(rate: float | None) -> str:

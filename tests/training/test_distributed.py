@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,7 +27,8 @@ from oneway.training.cli.main import main
 from oneway.training.data.batches import batch_rows, batch_sizes
 from oneway.training.data.dataset import Part
 from oneway.training.distributed import Processes, Team, _buffers
-from oneway.training.identity import generators
+from oneway.training.identity import STREAMS, generators
+from oneway.training.restoring import _load_generators
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -123,6 +125,23 @@ def test_a_run_of_two_goes_on_in_one_to_rounding_and_says_so(done, tmp_path, cas
     if case == "kp":
         wire_and_train(*run, longer, out=tmp_path / "one")
         assert_same_run(tmp_path / "one", tmp_path / "run", atol=1e-10)
+
+
+def test_a_process_that_was_not_there_before_draws_noise_of_its_own():
+    """Not that of the first one once more, of which a checkpoint of one process has the state."""
+    config = TrainConfig()
+    alone, new = (dict(zip(STREAMS, generators(config, rank), strict=True)) for rank in (0, 1))
+    torch.rand(5, generator=alone["order"])
+    states = {name: generator.get_state() for name, generator in alone.items()}
+    run = SimpleNamespace(
+        generators=new,
+        identity={"config": {"device": "cpu"}},
+        processes=SimpleNamespace(part=Part(1, 2)),
+    )
+    _load_generators(run, {"run": run.identity, "generators": states})
+    order, _, noise = (torch.rand(3, generator=new[name]) for name in STREAMS)
+    assert torch.equal(order, torch.rand(3, generator=alone["order"]))
+    assert torch.equal(noise, torch.rand(3, generator=generators(config, 1)[-1]))
 
 
 @pytest.mark.slow

@@ -352,6 +352,21 @@ def test_what_may_change_later(oneway, table, quick, tmp_path):
     assert code == 2 and err.startswith("oneway: error: compile = 'banana', expected one of no")
 
 
+def test_a_plan_for_a_gpu_goes_on_where_there_is_none(oneway, table, quick, tmp_path):
+    assert oneway("reproduce", table, "--rows", "small", "--plan", "--out", "out")[0] == 0
+    path = tmp_path / "out/plan.json"
+    content = json.loads(path.read_text())
+    for planned in content["cells"]:
+        planned["settings"]["device"] = "cuda:77"
+    path.write_text(json.dumps(content | {"hardware": "a GPU"}))
+    resume = ("reproduce", "--resume", "--out", "out")
+    code, _, err = oneway(*resume)
+    assert code == 2 and err.startswith("oneway: error: device = 'cuda:77' cannot be used here")
+    assert err.endswith("Try 'cpu'\n") and json.loads(path.read_text())["hardware"] == "a GPU"
+    assert oneway(*resume, "--device", "cpu")[0] == 0 and len(quick) == 6
+    assert {c["status"] for c in contents(tmp_path / "out")["cells"]} == {"done"}
+
+
 def test_rows_behind_the_budget_are_not_measured(oneway, table, quick):
     assert oneway("reproduce", table, "--budget", "13000s", "--plan")[0] == 0
     assert quick == ["bp", "bp,frozen=hidden", "kp"]
@@ -428,7 +443,7 @@ WRONG = {
     "resume where": (["--resume"], "--resume needs the folder"),
     "resume with more": (
         ["--resume", "--out", "empty", "--seeds", "3", "--compile", "default"],
-        "takes no --seeds. Leave that out (what may change is --channels-last, --compile",
+        "takes no --seeds. Leave that out (what may change is --device, --channels-last,",
     ),
     "a single recipe": (["lone.toml"], "is a single recipe and no table"),
     "a budget too small": (

@@ -16,7 +16,7 @@ from training_runs import wire_and_train
 from oneway.circuits import mlp
 from oneway.rules import RULES, parse_rule
 from oneway.training import ConfigError, TrainConfig, load_data, load_run
-from oneway.training.checkpoint import CHECKPOINT
+from oneway.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from oneway.training.files import new_folder
 from oneway.training.locking import LOCK, locked
 from oneway.training.recipes.recipe import make_recipe
@@ -162,6 +162,29 @@ def test_other_rates_are_written_down(digits, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["changes"] == [change]
     assert [record["lr"]["forward"] for record in metrics(tmp_path)] == [0.02, 0.005]
     assert "lr = 0.005 from here on, 0.02 before" in said
+
+
+def test_a_run_from_a_gpu_goes_on_on_a_cpu_and_says_so(oneway, tmp_path):
+    """Its generators hold what only a GPU's can draw on from: 16 bytes."""
+    assert oneway(*RUN, "--epochs", "1", "--out", "run")[0] == 0
+    assert oneway(*RUN, "--epochs", "3", "--out", "whole")[0] == 0
+    state = read_checkpoint(tmp_path / "run" / CHECKPOINT)
+    state["run"]["config"]["device"] = "cuda"
+    of_a_gpu = torch.zeros(16, dtype=torch.uint8)
+    state["generators"] |= {"augmentation": of_a_gpu, "noise": of_a_gpu}
+    write_checkpoint(tmp_path / "run" / CHECKPOINT, state)
+    recipe = tmp_path / "run" / RECIPE
+    recipe.write_text(recipe.read_text().replace('device = "cpu"', 'device = "cuda:77"'))
+
+    code, _, err = oneway("train", "--resume", "run")
+    assert code == 2 and "device = 'cuda:77' cannot be used here" in err and "Try 'cpu'" in err
+    code, _, err = oneway("train", "--resume", "run", "--device", "cpu", "--epochs", "3")
+    assert code == 0 and "on cpu from here on, cuda before: the same samples in the same" in err
+    change = {"after_epoch": 1, "setting": "device", "before": "cuda", "now": "cpu"}
+    assert result(tmp_path / "run")["changes"] == [change]
+    assert recipe_settings(tmp_path / "run")["device"] == "cpu"
+    # The order goes on, and nothing else is drawn under Kolen-Pollack.
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
 
 
 def _interrupt(end):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Some cell failed: the table has a hole, which is neither bad input nor nothing.
 HOLES = 1
 # Settings of all cells: those that stay, and those that --resume may change, as for a single run.
-_FIXED, _LATER = ("device", "dtype", "seeds"), ("channels_last", "compile", "data_dir")
+_FIXED, _LATER = ("dtype", "seeds"), ("device", "channels_last", "compile", "data_dir")
 _SPEED = (*_FIXED, *_LATER)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 

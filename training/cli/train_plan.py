@@ -22,7 +22,7 @@ from ..records import RESULT, RunFolder
 from .shared import given, tell
 
 # What a run may go on with that it did not have; the other settings are what it is.
-_MAY_CHANGE = (*RATES, "epochs", *SPEED, "tensorboard", "workers", "data_dir")
+_MAY_CHANGE = (*RATES, "epochs", *SPEED, "device", "tensorboard", "workers", "data_dir")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from oneway.circuits.options import fits
 
 from ..errors import ConfigError, DataError
 from ..locking import LOCK
-from ..recipes.recipe import check_settings
+from ..recipes.recipe import check_settings, make_recipe
 from ..records import RESULT, write_json
 from .cells import AS_A_FOLDER, Cell
 from .measuring import Measure
@@ -147,7 +147,7 @@ class Reproduction:
 
     @classmethod
     def load(cls, out: Path) -> Reproduction:
-        """What `save` left in a folder."""
+        """What `save` left in a folder; whether its device is at hand here is not looked at."""
         path = out / PLAN
         if not path.exists():
             raise ConfigError(
@@ -183,7 +183,8 @@ class Reproduction:
         for cell in self.cells:
             if not all(AS_A_FOLDER.fullmatch(name) for name in (cell.row, cell.column)):
                 raise ValueError(f"{cell.name!r} is no name of a folder")
-            cell.recipe()
+            # --device may name another one where this machine lacks that of the plan.
+            make_recipe({**cell.settings, "device": "cpu"})
         jobs = [job for job in self.jobs or () if job.epochs < 1 or job.seed < 0]
         unknown = {*self.measures, *(job.name for job in self.jobs or ())} - self.cell.keys()
         if jobs or unknown or not self.cells:

@@ -75,8 +75,8 @@ def _add_folder(group: argparse._ArgumentGroup) -> None:
         "--resume",
         action="store_true",
         help="go on in --out with all that is missing there, what a budget had left out too, as "
-        "long as --budget lets it; of the settings, --data-dir, --compile and --channels-last may "
-        "change",
+        "long as --budget lets it; of the settings, --data-dir, --device, --compile and "
+        "--channels-last may change",
     )
 
 
