@@ -38,15 +38,14 @@ class _Layers:
     norm: Norm = "before"
     init: Draw = "kaiming_uniform"
 
-    def cells(self, name: str, shape: Shape, normalised: bool = True) -> Population:
+    def cells(self, name: str, shape: Shape) -> Population:
         """Hidden cells; their bias is the shift of the norm where they have one."""
-        normalised = normalised and self.norm != "none"
         return self.wiring.population(
             name,
             shape,
             activation=self.activation,
-            bias=not normalised or self.norm == "after",
-            norm=BatchNorm(affine=False) if normalised and self.norm == "after" else None,
+            bias=self.norm != "before",
+            norm=BatchNorm(affine=False) if self.norm == "after" else None,
         )
 
     def drive(
@@ -59,8 +58,17 @@ class _Layers:
     def norm_before(self) -> BatchNorm | None:
         return BatchNorm() if self.norm == "before" else None
 
-    def conv(self, pre: Population, name: str, channels: int, kernel: int, stride: int = 1):
-        connector = Conv2dConnector(channels, kernel, stride=stride, padding=kernel // 2)
+    def conv(
+        self,
+        pre: Population,
+        name: str,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int | None = None,
+    ):
+        padding = kernel // 2 if padding is None else padding
+        connector = Conv2dConnector(channels, kernel, stride=stride, padding=padding)
         self._check(pre, name, connector)
         post = self.cells(name, connector.output_shape(pre.shape))
         self.drive(pre, post, connector, self.norm_before)
@@ -79,9 +87,9 @@ class _Layers:
                 f"a {connector.kernel}x{connector.kernel} window. Use a larger input"
             )
 
-    def dense(self, pre: Population, name: str, n: int, normalised: bool = True) -> Population:
-        post = self.cells(name, (n,), normalised)
-        self.drive(pre, post, AllToAllConnector(), self.norm_before if normalised else None)
+    def dense(self, pre: Population, name: str, n: int) -> Population:
+        post = self.cells(name, (n,))
+        self.drive(pre, post, AllToAllConnector(), self.norm_before)
         return post
 
     def output(self, pre: Population, n: int, normalised: bool = False) -> Circuit:
@@ -160,15 +168,17 @@ def alexnet(
     """The small AlexNet of the ASAP experiments.
 
     Three 5×5 convolutions of `width`, 2·`width` and 4·`width` channels, each with batch norm, ReLU
-    and 2×2 max-pool, then two dense layers of `hidden` cells. `output_norm` puts batch norm on the
-    logits, as the published code does.
+    and 2×2 max-pool, then two dense layers of `hidden` cells with batch norm and ReLU.
+    `output_norm` puts batch norm on the logits, as the published code does. A pool pads odd sides,
+    so that no pixel is left out: of 28 pixels 14, 7 and 4 remain, as with that code's ceil mode.
     """
     layers, cells = _start("alexnet", **locals())
     for i, channels in enumerate((width, 2 * width, 4 * width), start=1):
         cells = layers.conv(cells, f"h{i}", channels, 5)
-        cells = layers.pool(cells, f"pool{i}", MaxPoolConnector(2))
-    cells = layers.dense(cells, "h4", hidden, normalised=False)
-    cells = layers.dense(cells, "h5", hidden, normalised=False)
+        rows, columns = cells.shape[1:]
+        cells = layers.pool(cells, f"pool{i}", MaxPoolConnector(2, padding=(rows % 2, columns % 2)))
+    cells = layers.dense(cells, "h4", hidden)
+    cells = layers.dense(cells, "h5", hidden)
     return layers.output(cells, classes, output_norm)
 
 
@@ -183,13 +193,13 @@ def alexnet_bn(
     """AlexNet with batch norm after every hidden layer (sign-symmetry and direct Kolen-Pollack).
 
     Channels 64-192-384-256-256 as the single-GPU AlexNet has them. The papers do not say how
-    they fit it to small images; here the first convolution is 11×11 stride 4 from 128 pixels on,
-    5×5 stride 2 from 64 on and 3×3 stride 1 below.
+    they fit it to small images; here the first convolution is 11×11 stride 4 (padded by 2, as in
+    the code of both) from 128 pixels on, 5×5 stride 2 from 64 on and 3×3 stride 1 below.
     """
     layers, cells = _start("alexnet_bn", **locals())
     pixels = min(shape[1:])
-    kernel, stride = (11, 4) if pixels >= 128 else (5, 2) if pixels >= 64 else (3, 1)
-    cells = layers.conv(cells, "h1", 64, kernel, stride)
+    first = (11, 4, 2) if pixels >= 128 else (5, 2, 2) if pixels >= 64 else (3, 1, 1)
+    cells = layers.conv(cells, "h1", 64, *first)
     cells = layers.pool(cells, "pool1", MaxPoolConnector(3, 2))
     cells = layers.conv(cells, "h2", 192, 5)
     cells = layers.pool(cells, "pool2", MaxPoolConnector(3, 2))

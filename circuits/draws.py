@@ -98,14 +98,15 @@ _VARIANCES: dict[Start, Callable[[Connector, Shape, Shape], float]] = {
     "kaiming_uniform": lambda c, pre, post: 1 / (3 * c.fan_in(pre, post)),
     "kaiming_normal": lambda c, pre, post: 2 / c.fan_in(pre, post),
     "he_uniform": lambda c, pre, post: 2 / c.fan_in(pre, post),
+    "lecun_normal": lambda c, pre, post: 1 / c.fan_in(pre, post),
     "kaiming_normal_fan_out": lambda c, pre, post: 2 / c.fan_out(pre, post),
     "sign_symmetry": _sign_symmetry,
 }
-_NORMAL = ("kaiming_normal", "kaiming_normal_fan_out", "sign_symmetry")  # others are uniform
+_UNIFORM = ("kaiming_uniform", "he_uniform")  # others are normal
 
 
 def _is_normal(p: Projection) -> bool:
-    return _weights(p).start in _NORMAL
+    return _weights(p).start not in _UNIFORM
 
 
 def _drawn(circuit: Circuit, p: Projection) -> Projection:

@@ -26,7 +26,12 @@ ROLES: tuple[Role, ...] = get_args(Role)
 ENGAGED = "engaged"
 
 Draw = Literal[
-    "kaiming_uniform", "kaiming_normal", "he_uniform", "kaiming_normal_fan_out", "sign_symmetry"
+    "kaiming_uniform",
+    "kaiming_normal",
+    "he_uniform",
+    "lecun_normal",
+    "kaiming_normal_fan_out",
+    "sign_symmetry",
 ]
 Start = Literal[Draw, "aligned"]
 
@@ -208,14 +213,14 @@ class Weights:
         times a constant (sign transport).
     to : str, optional
         The projection that tied weights belong to, or that `start="aligned"` copies from.
-    start : {"kaiming_uniform", "kaiming_normal", "he_uniform", "kaiming_normal_fan_out", \
-             "sign_symmetry", "aligned"}
+    start : {"kaiming_uniform", "kaiming_normal", "he_uniform", "lecun_normal", \
+             "kaiming_normal_fan_out", "sign_symmetry", "aligned"}
         First draw of independent weights. `kaiming_uniform`: uniform in ±1/√fan_in (a = √5, what
         PyTorch layers do). `kaiming_normal`, `he_uniform`: normal and uniform with variance
-        2/fan_in, for ReLU (He et al. 2015). `kaiming_normal_fan_out`: normal with variance
-        2/fan_out (torchvision's ResNets). `sign_symmetry`: normal with variance 2/fan_out in
-        convolutions and 1/fan_out elsewhere (Xiao et al. 2019, footnote 2). `aligned`: a copy of
-        `to`.
+        2/fan_in, for ReLU (He et al. 2015). `lecun_normal`: normal with variance 1/fan_in.
+        `kaiming_normal_fan_out`: normal with variance 2/fan_out (torchvision's ResNets).
+        `sign_symmetry`: normal with variance 2/fan_out in convolutions and 1/fan_out elsewhere
+        (Xiao et al. 2019, footnote 2). `aligned`: a copy of `to`.
     scale : float, optional
         Magnitude of sign-tied weights; by default the standard deviation of the first draw of `to`.
     """

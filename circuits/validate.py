@@ -10,7 +10,13 @@ from collections.abc import Iterator
 import networkx as nx
 
 from .assembly import Assembly
-from .connectors import AllToAllConnector, Conv2dConnector, OneToOneConnector
+from .connectors import (
+    AllToAllConnector,
+    Conv2dConnector,
+    FixedProbabilityConnector,
+    FromListConnector,
+    OneToOneConnector,
+)
 from .elements import Phase, Population, Projection, Signal
 from .errors import WiringError
 from .reading import Reading
@@ -154,13 +160,20 @@ def _check_weights(circuit: Assembly, projection: Projection) -> Iterator[str]:
         )
 
 
+# Drives that may be normalised: those with weights, and the sums of branches.
+_NORMED = (
+    AllToAllConnector
+    | Conv2dConnector
+    | FixedProbabilityConnector
+    | FromListConnector
+    | OneToOneConnector
+)
+
+
 def _check_norm(reading: Reading, projection: Projection) -> Iterator[str]:
     if projection.norm is not None:
-        connector = projection.connector
-        if projection.role != "drive" or not isinstance(
-            connector, AllToAllConnector | Conv2dConnector | OneToOneConnector
-        ):
-            yield "normalisation belongs to an all-to-all, conv or one-to-one drive"
+        if projection.role != "drive" or not isinstance(projection.connector, _NORMED):
+            yield "normalisation belongs to an all-to-all, listed, conv or one-to-one drive"
         if reading.circuit.populations[projection.pre].path == "feedback":
             yield (
                 "a drive of error cells has no norm of its own. Say with error_norm= how errors "

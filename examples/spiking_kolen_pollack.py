@@ -1,4 +1,4 @@
-"""Kolen-Pollack learning aligns while it learns, in spiking cells (Akrout et al. 2019, section 3).
+"""Kolen-Pollack learning aligns while it learns, in spikes (Akrout et al. 2019, section 5.1).
 
 Shows that feedback weights turn towards their forward partners during learning itself, because
 both get the same change: each of the two cells is told what the other one does. Digits of 8×8

@@ -7,7 +7,7 @@ modules that have it, so that a copy of one works wherever it lies (``--rule cop
 from .activation_sharing import ActivationSharing
 from .asap import ASAP
 from .backpropagation import Backpropagation
-from .base import RULES, SPIKE_RULES, Gate, Norm, Rule, parse_rule
+from .base import RULES, SPIKE_RULES, Attach, Gate, Norm, Rule, parse_rule
 from .description import RuleDescription, RuleOption, describe_rule, new_rule
 from .direct_feedback_alignment import DirectFeedbackAlignment
 from .direct_kolen_pollack import DirectKolenPollack
@@ -43,6 +43,7 @@ __all__ = [
     "SPIKE_RULES",
     "TIED",
     "ActivationSharing",
+    "Attach",
     "Backpropagation",
     "DirectFeedbackAlignment",
     "DirectKolenPollack",

@@ -22,7 +22,8 @@ SPIKE_RULES: dict[str, type[Rule]] = {}
 
 Gate = Literal["exact", "shared", "local"]
 Norm = Literal["full", "scale", "own"]
-Init = Literal["independent", "aligned", Draw]
+Attach = Literal["all", "blocks", "pools"]  # where direct feedback reaches a circuit
+Init = Literal["independent", "aligned", "aligned_conv", Draw]
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ class Rule(ABC):
     forward_norm : {"full", "scale", "own"}
         The same for a forward cell and its own synapses; `full` costs no connection there. With
         the others the cell forgets its normalised input, and its gain stays as it is.
-    init : {"independent", "aligned"} or scheme
+    init : {"independent", "aligned", "aligned_conv"} or scheme
         How feedback weights of their own start. `independent`: from their own draw, by the scheme
         of the forward weights that they run against (direct ones, which run against none, by
-        `kaiming_uniform`). `aligned`: as a copy of those. Or from their own draw by the scheme that
-        is named, ``kaiming_normal`` for instance.
+        `kaiming_uniform`). `aligned`: as a copy of those; `aligned_conv`: so do convolutions, and
+        others as with `independent`. Or from their own draw by the scheme that is named,
+        ``kaiming_normal`` for instance.
     last_layer : {"same", "bp"}
         Whether the output layer's feedback is tied to its forward weights whatever the rule.
     frozen : {"none", "first", "conv", "hidden"} or tuple of projection names

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from oneway.circuits import Circuit
-from oneway.rules.base import Rule
+from oneway.rules.base import Attach, Rule
 from oneway.rules.feedback import with_direct_feedback
 
 
@@ -19,12 +18,13 @@ class DirectFeedbackAlignment(Rule, name="dfa"):
 
     Parameters
     ----------
-    attach : {"all", "blocks"}
-        Direct feedback to every hidden population that learns, or to ends of residual blocks only,
-        with random feedback inside a block.
+    attach : {"all", "blocks", "pools"}
+        Direct feedback to every hidden population that learns; to ends of residual blocks only,
+        with random feedback inside a block; or to the pool in place of a population that drives
+        nothing else, as in the published AlexNets.
     """
 
-    attach: Literal["all", "blocks"] = "all"
+    attach: Attach = "all"
 
     def wire(self, forward: Circuit) -> Circuit:
         wiring = with_direct_feedback(forward, self, source="error", attach=self.attach)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from oneway.circuits import Circuit
-from oneway.rules.base import Rule
+from oneway.rules.base import Attach, Rule
 from oneway.rules.feedback import with_direct_feedback
 
 
@@ -14,20 +13,23 @@ from oneway.rules.feedback import with_direct_feedback
 class DirectRandomTargetProjection(Rule, name="drtp"):
     """Direct random target projection (Frenkel et al. 2019).
 
-    δ_l = φ′(h_l) ⊙ B_l y*                  y*: one-hot target, scaled by the loss's 1/batch
+    δ_l = φ′(h_l) ⊙ B_l y*                  y*: one-hot target
     ΔW_{l+1} = −η δ_{l+1} h_lᵀ
 
     Hidden layers need not wait for the output. The sign of y* against the error's is immaterial,
-    since B_l is drawn from a symmetric distribution.
+    since B_l is drawn from a symmetric distribution. Of a batch, y* has the 1/batch of a mean loss,
+    as the output's error has it; the released code leaves it out, so that there hidden layers learn
+    as many times faster than the output layer as a batch has samples.
 
     Parameters
     ----------
-    attach : {"all", "blocks"}
-        Direct feedback to every hidden population that learns, or to ends of residual blocks only,
-        with random feedback inside a block.
+    attach : {"all", "blocks", "pools"}
+        Direct feedback to every hidden population that learns; to ends of residual blocks only,
+        with random feedback inside a block; or to the pool in place of a population that drives
+        nothing else, as in the published AlexNets.
     """
 
-    attach: Literal["all", "blocks"] = "all"
+    attach: Attach = "all"
 
     def wire(self, forward: Circuit) -> Circuit:
         wiring = with_direct_feedback(forward, self, source="target", attach=self.attach)

@@ -34,7 +34,7 @@ from oneway.circuits import (
     taught_by,
 )
 
-from .base import Rule
+from .base import Attach, Rule
 
 INDEPENDENT = Weights("independent")
 TIED = Weights("tied")
@@ -75,17 +75,18 @@ def with_direct_feedback(
     forward: Circuit,
     rule: Rule,
     source: Literal["error", "target"],
-    attach: Literal["all", "blocks"],
+    attach: Attach,
 ) -> FeedbackWiring:
     """Add error cells and a drive from the output error, or from the target, to each of them.
 
     Parameters
     ----------
     source : {"error", "target"}
-    attach : {"all", "blocks"}
-        Reach every hidden population that learns, or only those that every path to the output
-        passes; the interior of a residual block then gets its error from the block's output,
-        through independent weights.
+    attach : {"all", "blocks", "pools"}
+        Reach every hidden population that learns; or only those that every path to the output
+        passes, where the interior of a residual block gets its error from the block's output,
+        through independent weights; or every one, but where a pool is all that it drives the pool
+        in its place, through which the error then comes back.
     """
     direct = _direct_targets(forward, rule, attach)
     wiring = FeedbackWiring(forward, rule, stand_ins=None, direct=direct)
@@ -201,16 +202,17 @@ class FeedbackWiring(Wiring):
     def _own_weights(self, against: Projection | None) -> Weights:
         """Independent weights, which start as the rule's `init` says."""
         init = self.rule.init
-        if init == "independent":
-            return Weights(start=scheme(self.forward, against)) if against else INDEPENDENT
-        if init != "aligned":
+        if init in ("aligned", "aligned_conv"):
+            if against is None:
+                raise WiringError(
+                    f"rule {self.rule.name}: init={init!r} copies forward weights, but direct "
+                    "feedback runs against none; use init='independent' or the name of a scheme"
+                )
+            if init == "aligned" or against.connector.convolutional:
+                return Weights(start="aligned", to=against.name)
+        elif init != "independent":
             return Weights(start=init)
-        if against is None:
-            raise WiringError(
-                f"rule {self.rule.name}: init='aligned' copies forward weights, but direct "
-                "feedback runs against none; use init='independent' or the name of a scheme"
-            )
-        return Weights(start="aligned", to=against.name)
+        return Weights(start=scheme(self.forward, against)) if against else INDEPENDENT
 
     def _feedback_name(self, against: Projection) -> str:
         plain = f"{against.pre} -> {against.post}"
@@ -367,11 +369,24 @@ def _direct_targets(forward: Circuit, rule: Rule, attach: str) -> frozenset[str]
     """Hidden populations whose error comes straight from the output or the target."""
     learning = learning_drives(forward, rule)
     hidden = _taught(forward, rule, learning) - {forward.output.name}
+    if attach == "pools":
+        hidden = frozenset(_behind_its_pool(forward, name) for name in hidden)
     if rule.last_layer == "bp":
         hidden -= {p.pre for p in forward.select(post=forward.output.name)}
     if attach == "blocks":
         hidden &= _on_every_path(forward)
     return frozenset(hidden)
+
+
+def _behind_its_pool(forward: Circuit, name: str) -> str:
+    """The pool that is all that a population drives, and that nobody else drives; or itself."""
+    drives = list(forward.select(role="drive", pre=name))
+    if len(drives) != 1 or not isinstance(
+        drives[0].connector, MaxPoolConnector | AveragePoolConnector
+    ):
+        return name
+    pool = drives[0].post
+    return pool if len(list(forward.select(role="drive", post=pool))) == 1 else name
 
 
 def _on_every_path(forward: Circuit) -> frozenset[str]:

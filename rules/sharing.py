@@ -117,8 +117,9 @@ def _depths(forward: Circuit) -> dict[str, int]:
 def _first_shareable(forward, learning, readers, depth) -> int:
     """0 if the input itself can be shared, 1 if blocks start after the first layer.
 
-    The input of an image net has too few channels; and a first layer that is random and fixed is
-    the entrance of the first block.
+    The input of an image net has too few channels (section 5 of the paper); and a first layer that
+    is random and fixed is the entrance of the first block. That an input of fitting size is shared
+    is how eqs. 17-20 read with l = 0; with k = L − 1 the paper starts at the first layer's output.
     """
     (x,) = forward.inputs
     learns_first = any(w.pre == x.name for w in learning)

@@ -34,7 +34,13 @@ from oneway.circuits import (
     both,
 )
 
-NORMED = AllToAllConnector | Conv2dConnector | OneToOneConnector
+NORMED = (
+    AllToAllConnector
+    | Conv2dConnector
+    | FixedProbabilityConnector
+    | FromListConnector
+    | OneToOneConnector
+)
 MAX_CELLS, MAX_CHANNELS, MAX_PIXELS = 8, 4, 7
 
 dense_shapes = st.tuples(st.integers(1, MAX_CELLS))

@@ -204,7 +204,7 @@ def _in_phases(drives: Iterable[Projection], phases: Iterable[Phase]) -> list[Pr
 def redrawing(p: Projection) -> Fix:
     """The fix that gives a drive weights of its own."""
     assert p.weights is not None
-    rule = "leave init='aligned' out" if p.weights.kind == "independent" else "feedback alignment"
+    rule = "leave init= out" if p.weights.kind == "independent" else "feedback alignment"
     return Fix(f"give {p.name!r} a draw of its own ({rule})", redraw=(p.name,))
 
 

@@ -206,7 +206,7 @@ def test_a_report_for_json_says_what_was_found():
         "what": "weights",
         "why": "'delta_output -> delta_h1' starts as a copy of 'h1 -> output'",
         "examples": [],
-        "fix": "give 'delta_output -> delta_h1' a draw of its own (leave init='aligned' out)",
+        "fix": "give 'delta_output -> delta_h1' a draw of its own (leave init= out)",
         "no_fix": None,
     }
     assert transport["fix"] == copy["fix"]

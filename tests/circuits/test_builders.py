@@ -1,11 +1,13 @@
 """Builders: shapes, sizes, parameter counts against torch, builder strings and their errors."""
 
 import pytest
+import torch
 from strategies import ALL_TO_ALL
 from torch import nn
 
 from oneway.circuits import (
     BUILDERS,
+    BatchNorm,
     Conv2dConnector,
     MaxPoolConnector,
     Wiring,
@@ -122,10 +124,27 @@ def test_windows_and_dense_layers_of_image_builders():
     dense += [shapes(alexnet_bn())[name] for name in ("h6", "h7")]
     assert dense == [(1024,), (1024,), (4096,), (4096,)]
     # Of the larger image side first: the smaller one counts.
-    firsts = {128: (11, 4, 5), 127: (5, 2, 2), 64: (5, 2, 2), 63: (3, 1, 1)}
+    firsts = {128: (11, 4, 2), 127: (5, 2, 2), 64: (5, 2, 2), 63: (3, 1, 1)}
     for pixels, first in firsts.items():
         rest = [thirds, same5, thirds, same3, same3, same3, thirds]
         assert windows(alexnet_bn((3, 130, pixels))) == [first, *rest]
+
+
+def test_alexnets_are_those_of_the_published_code():
+    """ASAP: batch norm on all layers, Linear(4096, 1024) behind pools in ceil mode, for MNIST too.
+    The other one at 224 pixels: the shapes behind its pools, as direct Kolen-Pollack's code states
+    them, and Linear(256 · 6 · 6, 4096)."""
+    for text in ("alexnet:1x28x28-10,output_norm=yes", "alexnet:3x32x32-10,output_norm=yes"):
+        circuit = parse_circuit(text)
+        weighted = [p for p in circuit.projections.values() if p.weights]
+        assert len(weighted) == 6 and all(p.norm == BatchNorm() for p in weighted)
+        ceil = torch.nn.MaxPool2d(2, 2, ceil_mode=True)
+        image = torch.zeros(1, *circuit.inputs[0].shape[1:])
+        assert shapes(circuit)["pool3"] == (256, *ceil(ceil(ceil(image))).shape[1:])
+        assert circuit.populations["pool3"].size == 4096
+    large = shapes(alexnet_bn((3, 224, 224), 1000))
+    behind = [(64, 27, 27), (192, 13, 13), (256, 6, 6)]
+    assert [large[f"pool{i}"] for i in (1, 2, 3)] == behind
 
 
 def test_norm_lies_before_or_after_phi_or_nowhere():

@@ -75,11 +75,12 @@ def test_no_weights_no_draw():
 
 CONV = (Conv2dConnector(64, 3, padding=1), (32, 5, 5), (64, 5, 5))
 GROUPED = (Conv2dConnector(64, 3, padding=1, groups=4), (32, 5, 5), (64, 5, 5))
-# What the names stand for in torch; he_uniform is what Keras calls it.
+# What the names stand for in torch; he_uniform and lecun_normal are what Keras calls them.
 TORCH = {
     "kaiming_uniform": lambda w: nn.init.kaiming_uniform_(w, a=5**0.5),
     "kaiming_normal": nn.init.kaiming_normal_,
     "he_uniform": nn.init.kaiming_uniform_,
+    "lecun_normal": lambda w: nn.init.kaiming_normal_(w, nonlinearity="linear"),
     "kaiming_normal_fan_out": lambda w: nn.init.kaiming_normal_(w, mode="fan_out"),
 }
 

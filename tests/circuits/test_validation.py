@@ -182,7 +182,7 @@ WRONG = {
     ),
     "norm of a drive that reshapes": (
         lambda net: net.connect("h1", "h1", ReshapeConnector(), norm=BatchNorm(), name="self"),
-        "normalisation belongs to an all-to-all, conv or one-to-one drive",
+        "normalisation belongs to an all-to-all, listed, conv or one-to-one drive",
     ),
     "error norm without norm": (
         change("x -> h1", error_norm="full"),

@@ -105,6 +105,14 @@ def test_aligned_start_refers_to_the_forward_weights():
     assert wired("fa", init="aligned").projections["delta_h2 -> delta_h1"].weights.to == "h1 -> h2"
 
 
+def test_aligned_convolutions_leave_dense_layers_their_own_draw():
+    circuit = wired("fa", parse_circuit("conv2:1x8x8-3,width=2,hidden=4"), init="aligned_conv")
+    back = {p.partner: p.weights for p in circuit.select(role="drive", path="feedback")}
+    assert (back["h1 -> h2"].start, back["h1 -> h2"].to) == ("aligned", "h1 -> h2")
+    dense = [back["pool -> h3"], back["h3 -> output"]]
+    assert [(w.start, w.to) for w in dense] == [("kaiming_uniform", None)] * 2
+
+
 # -- first draws -----------------------------------------------------------------------------
 
 
@@ -129,9 +137,9 @@ def test_direct_feedback_runs_against_no_drive(rule):
     assert set(feedback_starts(wired(rule, he)).values()) == {"kaiming_uniform"}
     assert set(feedback_starts(wired(f"{rule},init=he_uniform", he)).values()) == {"he_uniform"}
     with pytest.raises(
-        WiringError, match=f"{rule}: init='aligned' copies forward weights, but dir"
+        WiringError, match=f"{rule}: init='aligned_conv' copies forward weights, but dir"
     ):
-        wired(rule, init="aligned")
+        wired(rule, init="aligned_conv")
 
 
 @pytest.mark.parametrize(("rule", "kind"), [("bp", "tied"), ("ss", "sign-tied"), ("as", "tied")])
@@ -177,6 +185,22 @@ def test_direct_feedback_to_block_outputs():
     assert direct == {"delta_stem", *(f"delta_block{i}" for i in range(1, 9))}
     inner = circuit.projections["delta_block1 -> delta_block1_a"]
     assert inner.partner == "block1_a -> block1" and inner.weights.kind == "independent"
+
+
+def test_direct_feedback_behind_pools_and_nowhere_else():
+    """A pool stands for the population that drives it alone; the mean of a ResNet's end, too."""
+    alexnet = parse_circuit("alexnet:3x32x32-10,width=4,hidden=16")
+    circuit = wired("dkp", alexnet, attach="pools")
+    direct = {p.post for p in circuit.select(role="drive", pre="delta_output")}
+    assert direct == {f"delta_{name}" for name in ("pool1", "pool2", "pool3", "h4", "h5")}
+    for i in (1, 2, 3):
+        (back,) = circuit.select(role="drive", post=f"delta_h{i}")
+        assert back.partner == f"h{i} -> pool{i}" and back.weights is None
+        assert feedback_learns_from(circuit, f"delta_output -> delta_pool{i}") == f"pool{i}"
+    blocks = wired("dfa", RESNET, attach="pools").select(role="drive", pre="delta_output")
+    every = wired("dfa", RESNET).select(role="drive", pre="delta_output")
+    ends, others = {p.post for p in blocks}, {p.post for p in every}
+    assert (ends - others, others - ends) == ({"delta_pool"}, {"delta_block8"})
 
 
 # -- sharing ---------------------------------------------------------------------------------

@@ -126,7 +126,9 @@ def test_feedback_alignment_is_there_with_both_first_draws():
     for name, entry in shipped().items():
         if name.endswith("/fa"):
             aligned = shipped()[f"{name}-aligned"].settings
-            assert aligned["rule"] == "fa,init=aligned"
+            # The released ASAP code aligns its convolutions (Conv2d_FA), not its Linear_FA.
+            only = "_conv" if name.startswith("asap") else ""
+            assert aligned["rule"] == f"fa,init=aligned{only}"
             same = [k for k in entry.settings if k not in ("rule", "epochs")]
             assert [entry.settings[k] for k in same] == [aligned[k] for k in same]
 
@@ -161,6 +163,31 @@ def test_kolen_pollack_learns_w_and_b_alike():
         assert f"({len(learning)}) converge with time constant" in said
 
 
+def direct(name):
+    """How a recipe is wired, and its direct feedback drives."""
+    wired = check_recipe(find(name).recipe())[1]
+    return wired, [p for p in wired.select(role="drive", path="feedback") if p.weights]
+
+
+def test_direct_feedback_is_that_of_the_released_codes():
+    """ASAP's Feedback_Receiver: normal, std √(1 / classes). It stands behind the pools of AlexNet,
+    behind every ReLU of a ResNet; direct Kolen-Pollack's hooks, too, stand behind AlexNet's."""
+    for row, classes in (("cifar10-resnet18", 10), ("cifar100-alexnet", 100)):
+        wired, drives = direct(f"asap-table1/{row}/dfa")
+        for p in drives:
+            b = torch.nn.init.normal_(torch.empty(classes, 4000), std=(1 / classes) ** 0.5)
+            assert initial_std(wired, p) == pytest.approx(float(b.std()), rel=0.05)
+            assert p.weights.start == "lecun_normal"
+    names = [wired.populations[p.post].partner for p in drives]
+    assert sorted(names) == ["h4", "h5", "pool1", "pool2", "pool3"]
+    for rule in ("dfa", "dkp", "drtp"):
+        wired, drives = direct(f"direct-kp-table2/cifar100/{rule}")
+        names = [wired.populations[p.post].partner for p in drives]
+        assert sorted(names) == ["h3", "h4", "h6", "h7", "pool1", "pool2", "pool3"]
+    relus = 1 + 2 * 8
+    assert len(direct("asap-table1/cifar10-resnet18/dfa")[1]) == relus
+
+
 def test_settings_of_the_direct_kolen_pollack_paper():
     """Section 3.1: B by He, its rate 1e-4 shrinking by 0.85, or Adam's 5e-4 in AlexNet.
 
@@ -174,11 +201,10 @@ def test_settings_of_the_direct_kolen_pollack_paper():
         assert {key: config.of_path("feedback", key) for key in own} == own
         assert config.of_path("forward", "lr") == 1e-2
         for rule in ("dkp", "dfa", "drtp"):
-            wired = check_recipe(find(name.replace("dkp", rule)).recipe())[1]
-            direct = [p for p in wired.select(role="drive", path="feedback") if p.weights]
+            wired, drives = direct(name.replace("dkp", rule))
             teacher = "target" if rule == "drtp" else "delta_output"
-            assert direct and {p.pre for p in direct} == {teacher}
-            for p in direct:
+            assert drives and {p.pre for p in drives} == {teacher}
+            for p in drives:
                 b = torch.empty(wired.output.size, *wired.populations[p.post].shape)
                 torch.nn.init.kaiming_normal_(b)
                 assert initial_std(wired, p) == pytest.approx(float(b.std()), rel=0.1)

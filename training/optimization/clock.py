@@ -1,7 +1,7 @@
 """How many steps feedback weights need to align, where they get the same change as their partner.
 
 If W and Bᵀ receive equal changes and decay equally, their gap shrinks by the decay alone, with time
-constant (1 - momentum) / (lr · decay) steps (Akrout et al. 2019, section 3). A run much shorter
+constant (1 - momentum) / (lr · decay) steps (Akrout et al. 2019, section 5.1). A run much shorter
 than that ends before they align.
 """
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from plain_networks import Chain, Layer, matched, random_path
 
 from oneway.backends.rate import RateNetwork
@@ -190,6 +191,40 @@ def test_rule_equals_the_papers_equations(rule, kind):
         assert ours.B.keys() == chain.B.keys() and ours.B
         for l, tensor in chain.B.items():
             torch.testing.assert_close(ours.B[l], tensor, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["dfa", "dkp"])
+def test_direct_feedback_behind_pools_is_that_of_the_published_alexnets(rule):
+    """Layer by layer by autograd: each block of convolution, ReLU and pool is cut off behind the
+    pool, whose output gets B δ_L, as in the code of both papers."""
+    forward = parse_circuit("alexnet:1x16x16-3,width=2,hidden=4,norm=none")
+    net = RateNetwork(parse_rule(rule, attach="pools").wire(forward), seed=5, dtype=torch.float64)
+    x, y = next(batches(net.circuit))
+    net.step(x, y)
+    w = {name: net.weights[name].detach().clone().requires_grad_() for name in net.weights}
+    b = {name: bias.detach().clone().requires_grad_() for name, bias in net.biases.items()}
+    h, ends = x, {}
+    for i, pre in enumerate(("x", "pool1", "pool2"), start=1):
+        post, pool = f"h{i}", f"pool{i}"
+        a = F.relu(F.conv2d(h, w[f"{pre} -> {post}"], b[post], padding=2))
+        ends[pool] = F.max_pool2d(a, 2)
+        h = ends[pool].detach()
+    assert ends["pool3"].shape[1:] == forward.populations["pool3"].shape == (8, 2, 2)
+    for pre, post in [("pool3", "h4"), ("h4", "h5")]:
+        ends[post] = F.relu(F.linear(h.flatten(1), w[f"{pre} -> {post}"], b[post]))
+        h = ends[post].detach()
+    output = F.linear(h, w["h5 -> output"], b["output"])
+    delta = torch.autograd.grad(F.cross_entropy(output, y), output, retain_graph=True)[0]
+    output.backward(delta)
+    for cells, end in ends.items():
+        feedback = f"delta_output -> delta_{cells}"
+        end.backward((delta @ w[feedback].T).reshape(end.shape))
+        if rule == "dkp":
+            w[feedback].grad = end.detach().flatten(1).T @ delta
+    for name, weight in net.weights.items():
+        torch.testing.assert_close(weight.grad, w[name].grad, rtol=1e-10, atol=1e-13)
+    for name, bias in net.biases.items():
+        torch.testing.assert_close(bias.grad, b[name].grad, rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", CIRCUITS)
