@@ -201,18 +201,23 @@ class FeedbackWiring(Wiring):
 
     def _own_weights(self, against: Projection | None) -> Weights:
         """Independent weights, which start as the rule's `init` says."""
-        init = self.rule.init
-        if init in ("aligned", "aligned_conv"):
-            if against is None:
-                raise WiringError(
-                    f"rule {self.rule.name}: init={init!r} copies forward weights, but direct "
-                    "feedback runs against none; use init='independent' or the name of a scheme"
-                )
-            if init == "aligned" or against.connector.convolutional:
-                return Weights(start="aligned", to=against.name)
-        elif init != "independent":
-            return Weights(start=init)
-        return Weights(start=scheme(self.forward, against)) if against else INDEPENDENT
+        match self.rule.init:
+            case "independent":
+                copied = False
+            case "aligned" | "aligned_conv" as init:
+                if against is None:
+                    raise WiringError(
+                        f"rule {self.rule.name}: init={init!r} copies forward weights, but direct "
+                        "feedback runs against none; use init='independent' or the name of a scheme"
+                    )
+                copied = init == "aligned" or against.connector.convolutional
+            case named:
+                return Weights(start=named)
+        if against is None:
+            return INDEPENDENT
+        if copied:
+            return Weights(start="aligned", to=against.name)
+        return Weights(start=scheme(self.forward, against))
 
     def _feedback_name(self, against: Projection) -> str:
         plain = f"{against.pre} -> {against.post}"
