@@ -55,6 +55,8 @@ class SavedRun:
     def settings(self) -> dict[str, Any]:
         config = self.about.get("config") or {}
         settings = {key: value for key, value in config.items() if key not in _NOT_THE_CASE}
+        if settings.get("decay_warmup_epochs") == 0:  # a decay that no epoch has
+            settings.pop("warmup_weight_decay", None)
         # A rate that came later does not make it a run that had it all along.
         changes = [
             f"{c['setting']} {c['before']} to {c['now']} after epoch {c['after_epoch']}"
@@ -153,12 +155,14 @@ def _cases(runs: Sequence[SavedRun]) -> list[Case]:
         settings = json.dumps(run.settings, sort_keys=True)
         by_case.setdefault((run.label, settings), []).append(run)
     cases = []
+    longest = max(run.settings.get("epochs", 0) for run in runs)
     for (label, _), mine in by_case.items():
         rivals = [r.settings for r in runs if r.label == label]
         special = [
             f"{key}={_short(value)}"
             for key, value in mine[0].settings.items()
             if any(rival.get(key) != value for rival in rivals)
+            or (key == "epochs" and value != longest)  # its schedule is another one, too
         ]
         cases.append(Case(" ".join([label, *special]), tuple(mine)))
     return sorted(cases, key=lambda case: -(mean_of(case.values("test_accuracy")) or -1.0))

@@ -57,7 +57,8 @@ def check_least(settings: Any, names: Iterable[str], least: float) -> None:
     for name in names:
         value = getattr(settings, name)
         if value is not None and not (isfinite(value) and value >= least):
-            raise ConfigError(f"{name} = {value}, expected at least {least}")
+            finite = "" if isfinite(value) else "a finite number, "
+            raise ConfigError(f"{name} = {value}, expected {finite}at least {least}")
 
 
 def check_choices(settings: Any) -> None:
@@ -202,7 +203,7 @@ class TrainConfig:
             torch.zeros(1, device=self.device).item()  # which "meta", say, cannot hold
         # torch raises RuntimeError or AssertionError, depending on what it was built with.
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = first_line(error)
+            reason = first_line(error).partition(". ")[0]  # torch goes on with all that it knows
             raise ConfigError(
                 f"device = {self.device!r} cannot be used here: {reason}. Try 'cpu'"
             ) from error

@@ -58,7 +58,12 @@ def check_resumable(
     How fast it computed does not matter, nor on which device, nor in how many processes, nor how
     long it was to be, where what is done would have been the same.
     """
-    fixed = _fixed_length(now["config"], done)
+    if now["config"]["epochs"] < done:
+        raise ConfigError(
+            f"the run in {str(folder)!r} has {done} epochs, more than epochs = "
+            f"{now['config']['epochs']}. Give it as many or more; nothing was changed"
+        )
+    fixed = _fixed_length(now["config"])
     free = {*SPEED, "device", *(RATES if new_rates else ()), *(() if fixed else ("epochs",))}
     listed = differences(_without(free, _known(begun, now)), _without(free, now), "there", "now")
     if listed:
@@ -90,10 +95,8 @@ def device_of(begun: Mapping[str, Any]) -> str:
     return torch.device(begun["config"]["device"]).type
 
 
-def _fixed_length(config: Mapping[str, Any], done: int) -> str:
-    """Why a run cannot have so many epochs; nothing where it can."""
-    if config["epochs"] < done:
-        return f"{done} are done"
+def _fixed_length(config: Mapping[str, Any]) -> str:
+    """Why a run cannot have another number of epochs; nothing where it can."""
     if "cosine" in (config["schedule"], config["feedback_schedule"]):
         return "a cosine ends with the run, so all rates so far would have been others"
     return ""

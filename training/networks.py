@@ -275,7 +275,8 @@ def _check_complete(path: Path) -> None:
     if missing:
         raise DataError(
             f"the run in {str(path)!r} has no {missing[0]}: it is of another kind, or of an "
-            "earlier version, which did not keep it. Train it again in another folder"
+            "earlier version, or it was taken away, as weights are where only the figures are "
+            "kept. Train it again in another folder"
         )
 
 

@@ -209,16 +209,17 @@ class RunFolder:
         _check_writable(path)
 
     @staticmethod
-    def check_free(path: Path) -> None:
-        """Make the folder; complain if it cannot be made or holds a run."""
+    def check_free(path: Path, goes_on: bool = True) -> None:
+        """Make the folder; complain if it cannot be made or holds a run, which may go on."""
         there = [name for name in _FILES if (path / name).exists()]
         if not RunFolder.worth_keeping(path):  # cut short before it began
             there = []
         there += sorted(seed.name for seed in path.glob("seed*") if (seed / METRICS).exists())
         if there:
+            instead = ", or go on with --resume" if goes_on else ""
             raise ConfigError(
                 f"output folder {str(path)!r} holds a run already ({', '.join(there)}). Choose "
-                "another one with --out, or go on with --resume; nothing was changed"
+                f"another one with --out{instead}; nothing was changed"
             )
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from oneway.backends.rate.exchange.names import keep_of
@@ -120,9 +120,18 @@ def _note_changes(
             change = {"setting": setting, "before": there, "now": here}
             new.append({"after_epoch": len(run.history)} | change)
             notify(f"{where(here)} from here on, {there} before: {OTHERWISE.format(drawn)}")
-    run.changes = [*state.get("changes", ()), *new]
+    run.changes = _told_once([*state.get("changes", ()), *new])
     if new or run.floor != state["floor"]:
         run.save()
+
+
+def _told_once(changes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of several changes of a setting with no epoch between them the whole, if there is any."""
+    whole: dict[tuple[int, str], dict[str, Any]] = {}
+    for change in changes:
+        at = change["after_epoch"], change["setting"]
+        whole[at] = {**change, "before": whole.get(at, change)["before"]}
+    return [change for change in whole.values() if change["before"] != change["now"]]
 
 
 # Where a run may go on that was elsewhere: how to read it, how to say it, and what is other then.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from oneway.rules import RULES, describe_rule
 
 
@@ -13,11 +15,11 @@ def full_name(label: str) -> str:
     Examples
     --------
     >>> from oneway.training.rule_names import full_name
-    >>> full_name("kp,norm=own"), full_name("mine")
-    ('Kolen-Pollack learning (KP), norm=own', 'mine')
+    >>> full_name("kp,norm=own"), full_name("kp lr=0.1"), full_name("mine")
+    ('Kolen-Pollack learning (KP), norm=own', 'Kolen-Pollack learning (KP), lr=0.1', 'mine')
     """
-    name, comma, options = label.partition(",")
-    rule = RULES.get(name)
+    name = re.split("[, ]", label, maxsplit=1)[0]
+    rule, options = RULES.get(name), label[len(name) + 1 :]
     if rule is None or not rule.__module__.startswith("oneway."):
         return label
-    return f"{describe_rule(rule).full_name}{', ' if comma else ''}{options}"
+    return ", ".join([describe_rule(rule).full_name, *([options] if options else [])])

@@ -43,7 +43,7 @@ def runs(tmp_path_factory, digits):
 def made(folder, rule="kp", seed=0, test=0.5, angle=40.0, published=None, **config):
     """A finished run without any training."""
     result = RunResult(
-        rule, CIRCUIT.name, "digits", TrainConfig(seed=seed, epochs=1, **config), test,
+        rule, CIRCUIT.name, "digits", TrainConfig(seed=seed, **{"epochs": 1} | config), test,
         {"b": angle}, 1.5, published=published,
     )  # fmt: skip
     files = RunFolder(folder)
@@ -91,6 +91,15 @@ def test_other_settings_are_another_case_and_named(tmp_path):
     (group,) = group_runs(read_runs([tmp_path]))
     assert [case.label for case in group.cases] == ["kp lr=0.3", "kp lr=0.01", "fa"]
     assert [len(case.runs) for case in group.cases] == [2, 1, 1]
+
+
+def test_a_shorter_schedule_is_named_beside_any_rule_and_what_has_no_effect_is_not(tmp_path):
+    made(tmp_path / "a", test=0.7, epochs=4)
+    made(tmp_path / "b", test=0.6, epochs=4, decay_warmup_epochs=1, warmup_weight_decay=0.02)
+    made(tmp_path / "c", rule="fa", test=0.5, epochs=2)
+    (group,) = group_runs(read_runs([tmp_path]))
+    warm = "kp decay_warmup_epochs=1 warmup_weight_decay=0.02"
+    assert [c.label for c in group.cases] == ["kp decay_warmup_epochs=0", warm, "fa epochs=2"]
 
 
 def test_other_samples_are_another_group(tmp_path):

@@ -256,7 +256,7 @@ def test_no_rule_wires_a_wired_circuit():
     [
         ({"epochs": 0}, "epochs = 0, expected at least 1"),
         ({"lr": -1.0}, r"lr = -1\.0, expected at least 0"),
-        ({"feedback_lr": float("nan")}, "feedback_lr = nan, expected at least 0"),
+        ({"feedback_lr": float("nan")}, "feedback_lr = nan, expected a finite number, at"),
         ({"momentum": 1.0}, r"momentum = 1\.0, expected at least 0 and below 1"),
         ({"optimizer": "lbfgs"}, "optimizer = 'lbfgs', expected one of sgd, adam"),
         ({"feedback_schedule": "up"}, "feedback_schedule = 'up', expected one of constant"),

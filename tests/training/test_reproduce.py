@@ -5,6 +5,7 @@ import re
 from contextvars import Context
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -367,6 +368,53 @@ def test_a_plan_for_a_gpu_goes_on_where_there_is_none(oneway, table, quick, tmp_
     assert {c["status"] for c in contents(tmp_path / "out")["cells"]} == {"done"}
 
 
+def everything(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("look", ["--device cpu:0", "--channels-last", "elsewhere"])
+def test_a_look_at_how_it_would_go_on_otherwise_changes_nothing(
+    oneway, table, quick, tmp_path, look
+):
+    assert oneway("reproduce", table, "--rows", "small", "--out", "out")[0] == 0
+    (tmp_path / "out/runs/small/kp/seed0/result.json").unlink()
+    if look == "elsewhere":
+        path = tmp_path / "out/plan.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"hardware": "another machine"}))
+        look = "--plan"
+    before = everything(tmp_path / "out")
+    resume = ("reproduce", "--resume", "--out", "out", "--plan", *look.split())
+    code, out, err = oneway(*resume)
+    assert code == 0 and "1 run to do" in out and "nothing in out is changed" in err
+    assert everything(tmp_path / "out") == before
+
+
+def test_what_is_finished_needs_no_data(oneway, table, quick, tmp_path):
+    data = tmp_path / "data.npz"
+    x, y = np.zeros((20, 64), np.float32), np.arange(20) % 10
+    np.savez(data, train_x=x, train_y=y, test_x=x, test_y=y)
+    table.write_text(TABLE.replace('data = "digits"\nlimit = [240, 60]', f'data = "{data}"'))
+    run = ("reproduce", table, "--rows", "small", "--out", "out", "--rules", "bp")
+    assert oneway(*run)[0] == 0
+    data.unlink()
+    code, out, err = oneway("reproduce", "--resume", "--out", "out")
+    assert code == 0 and "0 runs to do" in out and "data.npz is not there" in out, err
+    (tmp_path / "out/runs/small/bp/seed0/result.json").unlink()
+    code, _, err = oneway("reproduce", "--resume", "--out", "out")
+    assert code == 2 and "can be run here: small/bp: " in err
+
+
+def test_where_nothing_can_be_run_the_folder_stays_free(oneway, table, tmp_path):
+    """So that the same command works once the table is mended."""
+    table.write_text(TABLE.replace("mlp:64-8-10", "mlp:63-8-10"))
+    run = ("reproduce", table, "--rows", "small", "--epochs", "1", "--out", "out")
+    code, _, err = oneway(*run)
+    assert code == 2 and "nothing of" in err and not (tmp_path / "out").exists()
+    table.write_text(TABLE)
+    assert oneway(*run)[0] == 0
+
+
 def test_rows_behind_the_budget_are_not_measured(oneway, table, quick):
     assert oneway("reproduce", table, "--budget", "13000s", "--plan")[0] == 0
     assert quick == ["bp", "bp,frozen=hidden", "kp"]
@@ -464,9 +512,7 @@ def test_nonsense_is_one_sentence(oneway, table, quick, tmp_path, case):
     assert last.startswith("oneway: error: ") and complaint in last
 
 
-@pytest.mark.parametrize(
-    "damage", ['{"format"', "[]", "{}", '{"format": "oneway-reproduction", "version": 2}', None]
-)
+@pytest.mark.parametrize("damage", ['{"format"', "[]", None])
 def test_a_damaged_plan_is_one_sentence(oneway, table, quick, tmp_path, damage):
     assert oneway("reproduce", table, "--plan", "--out", "out")[0] == 0
     path = tmp_path / "out/plan.json"
@@ -475,6 +521,20 @@ def test_a_damaged_plan_is_one_sentence(oneway, table, quick, tmp_path, damage):
     path.write_text(json.dumps(content) if damage is None else damage)
     code, _, err = oneway("reproduce", "--resume", "--out", "out")
     assert code == 2 and "plan.json' is damaged" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "complaint"),
+    [
+        ('{"format": "oneway-reproduction", "version": 2}', "pip install --upgrade oneway"),
+        ("{}", "it states the format None, expected 'oneway-reproduction'"),
+    ],
+)
+def test_a_plan_of_another_version_is_not_damaged(oneway, tmp_path, about, complaint):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/plan.json").write_text(about)
+    code, _, err = oneway("reproduce", "--resume", "--out", "out")
+    assert code == 2 and complaint in err and "damaged" not in err and len(err.splitlines()) == 1
 
 
 def test_a_folder_is_used_once(oneway, table, quick):

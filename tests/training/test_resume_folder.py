@@ -112,7 +112,7 @@ REFUSED = {
     "two folders": (["--resume", "done", "--out", "x"], "--out x name two folders. Go on with"),
     "nothing": (["--resume", "nowhere"], "folder 'nowhere' holds no run to resume"),
     "finished": (["--resume", "done", "--lr", "1"], "is finished: no epoch is left for other rate"),
-    "shorter": (["--resume", "done", "--epochs", "1"], "config.epochs = 2 there, 1 now (2 are do"),
+    "shorter": (["--resume", "done", "--epochs", "1"], "has 2 epochs, more than epochs = 1"),
     "python": (["--resume", "bare"], "'bare' has no recipe.toml: an earlier version wrote it, or"),
 }
 
@@ -162,6 +162,18 @@ def test_other_rates_are_written_down(digits, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["changes"] == [change]
     assert [record["lr"]["forward"] for record in metrics(tmp_path)] == [0.02, 0.005]
     assert "lr = 0.005 from here on, 0.02 before" in said
+
+
+def test_rates_under_which_nothing_was_learned_are_not_told(digits, tmp_path):
+    """A rate that was tried, and taken back, before an epoch was done: one change, or none."""
+    wire_and_train(CIRCUIT, KP, digits, replace(CONFIG, epochs=1), out=tmp_path)
+    how = {"out": tmp_path, "resume": True, "new_rates": True}
+    for lr in (1.0, 0.005, 0.5):
+        with pytest.raises(KeyboardInterrupt):
+            wire_and_train(CIRCUIT, KP, digits, replace(CONFIG, lr=lr), on_step=_interrupt, **how)
+    after = json.loads((tmp_path / "config.json").read_text())["changes"]
+    assert after == [{"after_epoch": 1, "setting": "lr", "before": 0.02, "now": 0.5}]
+    assert wire_and_train(CIRCUIT, KP, digits, CONFIG, **how).changes == ()
 
 
 def test_a_run_from_a_gpu_goes_on_on_a_cpu_and_says_so(oneway, tmp_path):

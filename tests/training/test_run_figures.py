@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 
@@ -41,6 +42,25 @@ def columns(page):
         ax.get_title(): [list(line.get_ydata()) for line in ax.lines if line.get_label()[0] != "_"]
         for ax in axes
     }
+
+
+@pytest.mark.parametrize("name", ["overview", "learning"])
+def test_ten_cases_have_room_for_their_names(tmp_path, name):
+    """No legend leaves its page, and no name on an axis touches the next one."""
+    long = "norm=scale,forward_norm=scale,init=kaiming_normal_fan_out"
+    names = ("kp", "fa", "dfa", "dkp", "drtp")
+    for rule in (f"{name},{gate}{long}" for name in names for gate in ("", "gate=local,")):
+        made(tmp_path / rule, rule, [{"train_loss": 1.0, "train_accuracy": 0.5}])
+    page = figure(tmp_path, name)
+    page.draw_without_rendering()
+    parts = [page, *page.subfigs]
+    for ax in (ax for part in parts for ax in part.axes):
+        if legend := ax.get_legend():
+            box = legend.get_window_extent()
+            assert box.y0 >= 0 and box.y1 <= page.bbox.height
+        names = [label.get_window_extent() for label in ax.get_yticklabels() if label.get_text()]
+        names.sort(key=lambda box: box.y0)
+        assert all(below.y1 <= above.y0 for below, above in pairwise(names))
 
 
 # -- layers --------------------------------------------------------------------------------------
@@ -102,12 +122,15 @@ def test_angles_are_a_column_a_rule_with_the_papers_bound_where_it_states_one(tm
     page = figure(tmp_path, "matrix-angles")
     assert page.get_suptitle() == "matrix angles; weight-mirror paper Fig. 4a, c, e"
     bounded = "Weight mirror (WM)\n(dashed: published, ResNet-50: < 12°)"
-    assert columns(page) == {bounded: [[60, 9], [50]], "Kolen-Pollack learning (KP)": [[70]]}
+    assert columns(page) == {
+        bounded: [[60, 9], [50]],
+        "Kolen-Pollack learning (KP),\nepochs=1": [[70]],
+    }
     levels = {
         ax.get_title(): [line.get_ydata()[0] for line in ax.lines if line.get_label()[0] == "_"]
         for ax in page.subfigs[0].axes
     }
-    assert levels[bounded] == [12] and levels["Kolen-Pollack learning (KP)"] == []
+    assert levels[bounded] == [12] and levels["Kolen-Pollack learning (KP),\nepochs=1"] == []
 
 
 def test_a_bound_is_of_the_rule_as_published(tmp_path):

@@ -50,6 +50,8 @@ def find(graph: Graph, arguments: argparse.Namespace) -> GraphFigures:
     samples = _samples(graph, arguments)
     nulls = _nulls(graph, arguments)
     seed = arguments.null_seed
+    if seed < 0:
+        raise ConfigError(f"--null-seed {seed}, expected 0 or more")
     with ProgressBar("random graphs", samples * len(nulls)) as bar:
         found = describe(graph, samples, nulls, arguments.triads, False, seed, bar.advance)
     if graph.edges * len(graph) > CHEAP and not arguments.return_paths:

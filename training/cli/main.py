@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
-from ..errors import ConfigError, DataError, TrainingError
+from ..errors import ConfigError, DataError, TrainingError, first_line
 from ..terminal import harmless
 from .shared import BAD_INPUT
 
@@ -90,14 +90,20 @@ def _failed(error: Exception) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return CUT_OFF
         case MemoryError():
-            return _complain(
-                f"this takes more memory than there is ({error}). Take smaller numbers"
-            )
+            return _too_much(error)
+        case RuntimeError() if "can't allocate memory" in str(error):  # torch's, on a CPU
+            return _too_much(first_line(error).rpartition("allocate memory: ")[2])
+        case FileExistsError() | NotADirectoryError():
+            return _complain(f"{error.filename}: a file is there, not a folder. Name another one")
         case OSError():
             return _complain(f"{error.filename or 'file'}: {error.strerror or error}")
     if isinstance(error, _expected()):
         return _complain(str(error))
     raise error
+
+
+def _too_much(reason: object) -> int:
+    return _complain(f"this takes more memory than there is ({reason}). Take smaller numbers")
 
 
 def _expected() -> tuple[type[Exception], ...]:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
         state = _load(arguments, out) if arguments.resume else _begin(arguments, out)
-        with locked(state.out):
+        with _given_back(state, arguments.resume), locked(state.out):
             tidy(state)
             state.save()
             content = _go(state, arguments, sys.stderr if arguments.json else output, started)
@@ -164,8 +164,25 @@ def _load(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
     for cell in state.cells:
         check_code(f"{str(out)!r}, cell {cell.name!r}", cell.settings, arguments.allow_code, tell)
     look_for_data(state)
-    state.move_to(hardware_line(state.cells[0].recipe().config.device))
+    hardware = hardware_line(state.cells[0].recipe().config.device)
+    if arguments.plan and (changes or not state.is_of(hardware)):
+        state.looked_at = True
+        tell(f"how it would go on so; nothing in {out} is changed (leave out --plan to go on)")
+    state.move_to(hardware)
     return state
+
+
+@contextmanager
+def _given_back(state: Reproduction, resumed: bool) -> Iterator[None]:
+    """A new folder is free again where nothing of its table could be run."""
+    from ..reproduction.state import give_back
+
+    try:
+        yield
+    except ConfigError:
+        if not resumed:
+            give_back(state.out)
+        raise
 
 
 def _begin(arguments: argparse.Namespace, out: Path | None) -> Reproduction:

@@ -36,10 +36,10 @@ class Overview:
         groups = [group for group in groups if any(run.history for run in group.runs)]
         if not groups:
             return None
-        most = max(len(group.cases) for group in groups)
-        size = (17, max(3.8, 0.48 * most + 2.0) * len(groups))
-        figure = Figure(figsize=size, layout="constrained")
-        for group, axes in zip(groups, figure.subplots(len(groups), 3, squeeze=False), strict=True):
+        heights = [max(3.8, 2.0 + sum(0.3 + 0.18 * n for n in _lines(group))) for group in groups]
+        figure = Figure(figsize=(17, sum(heights)), layout="constrained")
+        rows = figure.subplots(len(groups), 3, squeeze=False, height_ratios=heights)
+        for group, axes in zip(groups, rows, strict=True):
             _draw_overview(group, axes)
         return figure
 
@@ -70,6 +70,11 @@ def _draw_overview(group: Group, axes: Sequence[Axes]) -> None:
 
 def _named(case: Case) -> str:
     return fill(full_name(case.label), 30)
+
+
+def _lines(group: Group) -> list[int]:
+    """Of the name of each case."""
+    return [_named(case).count("\n") + 1 for case in group.cases]
 
 
 def _leave_out(ax: Axes, why: str) -> None:
@@ -115,7 +120,9 @@ class CurvePage:
         if not panels:
             return None
         width = 3.4 * len(panels) + 2.0
-        page, parts = new_page(self.title, groups, width, [3.1] * len(groups))
+        # As much as their legends need.
+        heights = [max(3.1, 0.3 + sum(0.08 + 0.15 * n for n in _lines(g))) for g in groups]
+        page, parts = new_page(self.title, groups, width, heights)
         for group, part in zip(groups, parts, strict=True):
             axes = part.subplots(1, len(panels), squeeze=False)[0]
             for panel, ax in zip(panels, axes, strict=True):

@@ -147,7 +147,10 @@ def data_folder(name: str, data_dir: str | Path | None) -> Path:
         )
     folder = Path(given).expanduser()
     if not folder.is_dir():
-        raise MissingData(f"data folder {str(folder)!r} is not there (for {name})")
+        what = "is no folder" if folder.exists() else "is not there"
+        raise MissingData(
+            f"data folder {str(folder)!r} {what} (for {name}). Name the right one with --data-dir"
+        )
     return folder
 
 

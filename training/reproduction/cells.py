@@ -123,21 +123,20 @@ def in_order(cells: Iterable[Cell]) -> list[Cell]:
 
 def _cell(entry: Entry, changes: Mapping[str, Any]) -> Cell:
     table, *rest = entry.name.split("/")
+    if not rest:
+        raise ConfigError(
+            f"{entry.name!r} is a single recipe and no table, which has [rows.NAME] and "
+            "[columns.NAME]: 'oneway train' runs it"
+        )
     if len(rest) != 2 or not all(AS_A_FOLDER.fullmatch(name) for name in rest):
-        raise ConfigError(_unfit(entry.name, rest))
+        raise ConfigError(
+            f"table cell {entry.name!r}: rows and columns name folders here, expected letters, "
+            "digits and any of _ . + - in their names"
+        )
     settings = anchored({**entry.settings, **changes})
     row, column = rest
     cell = Cell(table, row, column, settings, entry.published, entry.source, entry.notes)
     return replace(cell, part=_part(cell.recipe()))
-
-
-def _unfit(name: str, rest: Sequence[str]) -> str:
-    if not rest:
-        return f"{name!r} is a single recipe and no table: run it with 'oneway train {name}.toml'"
-    return (
-        f"table cell {name!r}: rows and columns name folders here, expected letters, digits and "
-        "any of _ . + - in their names"
-    )
 
 
 def _part(recipe: Recipe) -> str | None:

@@ -21,10 +21,11 @@ FAILED, LACKING = "failed", "no data"
 
 
 def write_table(state: Reproduction) -> dict[str, Any]:
-    """Replace the table's files; gives what stands in the one for machines."""
+    """Replace the table's files, unless they are only looked at; gives what is for machines."""
     content = table(state)
-    write_json(state.out / TABLE_JSON, content)
-    write_text(state.out / TABLE_MD, as_markdown(content))
+    if not state.looked_at:
+        write_json(state.out / TABLE_JSON, content)
+        write_text(state.out / TABLE_MD, as_markdown(content))
     return content
 
 
@@ -147,7 +148,8 @@ def _status(state: Reproduction, cell: Cell, jobs: Sequence[Job]) -> tuple[str, 
         if reason := state.about(job).get("failed"):
             return FAILED, f"seed {job.seed}: {reason}"
     if not jobs:
-        return LEFT, "does not fit the budget" if state.jobs is not None else ""
+        why = "not planned" if state.budget_s is None else "does not fit the budget"
+        return LEFT, why if state.jobs is not None else ""
     for job in left:
         if done := state.epochs_done(job):
             return BEGUN, f"seed {job.seed} after epoch {done} of {job.epochs}"

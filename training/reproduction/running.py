@@ -71,7 +71,7 @@ def look_for_data(state: Reproduction) -> None:
 
 
 def _check_any(state: Reproduction) -> None:
-    if not state.fit:
+    if not state.fit and not (state.jobs and all(map(state.finished, state.jobs))):
         name, reason = next(iter((state.lacking | state.failing).items()))
         raise ConfigError(f"nothing of {state.table} can be run here: {name}: {reason}")
 
@@ -98,7 +98,8 @@ def measure_cells(
     spent = 0.0
     new = [cell for cell in state.fit if cell.name not in state.measures]
     with ProgressBar("measuring", len(new)) as progress:
-        for row in by_row(all_jobs(state.fit, state.epochs)[0]):
+        firsts = [job for of_seed in all_jobs(state.fit, state.epochs)[:1] for job in of_seed]
+        for row in by_row(firsts):
             for job in row:
                 cell = state.cell[job.name]
                 if cell in new:
@@ -210,7 +211,8 @@ def _run(state: Reproduction, job: Job, shelf: Shelf, notify: Tell) -> str:
         )
     except FAILURES as error:
         state.note(job, hardware=hardware, failed=first_line(error))
-        return f"    failed: {first_line(error)}"
+        anew = f" To run it anew, remove {folder}." if isinstance(error, DataError) else ""
+        return f"    failed: {first_line(error)}{anew}"
     finally:
         _tidy(device)
     state.note(job, hardware=hardware, peak_bytes=_peak(device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Reproduction:
         They are found out anew in each call: what was missing may have come.
     jobs : list of Job or None
         What is planned; None before all is measured.
+    looked_at : bool
+        Whether this is a look at how it would go on otherwise: nothing in the folder changes.
     """
 
     out: Path
@@ -61,6 +64,7 @@ class Reproduction:
     lacking: dict[str, str] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] | None = None
+    looked_at: bool = field(default=False, init=False)
     cell: dict[str, Cell] = field(init=False, repr=False)  # by name
 
     def __post_init__(self) -> None:
@@ -74,9 +78,14 @@ class Reproduction:
 
     def move_to(self, hardware: str) -> None:
         """Go on on a machine, as `hardware_line` has it: what another one took says nothing."""
-        if _machine(hardware) != _machine(self.hardware):
-            self.measures.clear()
+        if self.is_of(hardware):
+            return
+        self.measures.clear()
         self.hardware = hardware
+
+    def is_of(self, hardware: str) -> bool:
+        """Whether that is the machine on which it was measured, however busy it is."""
+        return _machine(hardware) == _machine(self.hardware)
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Change settings of all cells; unless data just lie elsewhere, measures say nothing then.
@@ -138,7 +147,9 @@ class Reproduction:
     # -- on disk ---------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Replace the plan in the folder."""
+        """Replace the plan in the folder, unless it is only looked at."""
+        if self.looked_at:
+            return
         content = {name: getattr(self, name) for name in _PLAIN}
         content["cells"] = [_cell_as_dict(cell) for cell in self.cells]
         content["measures"] = {name: asdict(measure) for name, measure in self.measures.items()}
@@ -156,8 +167,13 @@ class Reproduction:
             )
         try:
             content = parse_json(path.read_text(encoding="utf-8"))
-            if reason := misread(content, FORMAT, VERSION):
-                raise ConfigError(f"plan {str(path)!r} cannot be read: {reason}")
+            if not isinstance(content, dict):
+                raise TypeError("expected an object")
+        except (ValueError, TypeError) as error:
+            raise _damaged(path, error) from error
+        if reason := misread(content, FORMAT, VERSION):
+            raise ConfigError(f"plan {str(path)!r} cannot be read: {reason}")
+        try:
             planned = cls(
                 out,
                 **{name: content[name] for name in _PLAIN},
@@ -168,10 +184,7 @@ class Reproduction:
             planned._check()
             return planned
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{str(path)!r} is damaged ({type(error).__name__}: {error}). Finished runs beside "
-                "it are whole; start anew in another folder"
-            ) from error
+            raise _damaged(path, error) from error
 
     def _check(self) -> None:
         """Complain of what no `save` has written."""
@@ -192,6 +205,13 @@ class Reproduction:
 
 
 _PLAIN = ("table", "epochs", "budget_s", "command", "hardware", "versions")
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{str(path)!r} is damaged ({type(error).__name__}: {error}). Finished runs beside it are "
+        "whole; start anew in another folder"
+    )
 
 
 def _machine(hardware: str) -> str:
@@ -228,6 +248,16 @@ def free_folder(out: Path) -> None:
             f"output folder {str(out)!r} holds something else ({', '.join(there[:3])}). Choose an "
             "empty one with --out; nothing was changed"
         )
+
+
+def give_back(out: Path) -> None:
+    """Remove the folder of a reproduction in which nothing could be run."""
+    if not (out / RUNS).exists():
+        for path in (out / PLAN, out / LOCK):
+            path.unlink(missing_ok=True)
+        clear(out / ".measuring")
+        with suppress(OSError):  # somebody else's files
+            out.rmdir()
 
 
 def clear(folder: Path) -> Path:

@@ -33,7 +33,7 @@ COLUMNS = {"forward": "forward path", "auxiliary": "auxiliary path", "feedback":
 
 def check_free(folder: Path) -> None:
     """Make the folder; complain if it cannot be made or holds a run."""
-    RunFolder.check_free(folder)
+    RunFolder.check_free(folder, goes_on=False)
     if (folder / WEIGHTS).exists():
         raise ConfigError(
             f"output folder {str(folder)!r} holds a run already ({WEIGHTS}). Choose another one "
