@@ -403,6 +403,7 @@ def test_threads_are_given_back(oneway):
     ("arguments", "complaint"),
     [
         (["bp", "--batch", "1"], "batch 1, expected at least 2"),
+        (["bp", "--batch", "99999999999"], "this takes more memory than there is (you tried to"),
         (["bp", "--repeats", "2"], "repeats 2, expected at least 3"),
         (["bp", "--threads", "0"], "threads 0, expected at least 1"),
         (["bp", "--dtype", "int8"], "dtype 'int8', expected one of float32, float64, bfloat16"),

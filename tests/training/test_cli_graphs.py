@@ -97,3 +97,5 @@ def test_refusals_are_one_line(oneway):
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "take some with --where kind=chemical" in err
     assert oneway("check", "table.csv", "--format", "csv")[0] == 2
+    code, out, err = oneway("check", "table.csv", "--where", "kind=chemical", "--null-seed", "-3")
+    assert (code, out) == (2, "") and "--null-seed -3, expected 0 or more" in err
