@@ -243,7 +243,8 @@ def read_runs(folders: Iterable[str | Path]) -> list[SavedRun]:
 
 def _runs_below(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise ConfigError(f"run folder {str(folder)!r} is not there")
+        what = "is a file" if folder.exists() else "is not there"
+        raise ConfigError(f"run folder {str(folder)!r} {what}")
     found = sorted({path.parent for name in (CONFIG, RESULT) for path in folder.rglob(name)})
     if found:
         return found

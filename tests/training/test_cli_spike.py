@@ -286,6 +286,10 @@ BAD = {
     "number": ([*SPIKE, "--rule", "kp", "--rate", "fast"], "invalid float value: 'fast'"),
     "negative": ([*SPIKE, "--rule", "kp", "--rate", "-1"], "rate = -1.0, expected at least 0"),
     "samples": ([*SPIKE, "--rule", "kp", "--samples", "many"], "limit = 'many', expected"),
+    "data of no task": (
+        [*SPIKE, "--rule", "wm", "--no-task", "--data", "digits"],
+        "--data belongs to a task: leave it out, or --no-task",
+    ),
     "no task": (
         ["spike", NET, "--rule", "kp", "--no-task"],
         "Leave out --no-task, or use a rule that has one: wm",

@@ -92,9 +92,9 @@ def _config(arguments: argparse.Namespace) -> SpikingConfig:
 
 def _data(arguments: argparse.Namespace, recipe: Recipe, wired: Circuit) -> DataSet | None:
     if not arguments.task:
-        for option, value in (("samples", arguments.limit), ("epochs", arguments.epochs)):
-            if value is not None:
-                raise ConfigError(f"--{option} belongs to a task: leave out it or --no-task")
+        for name in given(arguments, (*DATA, "limit", "epochs")):
+            option = {"limit": "samples"}.get(name, name).replace("_", "-")
+            raise ConfigError(f"--{option} belongs to a task: leave it out, or --no-task")
         return None
     data = fit(recipe.load_data(wired.inputs[0].shape), wired)
     if not isinstance(data, DataSet):
