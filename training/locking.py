@@ -6,7 +6,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,22 +20,40 @@ except ImportError:  # Windows: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+# Between two looks whether it is free.
+_PATIENCE_S = 0.1
 
 _descriptors: set[int] = set()
 _ours: ContextVar[frozenset[Path]] = ContextVar("_ours", default=frozenset())
 
 
+class Taken(ConfigError):
+    """Another process writes to a folder: `by` says which one."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(
+            f"{by}. Wait until that ends, or choose another folder with --out; nothing was changed"
+        )
+        self.by = by
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, wait: Callable[[str], object] | None = None) -> Iterator[None]:
     """Be the only one that writes to a folder, which must be there.
 
     Who holds the lock may take it again further in. A process that is killed leaves the file `LOCK`
     behind, but no lock.
 
+    Parameters
+    ----------
+    folder : Path
+    wait : callable, optional
+        To wait for another one that holds it: what is told so, once.
+
     Raises
     ------
-    ConfigError
-        Another one holds it, who is named.
+    Taken
+        Another one holds it, and is not waited for.
 
     Examples
     --------
@@ -47,7 +65,7 @@ def locked(folder: Path) -> Iterator[None]:
     if place in _ours.get() or fcntl is None:
         yield
         return
-    descriptor = _taken(folder)
+    descriptor = _taken(folder) if wait is None else _waited_for(folder, wait)
     _descriptors.add(descriptor)
     token = _ours.set(_ours.get() | {place})
     try:
@@ -58,6 +76,18 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # while it is held, so that nobody can lock what is no more
             (place / LOCK).unlink()
         os.close(descriptor)
+
+
+def _waited_for(folder: Path, tell: Callable[[str], object]) -> int:
+    told = False
+    while True:
+        try:
+            return _taken(folder)
+        except Taken as taken:
+            if not told:
+                tell(f"waiting: {taken.by}")
+            told = True
+        time.sleep(_PATIENCE_S)
 
 
 def _taken(folder: Path) -> int:
@@ -92,7 +122,7 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ConfigError(_taken_by(path)) from error
+        raise Taken(_taken_by(path)) from error
     except OSError as error:  # some network file systems cannot
         warnings.warn(
             f"folder {str(path.parent)!r} cannot be locked ({error.strerror}): see to it that no "
@@ -117,11 +147,7 @@ def _taken_by(path: Path) -> str:
         if who:
             break
         time.sleep(0.01)
-    who = who or "another process"
-    return (
-        f"folder {str(path.parent)!r} is being written by {who}. Wait until that ends, or choose "
-        "another folder with --out; nothing was changed"
-    )
+    return f"folder {str(path.parent)!r} is being written by {who or 'another process'}"
 
 
 def _leave_to_the_parent() -> None:

@@ -1,5 +1,6 @@
-"""Of two that would write to one folder one does, and the other says who is there already."""
+"""Two at one folder: of a run one writes it and the other says who does; a table they share."""
 
+import json
 import re
 import time
 
@@ -43,6 +44,61 @@ def test_one_writes_and_the_other_names_it(tries, whole, drawn, tmp_path):
                 refused += assert_refused(one, other)
         assert_same(work / "out", whole)
     print(f"{tries} times two writers: {refused} were refused and named the other, 0 lines lost")
+
+
+TABLE = """
+[common]
+data = "digits"
+limit = [130, 60]
+epochs = 3
+[columns]
+bp = { rule = "bp", always = true }
+kp = { rule = "kp", always = true }
+[rows.a]
+circuit = "mlp:64-8-10"
+[rows.b]
+circuit = "mlp:64-12-10"
+"""
+
+
+@pytest.mark.parametrize("tries", [2, pytest.param(50, marks=pytest.mark.soak)])
+def test_calls_share_a_table(tries, drawn, tmp_path):
+    """Each run is done by one of them, and the table has all that both did."""
+    (tmp_path / "mine.toml").write_text(TABLE)
+    assert run(tmp_path, *"reproduce mine.toml --seeds 2 --out whole".split()).code == 0
+    runs = [path.relative_to(tmp_path / "whole") for path in runs_in(tmp_path / "whole")]
+    assert len(runs) == 8
+    shared = 0
+    for i in range(tries):
+        out = tmp_path / f"out{i}"
+        planned = ["reproduce", "mine.toml", "--seeds", "2", "--plan", "--out", out.name]
+        assert run(tmp_path, *planned).code == 0
+        commands = [Command(tmp_path, ["reproduce", "--resume", "--out", out.name]) for _ in "ab"]
+        for command in commands:
+            command.wait_until_it_runs()
+            time.sleep(drawn.choice([0, 0.03]))
+        ended = [command.end() for command in commands]
+        assert [one.code for one in ended] == [0, 0], ended
+        done = [one.err.count("took") for one in ended]
+        assert sum(done) == len(runs), ended
+        shared += min(done) > 0
+        assert [path.relative_to(out) for path in runs_in(out)] == runs
+        for path in runs:
+            assert metrics(out / path) == metrics(tmp_path / "whole" / path)
+        lines = json.loads((out / "table.json").read_text())["cells"]
+        assert [(line["status"], line["n"]) for line in lines] == [("done", 2)] * 4
+        assert not list(out.rglob(".*"))
+    print(f"{tries} times two calls at one table: {shared} times both did some of 8 runs")
+    assert shared
+
+
+def runs_in(folder):
+    return sorted(path.parent for path in folder.rglob("result.json"))
+
+
+def metrics(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
 def assert_refused(one, other):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from contextvars import Context
 from io import StringIO
 
@@ -10,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from oneway.backends.rate import RateNetwork
-from oneway.training import TrainConfig, load_data, progress
+from oneway.training import TrainConfig, load_data, locking, progress
 from oneway.training.cli.reproduction_shown import show_table
 from oneway.training.compare import read_runs
-from oneway.training.locking import locked
+from oneway.training.locking import LOCK, locked
 from oneway.training.optimization.schedules import rate_factor
 from oneway.training.recipes.recipe import Recipe, make_recipe
 from oneway.training.reproduction import running
@@ -543,11 +544,68 @@ def test_a_folder_is_used_once(oneway, table, quick):
     assert code == 2 and "holds a reproduction already" in err
 
 
-def test_a_reproduction_has_one_writer(oneway, table, quick, tmp_path):
-    assert oneway("reproduce", table, "--plan", "--out", "out")[0] == 0
-    plan = (tmp_path / "out/plan.json").read_bytes()
-    with locked(tmp_path / "out"):
-        resume = ("reproduce", "--resume", "--out", "out")
-        code, out, err = Context().run(oneway, *resume)  # as another process would
-    assert (code, out) == (2, "") and "'out' is being written by process" in err
-    assert (tmp_path / "out/plan.json").read_bytes() == plan
+# -- several calls ---------------------------------------------------------------------------------
+
+RESUME = ("reproduce", "--resume", "--out", "out")
+
+
+def test_one_call_plans_and_the_others_wait(oneway, table, quick, tmp_path, monkeypatch):
+    import fcntl
+
+    assert oneway("reproduce", table, "--rows", "small", "--plan", "--out", "out")[0] == 0
+    plan = tmp_path / "out/plan.json"
+    before, waited, sleep = plan.read_bytes(), [], time.sleep
+    other = (tmp_path / "out" / LOCK).open("w")
+    fcntl.flock(other, fcntl.LOCK_EX)
+    other.write("process 3 on elsewhere")
+    other.flush()
+
+    def wait(seconds):
+        waited.append((seconds, plan.read_bytes() == before))
+        if len(waited) == 3:
+            other.close()
+        sleep(0)
+
+    monkeypatch.setattr(locking.time, "sleep", wait)
+    code, out, err = oneway(*RESUME, "--plan")
+    assert code == 0 and "3 runs to do" in out and len(waited) == 3, err
+    assert all(unchanged for _, unchanged in waited)
+    assert err.splitlines()[0] == "waiting: folder 'out' is being written by process 3 on elsewhere"
+    assert err.count("waiting") == 1
+
+
+def test_what_another_call_is_at_is_left_to_it(oneway, table, quick, tmp_path):
+    assert oneway("reproduce", table, "--rows", "small", "--plan", "--out", "out")[0] == 0
+    theirs = tmp_path / "out/runs/small/bp/seed0"
+    theirs.mkdir(parents=True)
+    with locked(theirs):
+        code, out, err = Context().run(oneway, *RESUME)  # as another process would
+        assert code == 0 and "small/bp, seed 0: another call is at it" in err
+        assert "1 run is missing (another call is at 1 of them); go on with" in out
+        assert {path.name for path in theirs.iterdir()} == {LOCK} and len(finished(tmp_path)) == 2
+    code, out, _ = oneway(*RESUME)
+    assert code == 0 and "missing" not in out and len(finished(tmp_path)) == 3
+
+
+def test_what_failed_in_another_call_is_not_tried_again(
+    oneway, table, quick, tmp_path, monkeypatch
+):
+    arguments = (table, "--rows", "small", "--rules", "bp,kp", "--plan", "--out", "out")
+    assert oneway("reproduce", *arguments)[0] == 0
+    failed = tmp_path / "out/runs/small/kp/seed0/reproduction.json"
+    train = running.train_seed
+
+    def meanwhile(*given, **options):
+        failed.parent.mkdir(parents=True)
+        failed.write_text('{"failed": "a loss of nan"}')
+        return train(*given, **options)
+
+    monkeypatch.setattr(running, "train_seed", meanwhile)
+    code, _, err = oneway(*RESUME)
+    assert code == 1 and "small/kp, seed 0: another call has done it" in err
+    assert [line["reason"] for line in contents(tmp_path / "out")["cells"]] == [
+        "",
+        "seed 0: a loss of nan",
+    ]
+    monkeypatch.setattr(running, "train_seed", train)
+    assert oneway(*RESUME)[0] == 0 and len(finished(tmp_path)) == 2  # what had failed before is

@@ -32,7 +32,6 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 def run(arguments: argparse.Namespace) -> int:
     from ..launcher import several
-    from ..reproduction.report import tidy
 
     if several():
         raise ConfigError(
@@ -43,28 +42,27 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     # A rule file may print what it likes; standard output is ours.
     with redirect_stdout(sys.stderr), _folder(arguments) as out:
-        state = _load(arguments, out) if arguments.resume else _begin(arguments, out)
-        with _given_back(state, arguments.resume), locked(state.out):
-            tidy(state)
-            state.save()
-            content = _go(state, arguments, sys.stderr if arguments.json else output, started)
+        content = _go(arguments, out, sys.stderr if arguments.json else output, started)
     if arguments.json:
         print_json(content)
     return HOLES if any(cell.get("status") == "failed" for cell in content["cells"]) else 0
 
 
 def _go(
-    state: Reproduction, arguments: argparse.Namespace, output: TextIO, started: float
+    arguments: argparse.Namespace, out: Path | None, output: TextIO, started: float
 ) -> dict[str, Any]:
-    from ..reproduction.report import missing, write_table
+    """Plan while nobody else writes to the folder, then run beside other calls."""
+    from ..reproduction.report import missing, tidy, write_table
     from ..reproduction.running import Shelf, add_the_rest, make_plan, measure_cells, run_jobs
     from .reproduction_shown import console_for, say, show_plan, show_table
 
     console, shelf = console_for(output), Shelf()
-    # One that was cut short before it had a plan is still to make one for its own budget.
-    budget_s = _budget(arguments) or (state.budget_s if state.jobs is None else None)
-    deadline = None if budget_s is None else started + budget_s
-    try:
+    with _opened(arguments, out) as state, _interrupted(arguments, state):
+        tidy(state)
+        state.save()
+        # One that was cut short before it had a plan is still to make one for its own budget.
+        budget_s = _budget(arguments) or (state.budget_s if state.jobs is None else None)
+        deadline = None if budget_s is None else started + budget_s
         measure_cells(state, shelf, budget_s, tell)
         if state.jobs is not None:
             add_the_rest(state)
@@ -73,20 +71,47 @@ def _go(
         show_plan(console, state)
         if arguments.plan:
             return write_table(state)
+    elsewhere = []
+    with _interrupted(arguments, state):
         try:
-            run_jobs(state, shelf, deadline, tell, lambda: write_table(state))
+            elsewhere = run_jobs(state, shelf, deadline, tell, lambda: write_table(state, tell))
         finally:
-            content = write_table(state)
-    except KeyboardInterrupt:
-        kept = arguments.out or not arguments.plan
-        raise KeyboardInterrupt(f"Go on with: {_go_on(state)}" if kept else "") from None
+            content = write_table(state, tell)
     show_table(console, content)
     left = missing(state)
     if left:
         n = f"{len(left)} run{'s are' if len(left) > 1 else ' is'} missing"
+        if going := [job for job in elsewhere if job in left]:
+            n += f" (another call is at {len(going)} of them)"
         say(console, f"{n}; go on with: {_go_on(state)}")
     say(console, f"table: {state.out / 'table.md'}, table.json; runs: {state.out / 'runs'}")
     return content
+
+
+@contextmanager
+def _opened(arguments: argparse.Namespace, out: Path | None) -> Iterator[Reproduction]:
+    """A new one, or the one in a folder; nobody else writes to that meanwhile."""
+    from ..reproduction.state import planned_in
+
+    if arguments.resume:
+        assert out is not None  # checked with the options
+        planned_in(out)
+        with locked(out, tell):
+            yield _load(arguments, out)
+        return
+    state = _begin(arguments, out)
+    with _given_back(state), locked(state.out):
+        yield state
+
+
+@contextmanager
+def _interrupted(arguments: argparse.Namespace, state: Reproduction) -> Iterator[None]:
+    """Ctrl-C says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = arguments.out or not arguments.plan
+        raise KeyboardInterrupt(f"Go on with: {_go_on(state)}" if kept else "") from None
 
 
 def _go_on(state: Reproduction) -> str:
@@ -152,13 +177,12 @@ def _folder(arguments: argparse.Namespace) -> Iterator[Path | None]:
         yield Path(folder) / "plan"
 
 
-def _load(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
+def _load(arguments: argparse.Namespace, out: Path) -> Reproduction:
     from ..hardware import hardware_line
     from ..recipes.written import anchored
     from ..reproduction.running import look_for_data
     from ..reproduction.state import Reproduction
 
-    assert out is not None  # checked with the options
     state, changes = Reproduction.load(out), _changes(arguments, _LATER)
     state.change(anchored(changes) if "data_dir" in changes else changes)
     for cell in state.cells:
@@ -173,15 +197,14 @@ def _load(arguments: argparse.Namespace, out: Path | None) -> Reproduction:
 
 
 @contextmanager
-def _given_back(state: Reproduction, resumed: bool) -> Iterator[None]:
+def _given_back(state: Reproduction) -> Iterator[None]:
     """A new folder is free again where nothing of its table could be run."""
     from ..reproduction.state import give_back
 
     try:
         yield
     except ConfigError:
-        if not resumed:
-            give_back(state.out)
+        give_back(state.out)
         raise
 
 

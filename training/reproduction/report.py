@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from ..compare import SavedRun, mean_and_spread, mean_of, read_runs, spread
 from ..files import remove_unfinished
 from ..layers import in_order
+from ..locking import Taken, locked
+from ..progress import keep_quiet
 from ..records import jsonable, write_json, write_text
 from .cells import BP, FLOOR, Cell
 from .planning import Job, all_jobs
@@ -20,10 +23,12 @@ DONE, BEGUN, PLANNED, LEFT = "done", "begun", "planned", "left out"
 FAILED, LACKING = "failed", "no data"
 
 
-def write_table(state: Reproduction) -> dict[str, Any]:
+def write_table(state: Reproduction, tell: Callable[[str], object] = keep_quiet) -> dict[str, Any]:
     """Replace the table's files, unless they are only looked at; gives what is for machines."""
-    content = table(state)
-    if not state.looked_at:
+    if state.looked_at:
+        return table(state)
+    with locked(state.out, tell):  # else an older table could come after a newer one
+        content = table(state)
         write_json(state.out / TABLE_JSON, content)
         write_text(state.out / TABLE_MD, as_markdown(content))
     return content
@@ -32,8 +37,9 @@ def write_table(state: Reproduction) -> dict[str, Any]:
 def tidy(state: Reproduction) -> None:
     """Remove what was left half written by a process that was killed; the folder is locked."""
     remove_unfinished(state.out, (PLAN, TABLE_JSON, TABLE_MD))
-    for job in state.jobs or ():
-        remove_unfinished(state.folder(job), (ABOUT,))
+    for folder in filter(Path.is_dir, map(state.folder, state.jobs or ())):
+        with suppress(Taken), locked(folder):  # another call may be at it
+            remove_unfinished(folder, (ABOUT,))
 
 
 def table(state: Reproduction) -> dict[str, Any]:

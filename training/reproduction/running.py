@@ -1,4 +1,4 @@
-"""Measuring the cells of a table and running what is planned, one after another in one process."""
+"""Measuring the cells of a table and running what is planned, one after another."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..data.catalogue import ARRAYS, KNOWN, STREAMED, check_source, data_folder
 from ..data.dataset import Data
 from ..errors import ConfigError, DataError, MissingData, first_line
 from ..hardware import hardware_line
+from ..locking import Taken, locked
 from ..progress import ProgressBar, keep_quiet, spell
 from ..recipes.recipe import Recipe
 from ..recipes.running import parts, train_seed
@@ -176,28 +177,48 @@ def run_jobs(
     deadline: float | None = None,
     tell: Tell = keep_quiet,
     after_each: Callable[[], object] = lambda: None,
-) -> None:
-    """Do what is planned and not done; a run that would go past the deadline is not begun."""
+) -> list[Job]:
+    """Do what is planned and not done; a run that would go past the deadline is not begun.
+
+    Other calls may be at the same: what one of them is doing or has done is left to it.
+
+    Returns
+    -------
+    list of Job
+        What another call was at.
+    """
     fit = {cell.name for cell in state.fit}
     jobs = [job for job in state.jobs or [] if job.name in fit and not state.finished(job)]
+    before = {job: state.about(job) for job in jobs}
     told: set[str] = set()
+    elsewhere = []
     for i, job in enumerate(jobs, 1):
         left = state.left_s(job)
         where = f"[{i}/{len(jobs)}] {state.label(job)}, seed {job.seed}"
         if deadline is not None and (left is None or time.monotonic() + left > deadline):
             tell(f"{where}: not begun, it would go past the budget")
             continue
-        minutes = "" if left is None else f", about {spell(left)}"
-        tell(f"{where}{minutes}")
-        tell(_run(state, job, shelf, keep_quiet if job.name in told else tell))
+        folder = state.folder(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(folder):
+                if state.finished(job) or state.about(job) != before[job]:  # it may have failed
+                    tell(f"{where}: another call has done it")
+                    continue
+                tell(where if left is None else f"{where}, about {spell(left)}")
+                tell(_run(state, job, shelf, keep_quiet if job.name in told else tell))
+        except Taken:
+            tell(f"{where}: another call is at it")
+            elsewhere.append(job)
+            continue
         told.add(job.name)
         after_each()
+    return elsewhere
 
 
 def _run(state: Reproduction, job: Job, shelf: Shelf, notify: Tell) -> str:
     """One run; what came of it, as a sentence."""
     cell, folder = state.cell[job.name], state.folder(job)
-    folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     device = cell.recipe().config.device
     hardware = hardware_line(device).partition("; load")[0]  # that is another one for each run

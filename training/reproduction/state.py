@@ -159,12 +159,7 @@ class Reproduction:
     @classmethod
     def load(cls, out: Path) -> Reproduction:
         """What `save` left in a folder; whether its device is at hand here is not looked at."""
-        path = out / PLAN
-        if not path.exists():
-            raise ConfigError(
-                f"folder {str(out)!r} holds no reproduction to resume: it has no {PLAN}. Name the "
-                "--out of one, or start one with the name of a table"
-            )
+        path = planned_in(out)
         try:
             content = parse_json(path.read_text(encoding="utf-8"))
             if not isinstance(content, dict):
@@ -226,6 +221,16 @@ def _cell_as_dict(cell: Cell) -> dict[str, Any]:
 def _read_cell(about: Mapping[str, Any]) -> Cell:
     settings = check_settings("cell", about["settings"])
     return Cell(**{**about, "settings": settings, "notes": tuple(about["notes"])})
+
+
+def planned_in(out: Path) -> Path:
+    """The plan in a folder; complain if there is none."""
+    if not (out / PLAN).exists():
+        raise ConfigError(
+            f"folder {str(out)!r} holds no reproduction to resume: it has no {PLAN}. Name the "
+            "--out of one, or start one with the name of a table"
+        )
+    return out / PLAN
 
 
 def free_folder(out: Path) -> None:

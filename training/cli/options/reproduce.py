@@ -76,7 +76,7 @@ def _add_folder(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="go on in --out with all that is missing there, what a budget had left out too, as "
         "long as --budget lets it; of the settings, --data-dir, --device, --compile and "
-        "--channels-last may change",
+        "--channels-last may change; several calls at once share what there is to do",
     )
 
 
