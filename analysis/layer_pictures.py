@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from .looks import INK, depth_colours, draw_repeats, finish, new_axes
@@ -72,8 +73,9 @@ def plot_layers(
     colours = layer_colours(layers) if colours is None else colours
     for name, course in layers.items():
         draw_repeats(ax, course, label=name, color=colours[name], lw=1.5)
+    rim = [withStroke(linewidth=2.4, foreground=INK)]  # light in dark: they show on any line
     for course in (expected or {}).values():
-        draw_repeats(ax, course, color=INK, lw=0.8, linestyle=(0, (4, 3)))
+        draw_repeats(ax, course, color="white", lw=1.0, linestyle=(0, (4, 3)), path_effects=rim)
     if log:
         _log_axis(ax)
     ax.set_xlabel(xlabel)
