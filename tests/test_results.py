@@ -23,6 +23,7 @@ def test_a_table_says_what_its_runs_do(folder, monkeypatch):
     state = Reproduction.load(folder.relative_to(RESULTS.parent))
     content = table(state)
     assert any(line["status"] in (DONE, BEGUN) for line in content["cells"])
+    assert not any(Path(c.settings.get("data_dir", "")).is_absolute() for c in state.cells)
     assert content == json.loads((folder / "table.json").read_text(encoding="utf-8"))
     assert as_markdown(content) == (folder / "table.md").read_text(encoding="utf-8")
 
