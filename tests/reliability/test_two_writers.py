@@ -63,11 +63,10 @@ circuit = "mlp:64-12-10"
 
 @pytest.mark.parametrize("tries", [2, pytest.param(50, marks=pytest.mark.soak)])
 def test_calls_share_a_table(tries, drawn, tmp_path):
-    """Each run is done by one of them, and the table has all that both did."""
+    """Each run is done by one of them, as one call would, and the table has what both did."""
     (tmp_path / "mine.toml").write_text(TABLE)
     assert run(tmp_path, *"reproduce mine.toml --seeds 2 --out whole".split()).code == 0
-    runs = [path.relative_to(tmp_path / "whole") for path in runs_in(tmp_path / "whole")]
-    assert len(runs) == 8
+    expected = contents(tmp_path / "whole/runs")
     shared = 0
     for i in range(tries):
         out = tmp_path / f"out{i}"
@@ -80,25 +79,14 @@ def test_calls_share_a_table(tries, drawn, tmp_path):
         ended = [command.end() for command in commands]
         assert [one.code for one in ended] == [0, 0], ended
         done = [one.err.count("took") for one in ended]
-        assert sum(done) == len(runs), ended
+        assert sum(done) == 8, ended
         shared += min(done) > 0
-        assert [path.relative_to(out) for path in runs_in(out)] == runs
-        for path in runs:
-            assert metrics(out / path) == metrics(tmp_path / "whole" / path)
+        assert_same(out / "runs", expected)
         lines = json.loads((out / "table.json").read_text())["cells"]
         assert [(line["status"], line["n"]) for line in lines] == [("done", 2)] * 4
-        assert not list(out.rglob(".*"))
+        assert not list(out.glob(".*"))
     print(f"{tries} times two calls at one table: {shared} times both did some of 8 runs")
     assert shared
-
-
-def runs_in(folder):
-    return sorted(path.parent for path in folder.rglob("result.json"))
-
-
-def metrics(folder):
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
 
 
 def assert_refused(one, other):
