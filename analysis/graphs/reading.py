@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ class ReadOptions:
     where: Mapping[str, frozenset[str]] = field(default_factory=dict)
     by: str | None = None
     progress: Progress = _unwatched
+
+    def __post_init__(self) -> None:
+        if self.min_weight is not None and not isfinite(self.min_weight):
+            raise WiringError(f"min_weight = {self.min_weight}, expected a finite number, as in 5")
 
     def refuse(self, names: Iterable[str], path: Path, reason: str) -> None:
         """One sentence for the first option that means nothing for this file."""

@@ -300,6 +300,7 @@ def test_multapses_above_a_threshold(tmp_path):
         ({"where": "kind=S", "min_weight": 99}, "no connection of at least 99"),
         ({"format": "csv"}, "formats are text, table"),
         ({"encoding": "klingon"}, "unknown; examples are"),
+        ({"min_weight": float("nan")}, "min_weight = nan, expected a finite number"),
         ({"part": "A"}, "leave out --part"),
         ({"where": "kind=S", "by": "side"}, "nothing gives cells a 'side'.*--nodes"),
         ({"where": "kind=S", "by": "kind,n"}, "cell 'A' is of two classes"),

@@ -388,6 +388,8 @@ def test_recipes_are_found_by_name_and_in_files(table, tmp_path):
         ('source = "mine"', "source = 3", "source = 3, expected text"),
         ('source = "mine"', 'sources = "mine"', "no 'sources'; did you mean 'source'"),
         ("[columns]", "[columns]\nx = 3", "column 'x': expected settings, got 3"),
+        ("[columns]", '[columns.".."]', "rows and columns name folders, and '..' cannot be one"),
+        ("[columns]", '[columns]\n"a/b" = {}', "'a/b' cannot be one. Expected letters"),
     ],
 )
 def test_a_table_with_a_mistake_is_one_clear_error(table, old, new, complaint):

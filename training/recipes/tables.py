@@ -10,6 +10,7 @@ package.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -30,6 +31,8 @@ _TABLE_KEYS = {"source": str, "note": str, "common": dict, "rows": dict, "column
 _ROW_KEYS = {"note": str, "published": dict, "columns": dict}
 _COLUMN_KEYS = {"note": str, "figure": str, "always": bool}
 _CELL_KEYS = {"note": str}
+# Rows and columns name the folders of runs.
+AS_A_FOLDER = re.compile(r"[\w+-][\w.+-]*")
 _WANTED = {str: "text", bool: "true or false", dict: "a table in brackets or braces"}
 
 
@@ -155,6 +158,12 @@ def read_entries(path: Path) -> list[Entry]:
 
 
 def _cells(where: str, table: str, content: Mapping[str, Any]) -> Iterator[Entry]:
+    for name in (*content.get("rows", {}), *content.get("columns", {})):
+        if not AS_A_FOLDER.fullmatch(name):
+            raise ConfigError(
+                f"{where}: rows and columns name folders, and {name!r} cannot be one. Expected "
+                "letters, digits and any of _ . + -, without a dot in front"
+            )
     common = _Part(check_settings(f"{where}, common", content.get("common", {})), content)
     columns = {
         name: _part(f"{where}, column {name!r}", inside, _COLUMN_KEYS)

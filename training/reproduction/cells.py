@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -19,7 +18,6 @@ from .lengths import at_length
 
 BP, FLOOR = "bp", "floor"
 _FIRST = {BP: 0, FLOOR: 1}
-AS_A_FOLDER = re.compile(r"[\w+-][\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -127,11 +125,6 @@ def _cell(entry: Entry, changes: Mapping[str, Any]) -> Cell:
         raise ConfigError(
             f"{entry.name!r} is a single recipe and no table, which has [rows.NAME] and "
             "[columns.NAME]: 'oneway train' runs it"
-        )
-    if len(rest) != 2 or not all(AS_A_FOLDER.fullmatch(name) for name in rest):
-        raise ConfigError(
-            f"table cell {entry.name!r}: rows and columns name folders here, expected letters, "
-            "digits and any of _ . + - in their names"
         )
     settings = anchored({**entry.settings, **changes})
     row, column = rest

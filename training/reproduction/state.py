@@ -17,8 +17,9 @@ from oneway.circuits.options import fits
 from ..errors import ConfigError, DataError
 from ..locking import LOCK
 from ..recipes.recipe import check_settings, make_recipe
+from ..recipes.tables import AS_A_FOLDER
 from ..records import RESULT, write_json
-from .cells import AS_A_FOLDER, Cell
+from .cells import Cell
 from .measuring import Measure
 from .planning import Job
 
