@@ -256,6 +256,10 @@ def _runs_below(folder: Path) -> list[Path]:
     )
 
 
+# What to do about a damaged run, in `oneway compare` and in `oneway reproduce --resume`.
+WITHOUT_IT = "Leave its folder out, or remove it and run it anew"
+
+
 def _read_run(folder: Path) -> SavedRun:
     config = _json(folder / CONFIG) if (folder / CONFIG).exists() else {}
     history = _history(folder / METRICS)
@@ -275,7 +279,7 @@ def _read_run(folder: Path) -> SavedRun:
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise DataError(
             f"run in {str(folder)!r} is damaged: {RESULT if finished else CONFIG} or {METRICS} has "
-            f"not what a run leaves there ({error!r}). Leave the folder out"
+            f"not what a run leaves there ({error!r}). {WITHOUT_IT}"
         ) from error
     return run
 
@@ -357,4 +361,4 @@ def _history(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 def _damaged(path: Path, reason: object) -> DataError:
-    return DataError(f"{str(path)!r} is damaged ({reason}). Leave its folder out")
+    return DataError(f"{str(path)!r} is damaged ({reason}). {WITHOUT_IT}")

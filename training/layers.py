@@ -7,7 +7,7 @@ from typing import Any
 
 from oneway.circuits import Circuit, load_circuit
 
-from .compare import Case, SavedRun
+from .compare import WITHOUT_IT, Case, SavedRun
 from .errors import DataError
 from .records import CIRCUIT, METRICS
 
@@ -48,7 +48,7 @@ def _values(run: SavedRun, key: str, part: str | None) -> Iterator[tuple[int, st
         except (AttributeError, TypeError, ValueError) as error:
             raise DataError(
                 f"{str(run.folder / METRICS)!r} is damaged ({key!r} of epoch {record['epoch']}: "
-                f"{error}). Leave its folder out"
+                f"{error}). {WITHOUT_IT}"
             ) from error
 
 

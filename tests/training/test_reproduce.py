@@ -5,6 +5,7 @@ import re
 import time
 from contextvars import Context
 from io import StringIO
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -522,6 +523,19 @@ def test_a_damaged_plan_is_one_sentence(oneway, table, quick, tmp_path, damage):
     path.write_text(json.dumps(content) if damage is None else damage)
     code, _, err = oneway("reproduce", "--resume", "--out", "out")
     assert code == 2 and "plan.json' is damaged" in err and len(err.splitlines()) == 1
+
+
+def test_a_damaged_run_can_be_run_anew(oneway, table, quick, tmp_path):
+    go_on = ("reproduce", "--resume", "--out", "out")
+    assert oneway("reproduce", table, "--rows", "small", "--out", "out")[0] == 0
+    result = tmp_path / "out/runs/small/kp/seed0/result.json"
+    before = metrics(result.parent)
+    result.write_text("")
+    code, _, err = oneway(*go_on)
+    assert code == 2 and str(result.relative_to(tmp_path)) in err.splitlines()[-1]
+    assert "or remove it and run it anew" in err
+    rmtree(result.parent)
+    assert oneway(*go_on)[0] == 0 and metrics(result.parent) == before
 
 
 @pytest.mark.parametrize(
