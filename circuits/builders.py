@@ -142,14 +142,16 @@ def conv2(
     activation: str = "relu",
     norm: Norm = "before",
     init: Draw = "kaiming_uniform",
+    padding: int = 1,
 ) -> Circuit:
     """Two 3×3 convolutions and two dense layers (direct Kolen-Pollack paper, Table 3).
 
-    That table's Linear(6272, 128) fits 28×28 images; other sizes give other input widths.
+    That table's Linear(6272, 128) fits 28×28 images, or 32×32 without `padding`; other sizes give
+    other input widths.
     """
     layers, cells = _start("conv2", **locals())
-    cells = layers.conv(cells, "h1", width, 3)
-    cells = layers.conv(cells, "h2", width, 3)
+    cells = layers.conv(cells, "h1", width, 3, padding=padding)
+    cells = layers.conv(cells, "h2", width, 3, padding=padding)
     cells = layers.pool(cells, "pool", MaxPoolConnector(2))
     cells = layers.dense(cells, "h3", hidden)
     return layers.output(cells, classes)

@@ -104,6 +104,7 @@ def test_image_builders():
     assert conv2((1, 28, 28)).projections["pool -> h3"].connector.weight_shape(
         (32, 14, 14), (128,)
     ) == (128, 6272)  # the table's Linear(6272, 128)
+    assert shapes(conv2(padding=0))["pool"] == (32, 14, 14)  # 6272 of 32 pixels
     assert shapes(alexnet())["pool3"] == (256, 4, 4)
     assert [c.connector.channels for c in convolutions(alexnet())] == [64, 128, 256]
     assert [c.connector.channels for c in convolutions(alexnet_bn())] == [64, 192, 384, 256, 256]
@@ -119,6 +120,7 @@ def windows(circuit):
 def test_windows_and_dense_layers_of_image_builders():
     same5, same3, halves, thirds = (5, 1, 2), (3, 1, 1), (2, 2, 0), (3, 2, 0)
     assert windows(conv2()) == [same3, same3, halves]
+    assert windows(conv2(padding=0)) == [(3, 1, 0), (3, 1, 0), halves]
     assert windows(alexnet()) == [same5, halves] * 3
     dense = [shapes(alexnet())[name] for name in ("h4", "h5")]
     dense += [shapes(alexnet_bn())[name] for name in ("h6", "h7")]
@@ -174,7 +176,7 @@ def test_a_circuit_is_named_like_its_builder_string(text):
     [
         "mlp:4-3-2,activation=tanh",
         "mlp:4-3-2,norm=after",
-        "conv2:1x8x8-3,width=4,hidden=5",
+        "conv2:1x8x8-3,width=4,hidden=5,padding=0",
         "alexnet:1x8x8-3,width=2,hidden=5,output_norm=yes",
         "alexnet_bn:1x16x16-3,hidden=6",
         "resnet18:1x8x8-3,width=2,output_norm=yes",

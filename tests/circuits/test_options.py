@@ -97,7 +97,7 @@ def test_values_of_another_kind(kind, value):
 
 NETS = {
     "mlp:5-4-3": ("activation", "norm"),
-    "conv2:1x4x4-3": ("width", "hidden", "activation", "norm"),
+    "conv2:1x6x6-3": ("width", "hidden", "activation", "norm", "padding"),
     "alexnet:1x8x8-3": ("width", "hidden", "activation", "norm", "output_norm"),
     "resnet18:1x8x8-3": ("width", "shortcut", "activation", "norm", "output_norm"),
 }
@@ -106,6 +106,7 @@ CHOICES = {
     "norm": st.sampled_from(("before", "after", "none")),
     "width": st.integers(1, 3),
     "hidden": st.integers(1, 3),
+    "padding": st.integers(0, 2),
     "shortcut": st.booleans(),
     "output_norm": st.booleans(),
 }
