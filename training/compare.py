@@ -23,6 +23,8 @@ from .records import CONFIG, METRICS, RESULT, without_form
 
 # The recipes' floor on image nets, and `--floor` elsewhere.
 FLOORS = ("bp,frozen=conv", "bp,frozen=hidden")
+# What to do about a damaged run, in `oneway compare` and in `oneway reproduce --resume`.
+WITHOUT_IT = "Leave its folder out, or remove it and run it anew"
 _USUAL = {"gate": "exact", "norm": "full"}
 # What may differ between repeats of one case.
 _NOT_THE_CASE = ("seed", "device", *SPEED)
@@ -254,10 +256,6 @@ def _runs_below(folder: Path) -> list[Path]:
         f"folder {str(folder)!r} holds {reason}: 'oneway train' leaves {CONFIG}, {METRICS} and "
         f"{RESULT} in its --out. Name such a folder, or one above"
     )
-
-
-# What to do about a damaged run, in `oneway compare` and in `oneway reproduce --resume`.
-WITHOUT_IT = "Leave its folder out, or remove it and run it anew"
 
 
 def _read_run(folder: Path) -> SavedRun:
