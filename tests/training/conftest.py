@@ -1,7 +1,8 @@
-"""The command line, run in this process."""
+"""The command line, run in this process, and a disk that is never slow."""
 
 import pytest
 
+from oneway.training.checkpoint import Pace
 from oneway.training.cli.main import main
 
 
@@ -20,3 +21,9 @@ def oneway(capsys, monkeypatch, tmp_path):
         return code, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def saved_each_epoch(monkeypatch):
+    """A checkpoint after every epoch, however long a busy disk takes over one."""
+    monkeypatch.setattr(Pace, "due", lambda self: True)

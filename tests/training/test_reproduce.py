@@ -257,6 +257,7 @@ def test_a_table_is_run_and_written(oneway, table, quick, tmp_path, monkeypatch)
     assert "±" in widest and len(widest) <= 94  # of 100, the longest rule has six letters more
 
 
+@pytest.mark.usefixtures("saved_each_epoch")
 @pytest.mark.parametrize("moment", ["measuring", "first epoch", "second run"])
 def test_goes_on_where_it_was_interrupted(oneway, table, quick, tmp_path, monkeypatch, moment):
     start = ("reproduce", table, "--rows", "small", "--rules", "bp,kp")

@@ -61,6 +61,7 @@ def no_new_rule():
     RULES.pop("mine", None)
 
 
+@pytest.mark.usefixtures("saved_each_epoch")
 def test_a_folder_alone_goes_on_with_all_its_seeds_from_anywhere(
     oneway, tmp_path, monkeypatch, no_new_rule
 ):

@@ -61,6 +61,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.usefixtures("saved_each_epoch")
 @pytest.mark.parametrize("epoch", [2, 3])
 @pytest.mark.parametrize("case", SPOILT)
 def test_what_the_last_step_of_an_epoch_spoils_is_not_saved(digits, tmp_path, case, epoch):
